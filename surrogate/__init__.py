@@ -1,0 +1,33 @@
+"""Fast, trustworthy surrogates of 2D mantle-convection simulations.
+
+The names below are imported when they are first used, so that ``import surrogate`` and ``surrogate --help``
+never wait for TensorFlow.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+__version__ = version("surrogate")
+
+_HOME = {
+    "Annulus": "surrogate.annulus",
+    "Config": "surrogate.config",
+    "MARS": "surrogate.planet",
+    "PARAMETERS": "surrogate.parameters",
+    "Parameters": "surrogate.parameters",
+    "Planet": "surrogate.planet",
+    "Surrogate": "surrogate.query",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'surrogate' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Raw runs of any solver become one store."""

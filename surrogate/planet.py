@@ -1,0 +1,290 @@
+"""Physical constants of a planet, and the scales that make its equations dimensionless.
+
+Every constant of the planet lives here or in the configuration, nowhere else. Units are checked at the edge with
+pint (:func:`to_magnitude`); inside, everything is a plain float in SI units unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pint
+
+GAS_CONSTANT = 8.314
+"""Universal gas constant, J/mol/K."""
+
+YEAR = 3.15576e7
+"""One Julian year, s."""
+
+GIGAYEAR = 1e9 * YEAR
+"""One billion Julian years, s."""
+
+
+@lru_cache(maxsize=1)
+def unit_registry() -> pint.UnitRegistry:
+    """Return the one pint registry of this package (built on first use: it takes a few hundred ms)."""
+    import pint
+
+    registry: pint.UnitRegistry = pint.UnitRegistry()
+    return registry
+
+
+def to_magnitude(value: Any, unit: str, name: str) -> float:
+    """Convert a number, a string with a unit or a pint quantity to a plain float in `unit`.
+
+    Parameters
+    ----------
+    value : float, str or pint.Quantity
+        A bare number is taken to be in `unit` already.
+    unit : str
+        The unit wanted, as pint spells it, e.g. ``"Pa s"``.
+    name : str
+        What the value is, for the error message.
+
+    Returns
+    -------
+    float
+        The magnitude in `unit`.
+
+    Raises
+    ------
+    ValueError
+        If the value cannot be read, is not finite, or has the wrong dimension.
+
+    Examples
+    --------
+    >>> to_magnitude("1e20 Pa s", "Pa s", "reference viscosity")
+    1e+20
+    >>> to_magnitude("300 kJ/mol", "J/mol", "activation energy")
+    300000.0
+    """
+    import pint
+
+    try:
+        if isinstance(value, str):
+            value = unit_registry().Quantity(value)
+            if value.dimensionless and unit != "dimensionless":
+                value = value.magnitude  # "1e21" without a unit is a bare number
+        if hasattr(value, "to") and hasattr(value, "magnitude"):
+            value = value.to(unit).magnitude
+        number = float(value)
+    except pint.DimensionalityError as error:
+        raise ValueError(f"{name}: expected a value in {unit}, got {value!s}: {error}") from error
+    except (pint.PintError, TypeError, ValueError, AssertionError, AttributeError) as error:
+        raise ValueError(f"{name}: expected a number in {unit}, got {value!r}") from error
+    if not np.isfinite(number):
+        raise ValueError(f"{name}: expected a finite number in {unit}, got {number}")
+    return number
+
+
+@dataclass(frozen=True)
+class Isotope:
+    """A heat-producing isotope.
+
+    Attributes
+    ----------
+    name : str
+    mass_fraction : float
+        Mass of the isotope today per mass of primitive mantle, kg/kg.
+    heat_production : float
+        W per kg of the isotope.
+    half_life : float
+        Gyr.
+    """
+
+    name: str
+    mass_fraction: float
+    heat_production: float
+    half_life: float
+
+
+@dataclass(frozen=True)
+class PhaseTransition:
+    """A solid-solid phase transition of the mantle.
+
+    Attributes
+    ----------
+    pressure : float
+        Pressure of the transition at `temperature`, Pa.
+    temperature : float
+        K.
+    clapeyron_slope : float
+        Pa/K; positive where the transition is exothermic for sinking material.
+    density_step : float
+        kg/m3, denser below.
+    width : float
+        Depth range over which the phase function goes from about 0.12 to 0.88, m.
+    """
+
+    pressure: float
+    temperature: float
+    clapeyron_slope: float
+    density_step: float
+    width: float
+
+
+def _martian_isotopes() -> tuple[Isotope, ...]:
+    # Waenke & Dreibus: U 16 ppb, Th 56 ppb, K 305 ppm in the primitive mantle.
+    return (
+        Isotope("U238", 16e-9 * 0.9928, 9.46e-5, 4.47),
+        Isotope("U235", 16e-9 * 0.0072, 5.69e-4, 0.704),
+        Isotope("Th232", 56e-9, 2.64e-5, 14.0),
+        Isotope("K40", 305e-6 * 1.19e-4, 2.92e-5, 1.25),
+    )
+
+
+def _martian_transitions() -> tuple[PhaseTransition, ...]:
+    # Read off published temperature fields of the GAIA corpus (+-20 km); density step = (gamma * delta rho) / gamma.
+    return (
+        PhaseTransition(11.4e9, 1830.0, 5e6, 1.6e9 / 5e6, 200e3),
+        PhaseTransition(16.8e9, 2050.0, 5e6, 7e8 / 5e6, 200e3),
+    )
+
+
+@dataclass(frozen=True)
+class Planet:
+    """Constants of a terrestrial planet with a silicate mantle over a liquid core (SI units).
+
+    The defaults are those of the Mars-like planet of the reference corpus (arXiv:2108.10105).
+
+    Attributes
+    ----------
+    core_radius, planet_radius : float
+        m.
+    gravity : float
+        m/s2, constant through the mantle.
+    mantle_density, crust_density, core_density : float
+        kg/m3.
+    mantle_heat_capacity, core_heat_capacity : float
+        J/kg/K.
+    expansivity : float
+        Reference thermal expansivity, 1/K.
+    diffusivity : float
+        Reference thermal diffusivity, m2/s. It sets the time scale.
+    conductivity : float
+        Reference thermal conductivity, W/m/K.
+    surface_temperature : float
+        K.
+    temperature_scale : float
+        Initial temperature difference between core-mantle boundary and surface, K.
+    crust_thickness : float
+        m.
+    rheology_reference_temperature : float
+        Temperature at which the reference viscosity holds, K.
+    rheology_reference_pressure : float
+        Pressure at which the reference viscosity holds, Pa.
+    boundary_layer_thickness : float
+        Of the linear thermal boundary layers of the initial state, m.
+    age : float
+        Length of the thermal evolution, Gyr.
+    isotopes : tuple of Isotope
+    phase_transitions : tuple of PhaseTransition
+
+    Examples
+    --------
+    >>> round(MARS.time_scale / GIGAYEAR, 2)
+    91.58
+    >>> round(float(np.log10(MARS.rayleigh_number(1e19))), 1)
+    8.5
+    """
+
+    name: str = "Mars"
+    core_radius: float = 1.7e6
+    planet_radius: float = 3.4e6
+    gravity: float = 3.7
+    mantle_density: float = 3500.0
+    crust_density: float = 2900.0
+    core_density: float = 7000.0
+    mantle_heat_capacity: float = 1200.0
+    core_heat_capacity: float = 850.0
+    expansivity: float = 2.5e-5
+    diffusivity: float = 1e-6
+    conductivity: float = 4.0
+    surface_temperature: float = 250.0
+    temperature_scale: float = 2000.0
+    crust_thickness: float = 64.3e3
+    rheology_reference_temperature: float = 1600.0
+    rheology_reference_pressure: float = 3e9
+    boundary_layer_thickness: float = 300e3
+    age: float = 4.5
+    isotopes: tuple[Isotope, ...] = field(default_factory=_martian_isotopes)
+    phase_transitions: tuple[PhaseTransition, ...] = field(default_factory=_martian_transitions)
+
+    @property
+    def mantle_thickness(self) -> float:
+        """Length scale, m."""
+        return self.planet_radius - self.core_radius
+
+    @property
+    def time_scale(self) -> float:
+        """Diffusion time of the mantle, thickness squared over diffusivity, s."""
+        return self.mantle_thickness**2 / self.diffusivity
+
+    @property
+    def initial_core_temperature(self) -> float:
+        """Initial temperature of the core-mantle boundary, K."""
+        return self.surface_temperature + self.temperature_scale
+
+    @property
+    def dissipation_number(self) -> float:
+        """Di = alpha g D / c_p."""
+        return self.expansivity * self.gravity * self.mantle_thickness / self.mantle_heat_capacity
+
+    @property
+    def cylinder_radius_ratio(self) -> float:
+        """Inner over outer radius of the 2D cylinder with the boundary areas of the sphere (van Keken 2001)."""
+        return (self.core_radius / self.planet_radius) ** 2
+
+    @property
+    def cylinder_inner_radius(self) -> float:
+        """Inner radius of the rescaled cylinder, m; the mantle keeps its thickness."""
+        ratio = self.cylinder_radius_ratio
+        return self.mantle_thickness * ratio / (1 - ratio)
+
+    def rayleigh_number(self, reference_viscosity: float) -> float:
+        """Thermal Rayleigh number rho g alpha dT D3 / (eta kappa) for a viscosity in Pa s."""
+        numerator = self.mantle_density * self.gravity * self.expansivity * self.temperature_scale
+        return numerator * self.mantle_thickness**3 / (reference_viscosity * self.diffusivity)
+
+    def pressure(self, depth: Any) -> Any:
+        """Hydrostatic pressure, Pa, at a depth in m (float or array)."""
+        return self.mantle_density * self.gravity * depth
+
+    def radiogenic_heating(self, time: Any) -> Any:
+        """Heat production of the primitive mantle, W/kg, `time` Gyr after formation (float or array).
+
+        >>> round(float(MARS.radiogenic_heating(0.0)) * 1e11, 1), round(float(MARS.radiogenic_heating(4.5)) * 1e12, 1)
+        (2.3, 4.1)
+        """
+        before_present = self.age - np.asarray(time, dtype=float)
+        return sum(
+            isotope.mass_fraction * isotope.heat_production * np.exp2(before_present / isotope.half_life)
+            for isotope in self.isotopes
+        )
+
+    @property
+    def crust_mass_ratio(self) -> float:
+        """Mass of the crust over the mass of the mantle (spherical shells)."""
+        crust_base = self.planet_radius - self.crust_thickness
+        crust = self.crust_density * (self.planet_radius**3 - crust_base**3)
+        mantle = self.mantle_density * (crust_base**3 - self.core_radius**3)
+        return crust / mantle
+
+    def mantle_depletion(self, crustal_enrichment: float) -> float:
+        """Fraction of the primitive heat production left in a mantle below an enriched crust.
+
+        The crust holds `crustal_enrichment` times the concentration of the mantle below it.
+
+        >>> [round(MARS.mantle_depletion(factor), 2) for factor in (1, 20, 50)]
+        [0.95, 0.47, 0.26]
+        """
+        return 1.0 / (1.0 + self.crust_mass_ratio * crustal_enrichment)
+
+
+MARS = Planet()
+"""The Mars-like planet of the reference corpus."""

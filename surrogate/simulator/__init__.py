@@ -1,0 +1,1 @@
+"""The forward model: convection in the mantle of a planet that cools."""
