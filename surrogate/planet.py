@@ -286,5 +286,37 @@ class Planet:
         return 1.0 / (1.0 + self.crust_mass_ratio * crustal_enrichment)
 
 
+def olivine_conductivity(temperature: Any, pressure: Any) -> Any:
+    """Thermal conductivity of olivine, W/m/K (Tosi et al. 2013).
+
+    Parameters
+    ----------
+    temperature : float or array, K
+    pressure : float or array, Pa
+
+    Examples
+    --------
+    >>> olivine_conductivity(300.0, 0.0)
+    2.47
+    """
+    return (2.47 + 0.33e-9 * pressure) * (300.0 / temperature) ** 0.48
+
+
+def olivine_expansivity(temperature: Any, pressure: Any) -> Any:
+    """Thermal expansivity of olivine, 1/K (Tosi et al. 2013).
+
+    Parameters
+    ----------
+    temperature : float or array, K
+    pressure : float or array, Pa
+
+    Examples
+    --------
+    >>> bool(2.5e-5 < olivine_expansivity(1600.0, 3e9) < 4.5e-5)
+    True
+    """
+    return (3.15e-5 + 1.02e-8 * temperature - 0.76 / temperature**2) * np.exp(-3.63e-11 * pressure)
+
+
 MARS = Planet()
 """The Mars-like planet of the reference corpus."""
