@@ -1,0 +1,82 @@
+# Everything a fresh machine needs is Python (3.11 or newer), pip and make.
+#   make run    set up, then run the pipeline on the embedded default        (config/config.yaml)
+#   make test   set up, then pass the tests
+PYTHON  ?= python3
+VENV    ?= .venv
+CORES   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+CONFIG  ?= config/config.yaml
+EXTRAS  ?=
+
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.surrogate-installed
+# Quiet TensorFlow, and no duel of thread pools between processes that use all cores together.
+export TF_CPP_MIN_LOG_LEVEL := 2
+
+.PHONY: run test test-slow test-slurm lint format schema benchmarks docs lock setup clean help
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## make setup        install the locked packages and this one into .venv (EXTRAS=gpu|jax|slurm|explore,... adds more)
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'surrogate needs Python 3.11 or newer')"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+ifneq ($(EXTRAS),)
+ifneq ($(findstring gpu,$(EXTRAS)),)
+	$(BIN)/python -m pip uninstall --quiet --yes tensorflow-cpu
+endif
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[$(EXTRAS)]"
+endif
+	touch $@
+
+## make run          the whole pipeline; results/<name>/ holds everything (CONFIG=..., CORES=...)
+run: $(STAMP)
+	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+	$(BIN)/snakemake --cores 1 --configfile $(CONFIG) report
+
+## make test         lint and all tests but the slow ones, under 12 minutes on 2 cores
+test: $(STAMP) lint
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+
+## make test-slow    the long checks: published benchmarks at full resolution, the interrupted runs
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
+
+## make lint         ruff, mypy, import-linter, snakefmt, snakemake --lint
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+## make schema       write the default config and the JSON schema again from surrogate/config.py
+schema: $(STAMP)
+	$(BIN)/python -m surrogate.config
+
+## make benchmarks   measure speed (ratios in one run); never part of the tests
+benchmarks: $(STAMP)
+	$(BIN)/python -m pytest benchmarks -m "" --benchmark-only
+
+## make docs         run every example of the documentation
+docs: $(STAMP)
+	$(BIN)/python -m pytest tests -k "docs"
+
+## make lock         resolve the newest packages again; no host name enters the lock file
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra test --extra lint --universal --python-version 3.11 \
+	    --no-emit-index-url --no-header --generate-hashes --quiet -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .snakemake
