@@ -1,0 +1,34 @@
+# From raw simulations to a surrogate that answers: see README.md. `snakemake --cores 2` runs it all.
+#
+# Every rule passes its script only the sections of the configuration that it depends on, as params: a changed key
+# reruns what depends on it and nothing else.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/corpus.smk"
+include: "workflow/rules/learning.smk"
+include: "workflow/rules/results.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/surrogate/bundle.json",
+        f"{RESULTS}/metrics.md",
+        figure_files(),
+
+
+rule corpus:
+    input:
+        f"{RESULTS}/corpus.json",
+
+
+rule figures:
+    input:
+        figure_files(),

@@ -1,0 +1,96 @@
+# Parameters -> raw runs -> one store.
+
+if SETTINGS.source.kind == "simulate":
+    NUMBER_OF_RUNS = SETTINGS.design.runs
+else:
+    # Relative to the working directory, sorted: the number of a run is its place in this list.
+    import glob
+
+    NUMBER_OF_RUNS = len(glob.glob(SETTINGS.source.files, recursive=True))
+    if NUMBER_OF_RUNS == 0:
+        raise WorkflowError(f"source.files: no file matches {SETTINGS.source.files!r}")
+
+SHARDS = [f"{k:04d}" for k in range(-(-NUMBER_OF_RUNS // SETTINGS.source.shard_size))]
+
+
+rule design:
+    output:
+        f"{RESULTS}/design.csv",
+    log:
+        f"{RESULTS}/logs/design.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/design.tsv"
+    params:
+        section("design"),
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    script:
+        "../scripts/design.py"
+
+
+# One job makes many runs. A raw run is not a declared output: Snakemake would delete the finished runs of a shard
+# that fails. Each is written under a temporary name and renamed, and carries the key of what it was made from.
+rule simulate:
+    input:
+        f"{RESULTS}/design.csv",
+    output:
+        f"{RESULTS}/shards/{{shard}}.csv",
+    log:
+        f"{RESULTS}/logs/simulate_{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/simulate_{{shard}}.tsv"
+    params:
+        section("design", "simulator", "planet"),
+        shard_size=SETTINGS.source.shard_size,
+        folder=f"{RESULTS}/raw",
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    script:
+        "../scripts/simulate.py"
+
+
+rule list_runs:
+    output:
+        f"{RESULTS}/source_files.csv",
+    log:
+        f"{RESULTS}/logs/list_runs.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/list_runs.tsv"
+    params:
+        section("source"),
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    script:
+        "../scripts/list_runs.py"
+
+
+# The store is not a declared output either: it grows run by run and is continued after an interruption.
+# corpus.json is written when it is whole.
+rule ingest:
+    input:
+        (
+            expand(f"{RESULTS}/shards/{{shard}}.csv", shard=SHARDS)
+            if SETTINGS.source.kind == "simulate"
+            else f"{RESULTS}/source_files.csv"
+        ),
+    output:
+        summary=f"{RESULTS}/corpus.json",
+        rejected=f"{RESULTS}/rejected.csv",
+    log:
+        f"{RESULTS}/logs/ingest.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/ingest.tsv"
+    params:
+        section("corpus", "source", "planet"),
+        memory_limit=SETTINGS.resources.memory_limit,
+        store=f"{RESULTS}/corpus.zarr",
+    threads: SETTINGS.resources.ingest_workers
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    script:
+        "../scripts/ingest.py"

@@ -1,0 +1,134 @@
+# The store -> latents -> predictors -> predictions of the unseen runs.
+# No rule asks for a GPU: a profile does (profiles/gpu, profiles/slurm).
+
+
+rule autoencoder:
+    input:
+        f"{RESULTS}/corpus.json",
+    output:
+        f"{RESULTS}/models/autoencoder/manifest.json",
+        f"{RESULTS}/models/autoencoder/losses.csv",
+    log:
+        f"{RESULTS}/logs/autoencoder.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/autoencoder.tsv"
+    params:
+        section("autoencoder"),
+        store=f"{RESULTS}/corpus.zarr",
+    threads: share(1)
+    resources:
+        mem_mb=8000,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    script:
+        "../scripts/autoencoder.py"
+
+
+rule encode:
+    input:
+        corpus=f"{RESULTS}/corpus.json",
+        model=f"{RESULTS}/models/autoencoder/manifest.json",
+    output:
+        f"{RESULTS}/latents.nc",
+    log:
+        f"{RESULTS}/logs/encode.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/encode.tsv"
+    params:
+        store=f"{RESULTS}/corpus.zarr",
+    threads: share(1)
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    script:
+        "../scripts/encode.py"
+
+
+rule feedforward:
+    input:
+        f"{RESULTS}/latents.nc",
+    output:
+        f"{RESULTS}/models/feedforward/manifest.json",
+        f"{RESULTS}/models/feedforward/losses.csv",
+    log:
+        f"{RESULTS}/logs/feedforward.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/feedforward.tsv"
+    params:
+        section("feedforward"),
+    threads: share(2)
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    script:
+        "../scripts/predictor.py"
+
+
+rule recurrent:
+    input:
+        f"{RESULTS}/latents.nc",
+    output:
+        f"{RESULTS}/models/recurrent/manifest.json",
+        f"{RESULTS}/models/recurrent/losses.csv",
+    log:
+        f"{RESULTS}/logs/recurrent.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/recurrent.tsv"
+    params:
+        section("recurrent"),
+    threads: share(2)
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    script:
+        "../scripts/predictor.py"
+
+
+def models_of(wildcards):
+    folders = {"autoencoder": [], "fnn": ["feedforward"], "lstm": ["recurrent"]}[wildcards.method]
+    return [f"{RESULTS}/models/{folder}/manifest.json" for folder in ["autoencoder", *folders]]
+
+
+rule predict:
+    input:
+        models_of,
+        latents=f"{RESULTS}/latents.nc",
+        corpus=f"{RESULTS}/corpus.json",
+    output:
+        f"{RESULTS}/predictions/{{method}}.nc",
+    wildcard_constraints:
+        method="|".join(NETWORKS),
+    log:
+        f"{RESULTS}/logs/predict_{{method}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/predict_{{method}}.tsv"
+    params:
+        store=f"{RESULTS}/corpus.zarr",
+        models=f"{RESULTS}/models",
+    threads: share(2)
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    script:
+        "../scripts/predict.py"
+
+
+rule baseline:
+    input:
+        f"{RESULTS}/corpus.json",
+    output:
+        f"{RESULTS}/predictions/{{method}}.nc",
+    wildcard_constraints:
+        method="|".join(BASELINES) or "none",
+    log:
+        f"{RESULTS}/logs/baseline_{{method}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/baseline_{{method}}.tsv"
+    params:
+        modes=SETTINGS.evaluation.pod_modes,
+        store=f"{RESULTS}/corpus.zarr",
+    threads: share(2)
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    script:
+        "../scripts/baseline.py"

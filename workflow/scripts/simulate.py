@@ -1,0 +1,29 @@
+import sys
+
+from _job import start
+
+if __name__ == "__main__":
+    start(snakemake)
+    from surrogate.config import Config
+    from surrogate.corpus.design import read_design
+    from surrogate.files import atomic
+    from surrogate.parameters import Parameters
+    from surrogate.simulator import run_shard
+
+    config = Config(**snakemake.params[0])
+    size = snakemake.params.shard_size
+    first = int(snakemake.wildcards.shard) * size
+    design = read_design(snakemake.input[0]).iloc[first : first + size]
+    runs = [(int(number), Parameters.create(row.to_dict())) for number, row in design.iterrows()]
+    statuses = run_shard(
+        runs,
+        config.simulator,
+        config.make_planet(),
+        config.design.seed,
+        snakemake.params.folder,
+        workers=snakemake.threads,
+    )
+    with atomic(snakemake.output[0]) as temporary:
+        statuses.to_csv(temporary, index=False)
+    if (statuses.status == "failed").all():
+        sys.exit("every run of this shard failed; the reasons are above")
