@@ -1,0 +1,213 @@
+"""Evaluate predictions of unseen runs: from fields to the numbers of a table.
+
+:func:`score` gives every measure for every snapshot, :func:`evaluate` the JSON-ready summary of many methods, and
+:func:`metrics_table` its Markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from surrogate.config import EvaluationSettings
+from surrogate.diagnostics import accuracy, physics, pod
+from surrogate.diagnostics.pairing import mask_of, pair
+from surrogate.diagnostics.report_card import check
+from surrogate.diagnostics.summary import summarise, summarise_ratio
+from surrogate.fields import FieldError, select_run
+from surrogate.planet import MARS, Planet
+
+ANGLE_MODES = 5
+"""Dimension of the subspaces of POD modes that are compared."""
+
+
+def score(
+    truth: xr.Dataset,
+    prediction: xr.Dataset,
+    planet: Planet = MARS,
+    conductivity: physics.Conductivity = "olivine",
+    scale: float | None = None,
+    name: str = "prediction",
+) -> xr.Dataset:
+    """Every measure of one method for every snapshot.
+
+    Parameters
+    ----------
+    truth, prediction : xarray.Dataset
+        Corpora of the same unseen runs. Lazy ones are read one run at a time.
+    planet : Planet
+    conductivity : {"constant", "olivine"}
+        Law of the simulations.
+    scale : float, optional
+        K, of the mean square error; default the largest true temperature.
+    name : str
+        What to call the prediction in an error.
+
+    Returns
+    -------
+    xarray.Dataset
+        On dims (simulation, time), NaN for padding: ``relative_accuracy`` (percent), ``mean_square_error``,
+        ``root_mean_square_error`` (K), ``variance_scaled_error``, ``lateral_anomaly_error``, ``profile_error`` (K),
+        ``lateral_anomaly_error_square`` and ``lateral_anomaly_square`` (K2), and ``true_*`` and ``predicted_*`` of
+        ``surface_heat_flux``, ``core_mantle_boundary_heat_flux`` (W/m2) and ``mean_temperature`` (K).
+    """
+    pair(truth, prediction, name)  # the whole of it, before the first run is read
+    scale = accuracy.temperature_maximum(truth) if scale is None else scale
+    runs = [
+        _score_run(select_run(truth, number).load(), select_run(prediction, number).load(), planet, conductivity, scale)
+        for number in range(truth.sizes["simulation"])
+    ]
+    length = truth.sizes["time"]
+    scores = xr.concat([run.pad(time=(0, length - run.sizes["time"])) for run in runs], "simulation")
+    names = [coordinate for coordinate in truth.coords if set(truth[coordinate].dims) <= {"simulation", "time"}]
+    return scores.assign_coords({coordinate: truth[coordinate] for coordinate in names})
+
+
+def _score_run(
+    truth: xr.Dataset, prediction: xr.Dataset, planet: Planet, conductivity: physics.Conductivity, scale: float
+) -> xr.Dataset:
+    error_square, norm_square = accuracy.lateral_anomaly_squares(truth, prediction)
+    values = {
+        "relative_accuracy": accuracy.relative_accuracy(truth, prediction),
+        "mean_square_error": accuracy.mean_square_error(truth, prediction, scale),
+        "root_mean_square_error": accuracy.root_mean_square_error(truth, prediction),
+        "variance_scaled_error": accuracy.variance_scaled_error(truth, prediction),
+        "lateral_anomaly_error": accuracy.lateral_anomaly_error(truth, prediction),
+        "lateral_anomaly_error_square": error_square.assign_attrs(units="K2"),
+        "lateral_anomaly_square": norm_square.assign_attrs(units="K2"),
+        "profile_error": accuracy.profile_error(truth, prediction),
+    }
+    for kind, dataset in (("true", truth), ("predicted", prediction)):
+        values[f"{kind}_surface_heat_flux"] = physics.surface_heat_flux(dataset, planet, conductivity)
+        values[f"{kind}_core_mantle_boundary_heat_flux"] = physics.core_mantle_boundary_heat_flux(
+            dataset, planet, conductivity
+        )
+        values[f"{kind}_mean_temperature"] = physics.mean_temperature(dataset)
+    return xr.Dataset({name: ("time", entry.values, entry.attrs) for name, entry in values.items()})
+
+
+def summary_of(scores: xr.Dataset) -> dict[str, dict[str, float]]:
+    """Summarise the scores of one method (:func:`score`) over snapshots and runs.
+
+    Heat flux errors are root-mean-square errors over the root-mean-square flux of the truth: the flux through the
+    core-mantle boundary changes its sign, so that ratios of single snapshots would mean nothing.
+    """
+    real = mask_of_scores(scores)
+    result = {"relative_accuracy": summarise(scores["relative_accuracy"], real, higher_is_better=True)}
+    for name in ("mean_square_error", "root_mean_square_error", "variance_scaled_error", "profile_error"):
+        result[name] = summarise(scores[name], real)
+    result["lateral_anomaly_error"] = summarise_ratio(
+        scores["lateral_anomaly_error_square"], scores["lateral_anomaly_square"], real
+    )
+    for name in ("surface_heat_flux", "core_mantle_boundary_heat_flux"):
+        square = (scores[f"predicted_{name}"] - scores[f"true_{name}"]) ** 2
+        result[f"{name}_error"] = summarise_ratio(square, scores[f"true_{name}"] ** 2, real)
+    result["mean_temperature_error"] = summarise(
+        abs(scores["predicted_mean_temperature"] - scores["true_mean_temperature"]), real
+    )
+    return result
+
+
+def mask_of_scores(scores: xr.Dataset) -> xr.DataArray:
+    """Which snapshots of a table of scores are real, dims (simulation, time)."""
+    return xr.DataArray(np.isfinite(scores["snapshot_time"].values), dims=("simulation", "time"))
+
+
+def compare_modes(truth: xr.Dataset, prediction: xr.Dataset, count: int = 50) -> dict[str, dict[str, float]]:
+    """Compare the singular values and the leading POD modes of every run.
+
+    Parameters
+    ----------
+    truth, prediction : xarray.Dataset
+        Corpora of the same runs.
+    count : int
+        Singular values compared per run, at most its number of snapshots.
+
+    Returns
+    -------
+    dict
+        ``singular_value_sum_ratio`` (percent, the paper's: mean kept, nodes alike), ``weighted_sum_ratio`` (percent,
+        time mean removed, weighted by cell volume), ``subspace_angle`` (degrees, root mean square of the principal
+        angles of the first 5 weighted modes); of each the ``mean`` over runs, ``run_median`` and ``run_worst``
+        (furthest from 100 percent, or largest).
+    """
+    rows: dict[str, list[float]] = {"singular_value_sum_ratio": [], "weighted_sum_ratio": [], "subspace_angle": []}
+    for number in range(truth.sizes["simulation"]):
+        true, predicted = (select_run(dataset, number).load() for dataset in (truth, prediction))
+        values = [pod.singular_values(run, count) for run in (true, predicted)]
+        rows["singular_value_sum_ratio"].append(pod.sum_ratio(*values))
+        values = [pod.singular_values(run, count, remove_mean=True, weighted=True) for run in (true, predicted)]
+        rows["weighted_sum_ratio"].append(pod.sum_ratio(*values))
+        one, other = (pod.decompose(run, ANGLE_MODES) for run in (true, predicted))
+        modes = min(one.sizes["mode"], other.sizes["mode"])
+        rows["subspace_angle"].append(float(np.sqrt(np.mean(pod.subspace_angles(one, other, modes) ** 2))))
+    best = {"singular_value_sum_ratio": 100.0, "weighted_sum_ratio": 100.0, "subspace_angle": 0.0}
+    return {
+        name: {
+            "mean": float(np.mean(values)),
+            "run_median": float(np.median(values)),
+            "run_worst": float(max(values, key=lambda value: abs(value - best[name]))),
+        }
+        for name, values in rows.items()
+    }
+
+
+def evaluate(
+    truth: xr.Dataset,
+    predictions: Mapping[str, xr.Dataset],
+    planet: Planet = MARS,
+    settings: EvaluationSettings | None = None,
+    conductivity: physics.Conductivity = "olivine",
+    scale: float | None = None,
+) -> dict[str, Any]:
+    """Evaluate every method on the same unseen runs.
+
+    Parameters
+    ----------
+    truth : xarray.Dataset
+        Corpus of the unseen runs.
+    predictions : mapping
+        Name of the method to a corpus of the same runs.
+    planet : Planet
+    settings : EvaluationSettings, optional
+    conductivity : {"constant", "olivine"}
+        Law of the simulations.
+    scale : float, optional
+        K, of the mean square error; default the largest true temperature.
+
+    Returns
+    -------
+    dict
+        JSON-ready: ``truth`` (``runs``, ``snapshots``, ``grid``, ``temperature_scale`` K, ``report_card`` of the
+        simulations), ``methods`` (per method the entries of :func:`summary_of` and :func:`compare_modes`, and
+        ``report_card``), ``published`` (the paper's numbers, for another corpus) and ``published_source``.
+    """
+    from surrogate.diagnostics.published import PUBLISHED, PUBLISHED_SOURCE
+
+    if "simulation" not in truth["temperature"].dims:
+        raise FieldError("evaluate: expected a corpus of unseen runs, got a single run")
+    settings = settings or EvaluationSettings()
+    scale = accuracy.temperature_maximum(truth) if scale is None else scale
+    methods = {}
+    for name, prediction in predictions.items():
+        scores = score(truth, prediction, planet, conductivity, scale, name)
+        methods[name] = {
+            **summary_of(scores),
+            **compare_modes(truth, prediction, settings.singular_values),
+            "report_card": check(prediction, planet, conductivity),
+        }
+    return {
+        "truth": {
+            "runs": truth.sizes["simulation"],
+            "snapshots": int(mask_of(truth).sum()),
+            "grid": [truth.sizes["radius"], truth.sizes["angle"]],
+            "temperature_scale": scale,
+            "report_card": check(truth, planet, conductivity),
+        },
+        "methods": methods,
+        "published": PUBLISHED,
+        "published_source": PUBLISHED_SOURCE,
+    }

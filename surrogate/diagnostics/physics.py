@@ -1,0 +1,170 @@
+"""What people read off a temperature field: profiles, heat fluxes, budgets, plumes.
+
+Functions take one dataset, a run or a corpus, so that they serve simulations and predictions alike. Wall gradients are
+one-sided, from the wall to the first cell centre, as a finite-volume solver takes them; compare fluxes of two fields
+on the same grid.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from surrogate.annulus import Annulus
+from surrogate.diagnostics.pairing import times_of, weight_of
+from surrogate.fields import PARAMETER_NAMES, annulus_of
+from surrogate.planet import GIGAYEAR, MARS, Planet, olivine_conductivity
+
+Conductivity = Literal["constant", "olivine"]
+
+
+def _described(values: xr.DataArray, name: str, units: str, long_name: str) -> xr.DataArray:
+    values = values.rename(name)
+    values.attrs = {"units": units, "long_name": long_name}
+    return values
+
+
+def lateral_mean(dataset: xr.Dataset) -> xr.DataArray:
+    """Laterally averaged temperature, K, dims ([simulation], time, radius)."""
+    profile = dataset["temperature"].mean("angle", skipna=False, dtype=float)
+    return _described(profile, "lateral_mean_temperature", "K", "laterally averaged temperature")
+
+
+def mean_temperature(dataset: xr.Dataset) -> xr.DataArray:
+    """Volume-averaged temperature, K, dims ([simulation], time)."""
+    mean = (dataset["temperature"] * weight_of(dataset)).sum(("radius", "angle"), skipna=False)
+    return _described(mean, "mean_temperature", "K", "volume-averaged temperature")
+
+
+def wall_conductivity(temperature: Any, depth: float, planet: Planet, conductivity: Conductivity) -> Any:
+    """Conductivity at a wall, W/m/K, under the law of the simulations."""
+    if conductivity == "constant":
+        return planet.conductivity
+    if conductivity == "olivine":
+        return olivine_conductivity(temperature, planet.pressure(depth))
+    raise ValueError(f"conductivity {conductivity!r}: expected 'constant' or 'olivine'")
+
+
+def surface_heat_flux(
+    dataset: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity = "olivine"
+) -> xr.DataArray:
+    """Mean conductive heat flux through the surface, outward, W/m2, dims ([simulation], time)."""
+    annulus = annulus_of(dataset)
+    wall, inside = _rows(dataset, -1), _rows(dataset, -2)
+    gradient = (inside - wall) / (annulus.radius[-1] - annulus.radius[-2])
+    flux = (wall_conductivity(wall, 0.0, planet, conductivity) * gradient).mean("angle", skipna=False)
+    return _described(flux, "surface_heat_flux", "W m-2", "mean heat flux through the surface, outward")
+
+
+def core_mantle_boundary_heat_flux(
+    dataset: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity = "olivine"
+) -> xr.DataArray:
+    """Mean conductive heat flux from the core into the mantle, outward, W/m2, dims ([simulation], time)."""
+    annulus = annulus_of(dataset)
+    wall, inside = _rows(dataset, 0), _rows(dataset, 1)
+    gradient = (wall - inside) / (annulus.radius[1] - annulus.radius[0])
+    flux = (wall_conductivity(wall, annulus.thickness, planet, conductivity) * gradient).mean("angle", skipna=False)
+    return _described(
+        flux, "core_mantle_boundary_heat_flux", "W m-2", "mean heat flux through the core-mantle boundary, outward"
+    )
+
+
+def _rows(dataset: xr.Dataset, row: int) -> xr.DataArray:
+    return dataset["temperature"].isel(radius=row, drop=True).astype(float)
+
+
+def wall_areas(annulus: Annulus) -> tuple[float, float, float]:
+    """Length of the core-mantle boundary and of the surface, m, and area of the sector, m2 (per metre of depth)."""
+    width = annulus.angle_faces[-1] - annulus.angle_faces[0]
+    return annulus.radius_faces[0] * width, annulus.radius_faces[-1] * width, float(annulus.volume.sum())
+
+
+def energy_budget(dataset: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity = "olivine") -> xr.Dataset:
+    """Heat budget of a history: the change of the mean temperature against what flows in and out and is produced.
+
+    Between neighbouring snapshots, with trapezoidal means of the fluxes. Adiabatic cooling and viscous dissipation
+    cancel in the volume mean up to a few percent (they do so exactly for a constant expansivity), and latent heat
+    does over a full overturn. The heat of the crust is left out, see `mantle_depletion` of the planet.
+
+    Returns
+    -------
+    xarray.Dataset
+        On dims ([simulation], interval), all K/Gyr: ``change``, ``inflow``, ``outflow`` (positive out),
+        ``heating``, ``residual`` = change - (inflow - outflow + heating); and ``interval_time`` Gyr.
+    """
+    missing = [name for name in PARAMETER_NAMES if name not in dataset]
+    if missing:
+        raise ValueError(f"energy budget: the dataset lacks {', '.join(missing)}; needed for the heat production")
+    inner, outer, volume = wall_areas(annulus_of(dataset))
+    time = xr.DataArray(times_of(dataset).values, dims=times_of(dataset).dims)
+    # Heat capacity per volume that belongs to the planet's diffusivity and conductivity.
+    capacity = planet.conductivity / planet.diffusivity
+    to_kelvin = GIGAYEAR / (capacity * volume)
+    inflow = core_mantle_boundary_heat_flux(dataset, planet, conductivity)
+    outflow = surface_heat_flux(dataset, planet, conductivity)
+    enrichment: Any = xr.DataArray(dataset["crustal_enrichment"].values, dims=dataset["crustal_enrichment"].dims)
+    produced = xr.zeros_like(time) + planet.radiogenic_heating(time.values)
+    heating = planet.mantle_depletion(enrichment) * produced * GIGAYEAR / planet.mantle_heat_capacity
+
+    def interval_mean(values: xr.DataArray) -> xr.DataArray:
+        values = values.drop_vars(values.coords).rename(time="interval")
+        return 0.5 * (values.isel(interval=slice(1, None)) + values.isel(interval=slice(None, -1)))
+
+    def step(values: xr.DataArray) -> xr.DataArray:
+        return values.drop_vars(values.coords).rename(time="interval").diff("interval")
+
+    terms = {
+        "change": step(mean_temperature(dataset)) / step(time),
+        "inflow": interval_mean(inflow * inner) * to_kelvin,
+        "outflow": interval_mean(outflow * outer) * to_kelvin,
+        "heating": interval_mean(heating),
+    }
+    terms["residual"] = terms["change"] - (terms["inflow"] - terms["outflow"] + terms["heating"])
+    budget = xr.Dataset({name: values.assign_attrs(units="K Gyr-1") for name, values in terms.items()})
+    return budget.assign_coords(interval_time=interval_mean(time).assign_attrs(units="Gyr"))
+
+
+def plumes(
+    run: xr.Dataset, radius: float, fraction: float = 0.5, amplitude: float = 20.0, cold: bool = False
+) -> list[list[float]]:
+    """Positions of plumes (or downwellings) where they cross a radius, one list of angles, rad, per snapshot of a run.
+
+    A plume is a connected stretch with T > <T> + `fraction` (max T - <T>) (Labrosse 2002); its position is that of
+    its extreme. A snapshot whose extreme is within `amplitude` of the mean has none.
+
+    Parameters
+    ----------
+    run : xarray.Dataset
+        A run.
+    radius : float
+        m; the nearest row is taken.
+    fraction : float
+        Of the largest anomaly, where a plume ends.
+    amplitude : float
+        K, smallest anomaly that counts.
+    cold : bool
+        Look for downwellings instead.
+
+    Examples
+    --------
+    >>> from surrogate.fields import make_run
+    >>> from surrogate.parameters import Parameters
+    >>> annulus = Annulus.quarter(4, 64)
+    >>> field = 1500 + 100 * np.cos(4 * annulus.angle) * np.ones((1, 6, 1))  # hot at both walls of the sector
+    >>> run = make_run(field, [1.0], annulus, Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0))
+    >>> len(plumes(run, 1e6)[0]), len(plumes(run, 1e6, cold=True)[0])
+    (2, 1)
+    """
+    row = run["temperature"].sel(radius=radius, method="nearest").values.astype(float)
+    anomaly = (row - row.mean(axis=-1, keepdims=True)) * (-1 if cold else 1)
+    angles = run["angle"].values
+    positions = []
+    for values in anomaly:
+        peak = values.max()
+        inside = (values > fraction * peak) & (peak > amplitude)
+        edges = np.flatnonzero(np.diff(np.r_[False, inside, False].astype(int)))
+        stretches = zip(edges[::2], edges[1::2], strict=True)
+        positions.append([float(angles[start + np.argmax(values[start:stop])]) for start, stop in stretches])
+    return positions

@@ -1,0 +1,275 @@
+"""Proper orthogonal decomposition (POD) of sets of snapshots.
+
+Snapshots are the rows of a matrix ``X`` of shape (snapshot, node). With the diagonal matrix ``W`` of the inner
+product (cell volumes divided by their sum, or the identity) the decomposition is ``X = U S V`` with orthonormal
+coefficients, ``U' U = I``, and modes orthonormal in the inner product, ``V W V' = I``.
+
+The exact method goes through the Gram matrix ``X W X'`` (method of snapshots, Sirovich 1987) or, when there are fewer
+nodes than snapshots, through the covariance ``W^1/2 X' X W^1/2``. A constant row near the mean is subtracted before
+any product, and a mean that shall stay in is put back as terms of rank one in double precision, so that a large mean
+does not drown the small singular values.
+
+**Truncation rule**: of at most `modes` modes, the smallest number r is kept for which the sum of the squared singular
+values left out is at most `tolerance` squared times the sum of all of them; the relative error of the snapshots in
+the norm of the inner product is then at most `tolerance`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import scipy.linalg
+import xarray as xr
+
+from surrogate.diagnostics.gram import Centred, covariance, gram, leading_eigenpairs, prepare
+from surrogate.diagnostics.pairing import mask_of, times_of, weight_of
+from surrogate.fields import FieldError
+
+MEMORY = 1e9
+"""Bytes that panels of a matrix of snapshots may take, unless the caller says otherwise."""
+
+
+def snapshot_matrix(dataset: xr.Dataset) -> Any:
+    """Return the real snapshots of a run or a corpus as the rows of a matrix, shape (snapshot, node); lazy if it was.
+
+    Rows follow simulation, then time; columns follow radius, then angle.
+    """
+    temperature = dataset["temperature"]
+    nodes = int(np.prod(temperature.shape[-2:]))
+    if temperature.ndim == 3:
+        return temperature.data.reshape((-1, nodes))
+    rows = [temperature.data[run, : int(count)] for run, count in enumerate(dataset.snapshot_count.values)]
+    if temperature.chunks is None:
+        return np.concatenate(rows).reshape((-1, nodes))
+    import dask.array
+
+    return dask.array.concatenate(rows).reshape((-1, nodes))
+
+
+def kept_modes(singular_values: np.ndarray, total: float, tolerance: float) -> int:
+    """Apply the truncation rule: the smallest r with sum(s[r:]**2) <= tolerance**2 * total, at least 1.
+
+    Parameters
+    ----------
+    singular_values : array, descending
+    total : float
+        Sum of the squares of all singular values, also of those not in the array.
+    tolerance : float
+        Relative error allowed.
+
+    Examples
+    --------
+    >>> kept_modes(np.array([3.0, 1.0, 0.1]), total=10.01, tolerance=0.05)
+    2
+    """
+    left = total - np.cumsum(np.asarray(singular_values) ** 2)
+    enough = np.flatnonzero(left <= tolerance**2 * total)
+    return int(enough[0]) + 1 if enough.size else len(singular_values)
+
+
+def singular_values(
+    dataset: xr.Dataset,
+    count: int | None = None,
+    remove_mean: bool = False,
+    weighted: bool = False,
+    memory: float = MEMORY,
+) -> np.ndarray:
+    """Singular values of the matrix of snapshots of a run or a corpus, descending, shape (count,), K.
+
+    The defaults are the paper's definition: no mean removed, all nodes alike.
+
+    Examples
+    --------
+    >>> from surrogate.annulus import Annulus
+    >>> from surrogate.fields import make_run
+    >>> from surrogate.parameters import Parameters
+    >>> constant = make_run(np.full((4, 5, 4), 1000.0), np.arange(4.0), Annulus.quarter(3, 4),
+    ...     Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0))
+    >>> [round(float(value), 3) for value in singular_values(constant, 2)]  # 1000 K times the root of 80 values
+    [8944.272, 0.0]
+    """
+    matrix = snapshot_matrix(dataset)
+    source = prepare(matrix, weight_of(dataset).values.ravel() if weighted else None, memory)
+    products, _ = _products(source, remove_mean)
+    return np.sqrt(leading_eigenpairs(products, count or min(matrix.shape))[0])[: min(matrix.shape)]
+
+
+def _products(source: Centred, remove_mean: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Gram or covariance matrix, whichever is smaller, and the mean row that it is about (zero if none), scaled."""
+    snapshots, nodes = source.matrix.shape
+    shift = source.shift * source.scale
+    if snapshots <= nodes:
+        products, with_shift = gram(source)
+        if remove_mean:
+            products -= products.mean(axis=0)
+            products -= products.mean(axis=1, keepdims=True)
+        else:
+            products += with_shift[:, None] + with_shift[None, :] + shift @ shift
+    else:
+        products, total = covariance(source)
+        mean = total / snapshots
+        if remove_mean:
+            products -= snapshots * np.outer(mean, mean)
+        else:
+            products += np.outer(total, shift) + np.outer(shift, total) + snapshots * np.outer(shift, shift)
+    return products, shift
+
+
+def decompose(
+    dataset: xr.Dataset,
+    modes: int | None = None,
+    tolerance: float = 0.0,
+    remove_mean: bool = True,
+    weighted: bool = True,
+    method: Literal["exact", "randomised"] = "exact",
+    seed: int = 0,
+    memory: float = MEMORY,
+) -> xr.Dataset:
+    """Decompose the snapshots of a run or a corpus.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        NumPy or Dask; a Dask array is read in panels of rows and never held whole.
+    modes : int, optional
+        At most so many; default all.
+    tolerance : float
+        Relative error allowed, see the truncation rule of the module.
+    remove_mean : bool
+        Subtract the mean over all snapshots first.
+    weighted : bool
+        Inner product by cell volume; otherwise all nodes alike.
+    method : {"exact", "randomised"}
+        Randomised (Halko et al. 2011, with orthonormalised power iterations) is faster for few modes of many
+        snapshots, but wrong in the tail of a slowly decaying spectrum.
+    seed : int
+        Of the randomised method.
+    memory : float
+        Bytes that panels may take.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``singular_value(mode)`` in K, ``energy(mode)`` (share of the sum of squares), ``pattern(mode, radius,
+        angle)`` (the modes), ``coefficient(mode, snapshot)`` in K, ``mean(radius, angle)`` in K (zero if not
+        removed), such that snapshots are mean plus the sum over modes of coefficient times pattern;
+        ``snapshot_time(snapshot)`` and, for a corpus, ``simulation(snapshot)``.
+    """
+    matrix = snapshot_matrix(dataset)
+    limit = min(matrix.shape) if modes is None else min(modes, *matrix.shape)
+    weight = weight_of(dataset).values.ravel() if weighted else np.ones(matrix.shape[1])
+    source = prepare(matrix, weight, memory)
+    if method == "exact":
+        values, left, right, total = _exact(source, limit, remove_mean)
+    elif method == "randomised":
+        from surrogate.diagnostics.randomised import randomised
+
+        values, left, right, total = randomised(source, limit, remove_mean, seed)
+    else:
+        raise ValueError(f"POD: method {method!r}: expected 'exact' or 'randomised'")
+    # Below this share of the first, rounding in the squares decides the direction of a mode.
+    noise = 1e-5 if source.dtype is np.float64 else 1e-4
+    resolved = int((values > values[0] * noise).sum())
+    count = min(kept_modes(values, total, tolerance), max(resolved, 1))
+    values = values[:count]
+    mean = _row_mean(source) if remove_mean else np.zeros(matrix.shape[1])
+    coefficients, patterns = _project(source, mean, values, left, right)
+    return _as_dataset(dataset, values, total, patterns, coefficients, mean, {
+        "method": method, "weighted": str(weighted), "mean_removed": str(remove_mean), "tolerance": tolerance,
+    })  # fmt: skip
+
+
+def _exact(
+    source: Centred, limit: int, remove_mean: bool
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None, float]:
+    """Singular values, left vectors (snapshot, mode) or scaled right vectors (node, mode), and the total energy."""
+    products, _ = _products(source, remove_mean)
+    squares, vectors = leading_eigenpairs(products, limit)
+    values, total = np.sqrt(squares), float(np.trace(products))
+    gramian = source.matrix.shape[0] <= source.matrix.shape[1]
+    return (values, vectors, None, total) if gramian else (values, None, vectors, total)
+
+
+def _row_mean(source: Centred) -> np.ndarray:
+    """Mean over all rows of the matrix, neither shifted nor scaled, shape (node,)."""
+    total = np.zeros(source.matrix.shape[1])
+    for start in range(0, source.matrix.shape[0], source.rows):
+        total += np.asarray(source.matrix[start : start + source.rows]).sum(axis=0, dtype=np.float64)
+    return total / source.matrix.shape[0]
+
+
+def _project(
+    source: Centred, mean: np.ndarray, values: np.ndarray, left: np.ndarray | None, right: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (mode, snapshot) and patterns (mode, node), also on nodes of no weight, in one pass."""
+    count = len(values)
+    coefficients = np.zeros((count, source.matrix.shape[0]))
+    patterns = np.zeros((count, source.matrix.shape[1]))
+    plain = Centred(source.matrix, mean, np.ones_like(mean), source.rows, source.dtype)
+    for start, panel in plain.panels():
+        here = slice(start, start + len(panel))
+        if right is not None:
+            vectors = (panel @ (right[:, :count] * source.scale[:, None]).astype(panel.dtype)) / values
+        else:
+            assert left is not None  # one of the two is always given
+            vectors = left[here, :count]
+        coefficients[:, here] = values[:, None] * vectors.T
+        patterns += vectors.T.astype(panel.dtype) @ panel
+    return coefficients, patterns / values[:, None]
+
+
+def _as_dataset(
+    dataset: xr.Dataset,
+    values: np.ndarray,
+    total: float,
+    patterns: np.ndarray,
+    coefficients: np.ndarray,
+    mean: np.ndarray,
+    attributes: dict[str, Any],
+) -> xr.Dataset:
+    shape = dataset["temperature"].shape[-2:]
+    mask = mask_of(dataset).values
+    coordinates: dict[str, Any] = {
+        "mode": ("mode", np.arange(1, len(values) + 1)),
+        "snapshot_time": ("snapshot", np.asarray(times_of(dataset).values)[mask], {"units": "Gyr"}),
+        **{name: dataset[name] for name in ("radius", "angle", "radius_bounds", "angle_bounds")},
+    }
+    if "simulation" in dataset["temperature"].dims:
+        numbers = np.broadcast_to(dataset["simulation"].values[:, None], mask.shape)
+        coordinates["simulation"] = ("snapshot", numbers[mask])
+    return xr.Dataset(
+        {
+            "singular_value": ("mode", values, {"units": "K"}),
+            "energy": ("mode", values**2 / total if total else np.zeros_like(values), {"units": "1"}),
+            "pattern": (("mode", "radius", "angle"), patterns.reshape(-1, *shape), {"units": "1"}),
+            "coefficient": (("mode", "snapshot"), coefficients, {"units": "K"}),
+            "mean": (("radius", "angle"), mean.reshape(shape), {"units": "K"}),
+        },
+        coordinates,
+        attributes,
+    )
+
+
+def reconstruct(decomposition: xr.Dataset, modes: int | None = None) -> xr.DataArray:
+    """Snapshots from the first `modes` modes, K, dims (snapshot, radius, angle)."""
+    part = decomposition.isel(mode=slice(0, modes))
+    return decomposition["mean"] + xr.dot(part["coefficient"], part["pattern"], dim="mode")
+
+
+def subspace_angles(one: xr.Dataset, other: xr.Dataset, modes: int, weighted: bool = True) -> np.ndarray:
+    """Principal angles between the spans of the first `modes` modes of two decompositions, degrees, ascending.
+
+    0 where a direction is shared, 90 where one span holds a direction that the other does not know.
+    """
+    root = np.sqrt(weight_of(one).values if weighted else np.ones(one["mean"].shape)).ravel()
+    available = min(one.sizes["mode"], other.sizes["mode"])
+    if modes > available:
+        raise FieldError(f"subspace_angles: {modes} modes asked for, the decompositions hold {available}")
+    spans = [(entry["pattern"].values[:modes].reshape(modes, -1) * root).T for entry in (one, other)]
+    return np.degrees(np.sort(scipy.linalg.subspace_angles(*spans)))
+
+
+def sum_ratio(truth: np.ndarray, prediction: np.ndarray) -> float:
+    """Sum of the predicted singular values over the sum of the true ones, percent (the paper's figure)."""
+    return float(100.0 * np.sum(prediction) / np.sum(truth))

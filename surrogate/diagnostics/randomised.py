@@ -1,0 +1,63 @@
+"""Randomised singular value decomposition of a matrix that is read in panels of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.linalg
+
+from surrogate.diagnostics.gram import Centred
+
+OVERSAMPLING = 20
+"""Random directions beyond the modes asked for."""
+
+POWER_ITERATIONS = 4
+"""Each squares the ratio of wanted to unwanted singular values, and reads the matrix twice."""
+
+
+def randomised(source: Centred, limit: int, remove_mean: bool, seed: int) -> tuple[np.ndarray, None, np.ndarray, float]:
+    """Approximate leading singular values and right vectors (Halko, Martinsson & Tropp 2011, algorithm 4.4).
+
+    Every power iteration is orthonormalised: without that, the small singular values drown in rounding.
+
+    Parameters
+    ----------
+    source : Centred
+    limit : int
+        Number of singular values.
+    remove_mean : bool
+    seed : int
+
+    Returns
+    -------
+    values : array, shape (limit,)
+    left : None
+    right : array, shape (node, limit)
+        Vectors of the scaled matrix.
+    total : float
+        Sum of the squares of all singular values (exact).
+    """
+    snapshots, nodes = source.matrix.shape
+    width = min(limit + OVERSAMPLING, snapshots, nodes)
+    basis = scipy.linalg.qr(np.random.default_rng(seed).standard_normal((nodes, width)), mode="economic")[0]
+    offset = np.zeros(nodes)
+    if remove_mean:
+        offset = sum((panel.sum(axis=0, dtype=np.float64) for _, panel in source.panels()), offset) / snapshots
+    else:
+        offset = -source.shift * source.scale
+    total = 0.0
+    small = np.zeros((width, width))
+    for iteration in range(POWER_ITERATIONS + 1):
+        image, squares = np.zeros((nodes, width)), 0.0
+        small[:] = 0.0
+        for _, panel in source.panels():
+            panel = panel - offset.astype(panel.dtype)
+            squares += float(np.einsum("ij,ij->", panel, panel, dtype=np.float64))
+            forward = panel @ basis.astype(panel.dtype)
+            image += panel.T @ forward
+            small += forward.T.astype(np.float64) @ forward
+        total = squares
+        if iteration < POWER_ITERATIONS:
+            basis = scipy.linalg.qr(image, mode="economic")[0]
+    squares_kept, rotation = scipy.linalg.eigh(small)
+    order = np.argsort(squares_kept)[::-1][:limit]
+    return np.sqrt(np.clip(squares_kept[order], 0.0, None)), None, basis @ rotation[:, order], total

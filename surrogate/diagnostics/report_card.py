@@ -1,0 +1,101 @@
+"""The physics report card: how far a history, simulated or predicted, breaks what it must keep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from surrogate.diagnostics.pairing import mask_of
+from surrogate.diagnostics.physics import Conductivity, energy_budget, plumes
+from surrogate.fields import annulus_of, iterate_runs
+from surrogate.planet import MARS, Planet
+
+TOLERANCES: dict[str, float] = {
+    "surface_temperature_deviation": 5.0,
+    "core_mantle_boundary_spread": 5.0,
+    "fraction_out_of_range": 1e-3,
+    "budget_residual": 0.2,
+}
+"""Above these a card says ``passed: False``: K, K, share of the nodes, share of the budget's terms."""
+
+RANGE_TOLERANCE = 20.0
+"""K by which a temperature may leave the range before it counts: adiabatic heating and overshoots of a solver."""
+
+
+def check(
+    dataset: xr.Dataset,
+    planet: Planet = MARS,
+    conductivity: Conductivity = "olivine",
+    range_tolerance: float = RANGE_TOLERANCE,
+) -> dict[str, Any]:
+    """Check a run or a corpus against what every thermal evolution must keep.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+    planet : Planet
+    conductivity : {"constant", "olivine"}
+        Law of the simulations, for the heat fluxes of the budget.
+    range_tolerance : float
+        K.
+
+    Returns
+    -------
+    dict
+        JSON-ready. ``surface_temperature_deviation`` (largest, K, from the planet's), ``core_mantle_boundary_spread``
+        (largest lateral range of the isothermal core-mantle boundary, K), ``minimum_temperature``,
+        ``maximum_temperature`` (K), ``fraction_out_of_range`` (share of nodes colder than the surface or hotter than
+        the hottest core-mantle boundary by more than the tolerance), ``largest_excursion`` (K), ``budget_residual``
+        (root mean square over that of the sum of the sizes of the terms), ``budget_drift`` (K, what the residuals add
+        up to over the longest-drifting history), ``plumes`` and ``downwellings`` (mean number at mid-depth), and
+        ``passed`` (per entry of :data:`TOLERANCES`).
+    """
+    runs = list(iterate_runs(dataset)) if "simulation" in dataset["temperature"].dims else [dataset]
+    cards = [_card(run, planet, conductivity, range_tolerance) for run in runs]
+    terms = {name: np.concatenate([card[name] for card in cards]) for name in ("residual", "size")}
+    largest = ("surface_temperature_deviation", "core_mantle_boundary_spread", "maximum_temperature",
+               "largest_excursion", "budget_drift")  # fmt: skip
+    result: dict[str, Any] = {name: max(card[name] for card in cards) for name in largest}
+    result["minimum_temperature"] = min(card["minimum_temperature"] for card in cards)
+    snapshots = np.array([card["snapshots"] for card in cards], dtype=float)
+    for name in ("fraction_out_of_range", "plumes", "downwellings"):
+        result[name] = float(np.average([card[name] for card in cards], weights=snapshots))
+    size = float(np.sqrt(np.mean(terms["size"] ** 2))) if terms["size"].size else 0.0
+    result["budget_residual"] = float(np.sqrt(np.mean(terms["residual"] ** 2))) / size if size else None
+    result["passed"] = {name: result[name] is None or bool(result[name] <= limit) for name, limit in TOLERANCES.items()}
+    return result
+
+
+def _card(run: xr.Dataset, planet: Planet, conductivity: Conductivity, tolerance: float) -> dict[str, Any]:
+    run = run.load()
+    temperature = run["temperature"].values.astype(float)
+    finite = np.isfinite(temperature)
+    if not finite.all():
+        raise ValueError(f"report card: temperature is not finite at {int((~finite).sum())} nodes")
+    bottom = temperature[:, 0]
+    high = max(planet.initial_core_temperature, float(bottom.mean(axis=-1).max()))
+    excursion = np.maximum(planet.surface_temperature - temperature, temperature - high)
+    card: dict[str, Any] = {
+        "snapshots": int(mask_of(run).sum()),
+        "surface_temperature_deviation": float(np.abs(temperature[:, -1] - planet.surface_temperature).max()),
+        "core_mantle_boundary_spread": float(np.ptp(bottom, axis=-1).max()),
+        "minimum_temperature": float(temperature.min()),
+        "maximum_temperature": float(temperature.max()),
+        "fraction_out_of_range": float((excursion > tolerance).mean()),
+        "largest_excursion": float(max(excursion.max(), 0.0)),
+        "residual": np.zeros(0),
+        "size": np.zeros(0),
+        "budget_drift": 0.0,
+    }
+    if run.sizes["time"] > 1:
+        budget = energy_budget(run, planet, conductivity)
+        card["residual"] = budget["residual"].values
+        card["size"] = sum(np.abs(budget[name].values) for name in ("inflow", "outflow", "heating"))
+        steps = np.diff(run["time"].values)
+        card["budget_drift"] = float(np.abs(np.cumsum(card["residual"] * steps)).max())
+    middle = float(np.mean(annulus_of(run).radius_faces[[0, -1]]))
+    card["plumes"] = float(np.mean([len(found) for found in plumes(run, middle)]))
+    card["downwellings"] = float(np.mean([len(found) for found in plumes(run, middle, cold=True)]))
+    return card

@@ -1,0 +1,83 @@
+import json
+
+import numpy as np
+import pytest
+from made_up import disturbed, made_up_corpus, made_up_run
+
+from surrogate.config import EvaluationSettings
+from surrogate.diagnostics import accuracy, evaluate, metrics_table, score
+from surrogate.diagnostics.evaluation import compare_modes
+from surrogate.fields import FieldError, valid_snapshots
+
+
+@pytest.fixture(scope="module")
+def metrics():
+    truth = made_up_corpus()
+    predictions = {"feedforward": disturbed(truth, 5.0), "recurrent": disturbed(truth, 50.0)}
+    return evaluate(truth, predictions, settings=EvaluationSettings(singular_values=4))
+
+
+def test_metrics_are_json_and_rank_the_better_method_first(metrics):
+    assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+    better, worse = metrics["methods"]["feedforward"], metrics["methods"]["recurrent"]
+    assert better["relative_accuracy"]["mean"] > worse["relative_accuracy"]["mean"] > 90.0
+    for name in ("lateral_anomaly_error", "variance_scaled_error", "profile_error", "surface_heat_flux_error"):
+        assert better[name]["mean"] < worse[name]["mean"]
+        assert better[name]["run_median"] <= better[name]["run_tail"] <= better[name]["run_worst"]
+    assert metrics["truth"]["snapshots"] == 21
+
+
+def test_metrics_of_a_perfect_prediction():
+    truth = made_up_corpus()
+    perfect = evaluate(truth, {"truth": truth})["methods"]["truth"]
+    assert perfect["relative_accuracy"]["run_worst"] == 100.0
+    assert perfect["core_mantle_boundary_heat_flux_error"]["mean"] == 0.0
+    assert perfect["singular_value_sum_ratio"]["mean"] == pytest.approx(100.0)
+    assert perfect["weighted_sum_ratio"]["run_worst"] == pytest.approx(100.0)
+    assert perfect["subspace_angle"]["mean"] == pytest.approx(0.0, abs=1e-4)
+
+
+def test_scores_agree_with_the_measures_and_keep_the_padding():
+    truth = made_up_corpus()
+    prediction = disturbed(truth)
+    scores = score(truth, prediction)
+    np.testing.assert_allclose(scores["relative_accuracy"], accuracy.relative_accuracy(truth, prediction))
+    np.testing.assert_allclose(scores["mean_square_error"], accuracy.mean_square_error(truth, prediction))
+    np.testing.assert_array_equal(np.isfinite(scores["profile_error"].values), valid_snapshots(truth))
+    assert scores["relative_accuracy"].attrs["units"] == "percent"
+    np.testing.assert_array_equal(scores["reference_viscosity"], truth["reference_viscosity"])
+    lazy = score(truth.chunk({"simulation": 1}), prediction.chunk({"simulation": 1}))
+    np.testing.assert_allclose(lazy["lateral_anomaly_error"], scores["lateral_anomaly_error"])
+
+
+def test_damped_fluctuations_show_in_the_singular_values():
+    truth = made_up_corpus((8, 8))
+    mean = truth.temperature.mean("time")
+    half = (mean + 0.5 * (truth.temperature - mean)).transpose(*truth.temperature.dims)
+    modes = compare_modes(truth, truth.assign(temperature=truth.temperature.copy(data=half.values)))
+    assert modes["weighted_sum_ratio"]["mean"] == pytest.approx(50.0, rel=1e-3)
+    assert modes["singular_value_sum_ratio"]["mean"] > 80.0  # the paper's definition hardly notices
+    assert modes["subspace_angle"]["mean"] < 0.5
+
+
+def test_prediction_with_holes_is_refused():
+    truth = made_up_corpus()
+    prediction = disturbed(truth)
+    prediction.temperature.values[0, 2, 3, 3] = np.nan
+    with pytest.raises(FieldError, match="relative_accuracy: not finite in 1 of 21 snapshots"):
+        evaluate(truth, {"feedforward": prediction})
+
+
+def test_single_run_is_refused():
+    with pytest.raises(FieldError, match="expected a corpus"):
+        evaluate(made_up_run(), {})
+
+
+def test_table_holds_the_numbers_and_names_the_other_corpus(metrics):
+    table = metrics_table(metrics)
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in rows}) == 1
+    assert f"**{metrics['methods']['feedforward']['relative_accuracy']['mean']:.3f}**" in table
+    assert "99.285" in table
+    assert "another corpus" in table
+    assert "21 snapshots" in table

@@ -1,0 +1,135 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from made_up import ANNULUS, PARAMETER_POINT, disturbed, made_up_corpus, made_up_run
+
+from surrogate.annulus import Annulus
+from surrogate.diagnostics import physics
+from surrogate.diagnostics.report_card import check
+from surrogate.fields import make_run, select_run
+from surrogate.planet import GIGAYEAR, MARS, olivine_conductivity
+
+
+def linear_run(surface=250.0, bottom=2250.0, annulus=ANNULUS):
+    depth = (annulus.depth / annulus.thickness)[None, :, None]
+    return make_run(np.broadcast_to(surface + (bottom - surface) * depth, (2, *annulus.shape)), [0.0, 1.0], annulus,
+                    PARAMETER_POINT)  # fmt: skip
+
+
+def test_heat_flux_of_a_linear_profile():
+    run = linear_run()
+    gradient = 2000.0 / 1.7e6
+    for flux in (physics.surface_heat_flux, physics.core_mantle_boundary_heat_flux):
+        np.testing.assert_allclose(flux(run, conductivity="constant"), 4.0 * gradient, rtol=1e-9)
+    np.testing.assert_allclose(physics.surface_heat_flux(run), olivine_conductivity(250.0, 0.0) * gradient)
+    bottom = olivine_conductivity(2250.0, MARS.pressure(1.7e6))
+    np.testing.assert_allclose(physics.core_mantle_boundary_heat_flux(run), bottom * gradient, rtol=1e-9)
+    with pytest.raises(ValueError, match="'constant' or 'olivine'"):
+        physics.surface_heat_flux(run, conductivity="iron")
+
+
+def test_mean_temperature_and_profile():
+    run = made_up_run()
+    np.testing.assert_allclose(physics.mean_temperature(run), ANNULUS.average(run.temperature.values))
+    np.testing.assert_allclose(physics.lateral_mean(run), run.temperature.values.mean(axis=-1))
+
+
+def balanced_run(planet):
+    """A uniform interior that warms exactly by its heat production, with no gradient at either wall."""
+    times = np.linspace(0.0, 4.5, 400)
+    rate = planet.mantle_depletion(PARAMETER_POINT.crustal_enrichment) * planet.radiogenic_heating(times)
+    rate = rate * GIGAYEAR / planet.mantle_heat_capacity
+    warmed = np.concatenate([[0.0], np.cumsum(0.5 * (rate[1:] + rate[:-1]) * np.diff(times))])
+    field = np.broadcast_to(400.0 + warmed[:, None, None], (400, *ANNULUS.shape))
+    return make_run(field, times, ANNULUS, PARAMETER_POINT)
+
+
+def test_budget_closes_for_pure_heating():
+    budget = physics.energy_budget(balanced_run(MARS), MARS, "constant")
+    np.testing.assert_allclose(budget["inflow"], 0.0)
+    np.testing.assert_allclose(budget["outflow"], 0.0)
+    np.testing.assert_allclose(budget["residual"], 0.0, atol=1e-8)
+    assert float(budget["heating"].min()) > 50.0
+
+
+def test_budget_closes_for_pure_diffusion():
+    # The slowest decaying conductive mode, with explicit small steps on the cells of the annulus, no heat sources.
+    planet = dataclasses.replace(MARS, isotopes=())
+    annulus = Annulus.quarter(16, 2)
+    faces, centres = annulus.radius_faces, annulus.radius
+    temperature = np.full(annulus.shape[0], 1500.0)
+    temperature[0], temperature[-1] = 2250.0, 250.0
+    profiles, times = [], []
+    step = 1e-3 * GIGAYEAR
+    for number in range(2001):
+        if number % 20 == 0:
+            profiles.append(temperature.copy())
+            times.append(number * step / GIGAYEAR)
+        flow = -planet.diffusivity * np.diff(temperature) / np.diff(centres) * faces
+        temperature[1:-1] -= step * np.diff(flow) / (0.5 * np.diff(faces**2))
+    field = np.broadcast_to(np.array(profiles)[:, :, None], (len(times), *annulus.shape))
+    budget = physics.energy_budget(make_run(field, times, annulus, PARAMETER_POINT), planet, "constant")
+    assert float(np.abs(budget["outflow"]).max()) > 50.0
+    np.testing.assert_allclose(budget["residual"][5:], 0.0, atol=0.5)
+
+
+def test_budget_of_a_corpus_is_that_of_its_runs():
+    corpus = made_up_corpus()
+    whole = physics.energy_budget(corpus)
+    one = physics.energy_budget(select_run(corpus, 1))
+    assert whole["residual"].dims == ("simulation", "interval")
+    np.testing.assert_allclose(whole["residual"].values[1, :4], one["residual"].values)
+    assert np.isnan(whole["residual"].values[1, 4:]).all()
+
+
+def test_plumes_are_counted_and_placed():
+    angle = ANNULUS.angle
+    field = 1500 + 200 * np.exp(-(((angle - 0.4) / 0.1) ** 2)) + 150 * np.exp(-(((angle - 1.2) / 0.1) ** 2))
+    run = make_run(np.broadcast_to(field, (1, *ANNULUS.shape)), [0.0], ANNULUS, PARAMETER_POINT)
+    found = physics.plumes(run, 1.4e6, 0.3)[0]
+    assert len(found) == 2
+    np.testing.assert_allclose(found, [0.4, 1.2], atol=0.06)
+    assert physics.plumes(run, 1.4e6, amplitude=500.0) == [[]]
+
+
+def test_report_card_passes_a_sound_history_and_is_json():
+    card = check(balanced_run(MARS).isel(time=slice(0, 3)), MARS, "constant")
+    json.dumps(card, allow_nan=False)
+    assert card["budget_residual"] < 1e-6
+    assert card["passed"]["budget_residual"]
+    assert not card["passed"]["surface_temperature_deviation"]  # its surface is as warm as its inside
+    assert card["surface_temperature_deviation"] == pytest.approx(400.0 - 250.0 + 0.0, abs=20.0)
+
+
+def test_report_card_finds_what_is_broken():
+    run = linear_run()
+    values = run.temperature.values.copy()
+    values[1, 5, 3] = 2600.0
+    values[0, -1, 2] = 262.0
+    values[1, 0, 1] += 30.0
+    card = check(run.assign(temperature=run.temperature.copy(data=values)), MARS, "constant")
+    assert card["surface_temperature_deviation"] == pytest.approx(12.0)
+    assert card["core_mantle_boundary_spread"] == pytest.approx(30.0)
+    assert card["maximum_temperature"] == 2600.0
+    assert card["largest_excursion"] == pytest.approx(350.0, abs=2.0)
+    nodes = values.size
+    assert card["fraction_out_of_range"] == pytest.approx(2 / nodes)
+    assert not any(card["passed"][name] for name in ("surface_temperature_deviation", "core_mantle_boundary_spread"))
+
+
+def test_report_card_of_a_corpus_takes_the_worst():
+    corpus = made_up_corpus()
+    cards = [check(select_run(corpus, number)) for number in range(3)]
+    card = check(corpus)
+    assert card["largest_excursion"] == max(entry["largest_excursion"] for entry in cards)
+    assert card["budget_drift"] == pytest.approx(max(entry["budget_drift"] for entry in cards))
+
+
+def test_report_card_refuses_holes():
+    run = disturbed(made_up_run())
+    values = run.temperature.values.copy()
+    values[0, 3, 3] = np.nan
+    with pytest.raises(ValueError, match="not finite at 1 nodes"):
+        check(run.assign(temperature=run.temperature.copy(data=values)))

@@ -1,0 +1,145 @@
+import dask.array
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_up import ANNULUS, disturbed, made_up_corpus, made_up_run
+from sklearn.decomposition import PCA
+
+from surrogate.diagnostics import gram, pod
+from surrogate.diagnostics.pairing import weight_of
+from surrogate.fields import valid_snapshots
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("remove_mean", [False, True])
+@pytest.mark.parametrize("counts", [(8, 5, 8), (150, 120)])  # fewer snapshots than nodes (224), and more
+def test_against_a_plain_singular_value_decomposition(weighted, remove_mean, counts):
+    corpus = made_up_corpus(counts)
+    matrix = np.asarray(pod.snapshot_matrix(corpus), dtype=float)
+    assert matrix.shape == (sum(counts), ANNULUS.weight.size)
+    plain = matrix - matrix.mean(axis=0) if remove_mean else matrix
+    root = np.sqrt(weight_of(corpus).values.ravel()) if weighted else 1.0
+    expected = np.linalg.svd(plain * root, compute_uv=False)
+    found = pod.singular_values(corpus, remove_mean=remove_mean, weighted=weighted)
+    significant = expected > expected[0] * 3e-5
+    np.testing.assert_allclose(found[significant], expected[significant], rtol=1e-6)
+    decomposition = pod.decompose(corpus, 6, remove_mean=remove_mean, weighted=weighted)
+    np.testing.assert_allclose(decomposition["singular_value"], expected[:6], rtol=1e-8)
+    np.testing.assert_allclose(decomposition["energy"], expected[:6] ** 2 / np.sum(expected**2), rtol=1e-8)
+
+
+def test_against_scikit_learn():
+    corpus = made_up_corpus((8, 8, 8))
+    pca = PCA(5, svd_solver="full").fit(np.asarray(pod.snapshot_matrix(corpus), dtype=float))
+    decomposition = pod.decompose(corpus, 5, weighted=False)
+    np.testing.assert_allclose(decomposition["singular_value"], pca.singular_values_, rtol=1e-8)
+    overlap = decomposition["pattern"].values.reshape(5, -1) @ pca.components_.T
+    np.testing.assert_allclose(np.abs(overlap), np.eye(5), atol=1e-6)
+    np.testing.assert_allclose(decomposition["mean"].values.ravel(), pca.mean_, rtol=1e-10)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 1000), first=st.integers(2, 30), second=st.integers(1, 30),
+    weighted=st.booleans(), remove_mean=st.booleans(),
+)  # fmt: skip
+def test_modes_are_orthonormal_and_rebuild_the_snapshots(seed, first, second, weighted, remove_mean):
+    corpus = made_up_corpus((first, second), seed=seed)
+    decomposition = pod.decompose(corpus, weighted=weighted, remove_mean=remove_mean)
+    count = decomposition.sizes["mode"]
+    patterns = decomposition["pattern"].values.reshape(count, -1)
+    weight = weight_of(corpus).values.ravel() if weighted else np.ones(patterns.shape[1])
+    np.testing.assert_allclose(patterns * weight @ patterns.T, np.eye(count), atol=1e-5)
+    coefficients = decomposition["coefficient"].values
+    squares = decomposition["singular_value"].values ** 2
+    np.testing.assert_allclose(coefficients @ coefficients.T, np.diag(squares), atol=1e-6 * squares[0])
+    rebuilt = pod.reconstruct(decomposition).transpose("snapshot", "radius", "angle").values
+    snapshots = corpus.temperature.values[valid_snapshots(corpus)]
+    np.testing.assert_allclose(rebuilt, snapshots, atol=0.5)
+
+
+def test_truncation_rule_bounds_the_error():
+    corpus = made_up_corpus((20, 20))
+    for tolerance in (0.3, 0.05):
+        decomposition = pod.decompose(corpus, tolerance=tolerance)
+        snapshots = corpus.temperature.values[valid_snapshots(corpus)]
+        fluctuation = snapshots - decomposition["mean"].values
+        rest = snapshots - pod.reconstruct(decomposition).transpose("snapshot", "radius", "angle").values
+        error = np.sqrt(ANNULUS.average(rest**2).sum() / ANNULUS.average(fluctuation**2).sum())
+        assert error <= tolerance
+        fewer = pod.reconstruct(decomposition, decomposition.sizes["mode"] - 1)
+        rest = snapshots - fewer.transpose("snapshot", "radius", "angle").values
+        assert np.sqrt(ANNULUS.average(rest**2).sum() / ANNULUS.average(fluctuation**2).sum()) > tolerance
+
+
+def test_out_of_core_agrees_and_reads_in_panels(monkeypatch):
+    corpus = made_up_corpus((30, 25, 30))
+    lazy = corpus.chunk({"simulation": 1, "time": 1})
+    assert isinstance(pod.snapshot_matrix(lazy), dask.array.Array)
+    longest = []
+    original = gram.Centred.panel
+
+    def watched(self, start):
+        panel = original(self, start)
+        longest.append(len(panel))
+        return panel
+
+    monkeypatch.setattr(gram.Centred, "panel", watched)
+    memory = 6 * 8 * ANNULUS.weight.size * 10  # ten rows a panel
+    decomposition = pod.decompose(lazy, 5, memory=memory)
+    assert max(longest) == 10
+    expected = pod.decompose(corpus, 5)
+    np.testing.assert_allclose(decomposition["singular_value"], expected["singular_value"], rtol=1e-9)
+    np.testing.assert_allclose(np.abs(decomposition["pattern"]), np.abs(expected["pattern"]), atol=1e-6)
+
+
+def test_too_little_memory_is_refused():
+    with pytest.raises(ValueError, match="allow more memory"):
+        pod.singular_values(made_up_run(), memory=100)
+
+
+def test_single_precision_blocks_keep_the_small_singular_values(monkeypatch):
+    monkeypatch.setattr(gram, "DOUBLE_PRECISION_WORK", 0.0)
+    corpus = made_up_corpus((40, 40))
+    for remove_mean in (True, False):
+        matrix = np.asarray(pod.snapshot_matrix(corpus), dtype=float)
+        matrix = matrix - matrix.mean(axis=0) if remove_mean else matrix
+        expected = np.linalg.svd(matrix, compute_uv=False)[:7]
+        np.testing.assert_allclose(pod.singular_values(corpus, 7, remove_mean), expected, rtol=3e-4)
+
+
+def test_randomised_finds_the_leading_modes():
+    corpus = made_up_corpus((60, 60))
+    exact = pod.decompose(corpus, 4)
+    found = pod.decompose(corpus, 4, method="randomised", seed=3)
+    np.testing.assert_allclose(found["singular_value"], exact["singular_value"], rtol=1e-6)
+    np.testing.assert_allclose(found["energy"], exact["energy"], rtol=1e-6)
+    assert pod.subspace_angles(exact, found, 4).max() < 0.1
+    kept = pod.decompose(corpus, 4, remove_mean=False, method="randomised")
+    np.testing.assert_allclose(kept["singular_value"], pod.singular_values(corpus, 4, weighted=True), rtol=1e-5)
+
+
+def test_subspace_angles_of_known_spans():
+    run = made_up_run(12)
+    one = pod.decompose(run, 3)
+    np.testing.assert_allclose(pod.subspace_angles(one, one, 3), 0.0, atol=1e-5)
+    other = one.copy(deep=True)
+    pattern = one["pattern"].values
+    other["pattern"] = one["pattern"].copy(data=np.stack([pattern[0], pattern[2], pattern[1]]))
+    np.testing.assert_allclose(pod.subspace_angles(one, other, 2), [0.0, 90.0], atol=1e-5)
+
+
+def test_sum_ratio_of_a_damped_prediction():
+    run = made_up_run(12)
+    mean = run.temperature.mean("time")
+    damped = run.assign(temperature=(mean + 0.5 * (run.temperature - mean)).transpose("time", "radius", "angle"))
+    values = [pod.singular_values(entry, 10, True, True) for entry in (run, damped)]
+    np.testing.assert_allclose(pod.sum_ratio(*values), 50.0, rtol=1e-6)
+    paper = [pod.singular_values(entry, 10) for entry in (run, damped)]
+    assert 50.0 < pod.sum_ratio(*paper) < 100.0
+
+
+def test_unknown_method():
+    with pytest.raises(ValueError, match="expected 'exact' or 'randomised'"):
+        pod.decompose(disturbed(made_up_run()), method="fast")
