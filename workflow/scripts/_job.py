@@ -43,7 +43,7 @@ def start(snakemake: Any) -> None:
         os.environ[variable] = threads
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    log = open(snakemake.log[0], "w")  # noqa: SIM115: it stays open as long as the job
+    log = open(snakemake.log[0], "w")  # noqa: SIM115 (it stays open as long as the job)
     name = " ".join([snakemake.rule, *map(str, snakemake.wildcards)])
     sys.stdout = _Tee(log, sys.__stdout__, name)  # type: ignore[assignment]
     sys.stderr = _Tee(log, sys.__stderr__, name)  # type: ignore[assignment]

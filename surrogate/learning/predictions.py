@@ -1,0 +1,120 @@
+"""Predictions for runs that were simulated too, on the same times, so that they can be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from surrogate.config import EvaluationSettings
+from surrogate.fields import annulus_of, make_corpus, parameter_table, select_split, valid_snapshots
+from surrogate.learning import baselines
+from surrogate.learning.autoencoder import Autoencoder, decode_corpus
+from surrogate.learning.feedforward import FeedforwardPredictor
+from surrogate.learning.recurrent import RecurrentPredictor
+
+
+def _times(dataset: xr.Dataset) -> np.ndarray:
+    """Snapshot times, shape (simulation, time), Gyr; padding repeats the last real one."""
+    times = dataset.snapshot_time.values
+    last = np.nanmax(times, axis=1, keepdims=True)
+    return np.where(np.isfinite(times), times, last)
+
+
+def with_latents(latents: xr.Dataset, values: Any) -> xr.Dataset:
+    """Put other values into a dataset of latents; its padding stays NaN.
+
+    Parameters
+    ----------
+    latents : xarray.Dataset
+        ``latent(simulation, time, latent)`` with the coordinates of the corpus.
+    values : array, shape (simulation, time, latent)
+
+    Returns
+    -------
+    xarray.Dataset
+    """
+    real = valid_snapshots(latents)[..., None]
+    values = np.where(real, np.asarray(values, dtype=np.float32), np.nan)
+    return latents.assign(latent=(latents.latent.dims, values, latents.latent.attrs))
+
+
+def predict_latents(
+    predictor: FeedforwardPredictor | RecurrentPredictor, latents: xr.Dataset, split: str = "test"
+) -> xr.Dataset:
+    """Predict the latents of the runs of one split; the LSTM starts from their encoded first snapshots."""
+    runs = select_split(latents, split)
+    arguments: dict[str, Any] = {}
+    if isinstance(predictor, RecurrentPredictor):
+        arguments["initial_latent"] = runs.latent.values[:, 0]
+    return with_latents(runs, predictor.predict(parameter_table(runs), _times(runs), **arguments))
+
+
+def predict_split(
+    autoencoder: Autoencoder,
+    latents: xr.Dataset,
+    predictor: FeedforwardPredictor | RecurrentPredictor | None = None,
+    split: str = "test",
+) -> xr.Dataset:
+    """Predict the temperature fields of the runs of one split.
+
+    Parameters
+    ----------
+    autoencoder : Autoencoder
+    latents : xarray.Dataset
+        The encoded corpus.
+    predictor : FeedforwardPredictor or RecurrentPredictor, optional
+        None decodes the encoded truth: what the autoencoder alone loses.
+    split : {"test", "validation", "train"}
+
+    Returns
+    -------
+    xarray.Dataset
+        In the convention of a corpus.
+    """
+    if predictor is None:
+        return decode_corpus(autoencoder, select_split(latents, split))
+    return decode_corpus(autoencoder, predict_latents(predictor, latents, split))
+
+
+def predict_baseline(name: str, corpus: xr.Dataset, settings: EvaluationSettings, split: str = "test") -> xr.Dataset:
+    """Fit a trivial baseline to the training runs and predict the temperature fields of one split.
+
+    Parameters
+    ----------
+    name : {"mean_profile", "nearest_run", "pod_gaussian_process"}
+    corpus : xarray.Dataset
+    settings : EvaluationSettings
+    split : {"test", "validation", "train"}
+
+    Returns
+    -------
+    xarray.Dataset
+        In the convention of a corpus.
+
+    Raises
+    ------
+    ValueError
+        If there is no such baseline.
+    """
+    if name == "mean_profile":
+        baseline: Any = baselines.MeanProfile()
+    elif name == "nearest_run":
+        baseline = baselines.NearestRun()
+    elif name == "pod_gaussian_process":
+        baseline = baselines.PodGaussianProcess(modes=settings.pod_modes)
+    else:
+        raise ValueError(f"baseline {name!r}: expected mean_profile, nearest_run or pod_gaussian_process")
+    baseline.fit(select_split(corpus, "train"))
+    runs = select_split(corpus, split)
+    temperature = baseline.predict(parameter_table(runs), _times(runs))
+    temperature[~valid_snapshots(runs)] = np.nan
+    return make_corpus(
+        temperature,
+        runs.snapshot_time.values,
+        annulus_of(runs),
+        parameter_table(runs),
+        runs.simulation.values,
+        split=runs.split.values,
+    )

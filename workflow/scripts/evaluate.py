@@ -1,0 +1,24 @@
+from _job import start
+
+if __name__ == "__main__":
+    start(snakemake)
+    from pathlib import Path
+
+    from surrogate.config import Config
+    from surrogate.corpus.store import open_corpus
+    from surrogate.diagnostics import evaluate, metrics_table
+    from surrogate.fields import open_netcdf, select_split
+    from surrogate.files import atomic, provenance, read_json, write_json
+
+    config = Config(**snakemake.params[0])
+    truth = select_split(open_corpus(snakemake.params.store), "test").load()
+    predictions = {Path(path).stem: open_netcdf(path).load() for path in snakemake.input.predictions}
+    metrics = evaluate(
+        truth, predictions, config.make_planet(), config.evaluation, conductivity=snakemake.params.conductivity
+    )
+    metrics["provenance"] = provenance(corpus=read_json(snakemake.input.corpus))
+    write_json(snakemake.output.json, metrics)
+    table = metrics_table(metrics)
+    with atomic(snakemake.output.markdown) as temporary:
+        temporary.write_text(table + "\n")
+    print(table)
