@@ -1,0 +1,203 @@
+"""What is wrong with a run: findings, and the checks of one run, made snapshot by snapshot while it is read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from surrogate.config import CorpusSettings
+from surrogate.fields import PLAUSIBLE_TEMPERATURE
+
+SEVERE = "severe"
+WARNING = "warning"
+
+COLUMNS = ("simulation", "file", "what", "severity", "message")
+
+BUDGET_ATTRIBUTE = "budget_relative_error"
+"""Attribute of a run: relative error of its energy budget over the whole evolution, as its solver states it."""
+
+BOUNDARY_DRIFT = 1.0
+"""K. A surface that changes more than this in time, or a wall that varies more than this along angle, is flagged."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with one run.
+
+    Attributes
+    ----------
+    simulation : int
+        Number of the run; -1 where it could not be found out.
+    file : str
+    what : str
+        Short kind, e.g. "not finite".
+    severity : str
+        "severe": the run is left out; "warning": it is kept and flagged.
+    message : str
+        What was found and what was expected.
+    """
+
+    simulation: int
+    file: str
+    what: str
+    severity: str
+    message: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the five entries by name."""
+        return asdict(self)
+
+
+def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
+    """Return findings as a table with the columns of :data:`COLUMNS`, severe ones first within each run."""
+    table = pd.DataFrame([finding.as_dict() for finding in findings], columns=list(COLUMNS))
+    return table.sort_values(["simulation", "file", "severity", "what"], kind="stable", ignore_index=True)
+
+
+@dataclass
+class RunCheck:
+    """Checks and statistics of one run, fed block by block so that no run has to fit into memory.
+
+    Attributes
+    ----------
+    simulation : int
+    file : str
+    settings : CorpusSettings
+    """
+
+    simulation: int
+    file: str
+    settings: CorpusSettings
+    findings: list[Finding] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._count = 0
+        self._not_finite = 0
+        self._repeated = 0
+        self._minimum, self._maximum = np.inf, -np.inf
+        self._mean: Any = 0.0
+        self._squares: Any = 0.0
+        self._surface: tuple[float, float] | None = None
+        self._surface_drift = 0.0
+        self._wall_spread = 0.0
+        self._last: np.ndarray | None = None
+
+    def report(self, what: str, message: str, severity: str = SEVERE) -> None:
+        """Add a finding."""
+        self.findings.append(Finding(self.simulation, self.file, what, severity, message))
+
+    @property
+    def severe(self) -> bool:
+        """Whether the run must be left out."""
+        return any(finding.severity == SEVERE for finding in self.findings)
+
+    def describe(self, attributes: Mapping[str, Any], times: np.ndarray, outside: Sequence[str] = ()) -> None:
+        """Check what is known before any temperature is read.
+
+        Parameters
+        ----------
+        attributes : mapping
+            Of the run.
+        times : array, shape (time,), Gyr
+        outside : sequence of str
+            Lines of :meth:`surrogate.parameters.Parameters.outside`.
+        """
+        if len(times) < self.settings.minimum_snapshots:
+            self.report("too short", f"{len(times)} snapshots, expected at least {self.settings.minimum_snapshots}")
+        if attributes.get("status", "done") != "done":
+            self.report("stopped early", f"the solver says {attributes['status']!r}", WARNING)
+        error = attributes.get(BUDGET_ATTRIBUTE)
+        if error is not None and not abs(float(error)) <= self.settings.budget_tolerance:
+            self.report(
+                "energy budget",
+                f"relative error {float(error):.3g}, tolerated {self.settings.budget_tolerance:g}",
+            )
+        for line in outside:
+            self.report("parameter", line, WARNING)
+
+    def feed(self, temperature: np.ndarray) -> None:
+        """Take the next snapshots.
+
+        Parameters
+        ----------
+        temperature : array of float32, shape (time, radius, angle), K
+        """
+        finite = np.isfinite(temperature).all(axis=(-2, -1))
+        self._not_finite += int((~finite).sum())
+        self._count += len(temperature)
+        self._digest.update(np.ascontiguousarray(temperature).tobytes())
+        temperature = temperature[finite]
+        if not len(temperature):
+            return
+        self._minimum = min(self._minimum, float(temperature.min()))
+        self._maximum = max(self._maximum, float(temperature.max()))
+        self._accumulate(temperature)
+        surface = temperature[:, -1].astype(float)
+        self._wall_spread = max(
+            self._wall_spread, *(float(np.ptp(temperature[:, row], axis=-1).max()) for row in (0, -1))
+        )
+        first = self._surface[0] if self._surface else float(surface[0].mean())
+        self._surface = (first, float(surface[-1].mean()))
+        self._surface_drift = max(self._surface_drift, float(np.abs(surface.mean(axis=-1) - first).max()))
+        before = temperature[:1] if self._last is None else self._last[None]
+        repeated = (np.concatenate([before, temperature[:-1]]) == temperature).all(axis=(-2, -1))
+        self._repeated += int(repeated.sum()) - (1 if self._last is None else 0)
+        self._last = temperature[-1]
+
+    def _accumulate(self, temperature: np.ndarray) -> None:
+        # Chan, Golub & LeVeque: merge block moments, so that no large sums cancel.
+        known = self._count - len(temperature)
+        new = len(temperature)
+        mean = temperature.mean(axis=(0, 2), dtype=float)
+        squares = np.square(temperature - mean[None, :, None]).sum(axis=(0, 2), dtype=float)
+        columns = temperature.shape[2]
+        shift = mean - self._mean
+        total = known + new
+        self._squares = self._squares + squares + shift**2 * (known * new * columns / total)
+        self._mean = self._mean + shift * (new / total)
+        self._columns = columns
+
+    def finish(self) -> None:
+        """Check what only the whole run shows."""
+        low, high = PLAUSIBLE_TEMPERATURE
+        if self._not_finite:
+            self.report(
+                "not finite",
+                f"variable 'temperature' has NaN or infinite values in {self._not_finite} of {self._count} snapshots",
+            )
+        if self._minimum < low or self._maximum > high:
+            self.report(
+                "out of range",
+                f"variable 'temperature' spans {self._minimum:.4g} .. {self._maximum:.4g}, "
+                f"expected kelvin within {low:g} .. {high:g}",
+            )
+        if self._surface_drift > BOUNDARY_DRIFT:
+            self.report(
+                "boundary drift", f"the surface temperature moves by {self._surface_drift:.3g} K in time", WARNING
+            )
+        if self._wall_spread > BOUNDARY_DRIFT:
+            self.report("boundary drift", f"a wall varies by {self._wall_spread:.3g} K along angle", WARNING)
+        if self._repeated:
+            severity = SEVERE if self._repeated > 0.5 * self._count else WARNING
+            self.report("stalled", f"{self._repeated} of {self._count} snapshots repeat the one before", severity)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the temperature, float32."""
+        return self._digest.hexdigest()
+
+    def statistics(self) -> dict[str, Any]:
+        """Moments of the run: ``profile_mean`` and ``profile_variance`` over radius, extremes, snapshots."""
+        return {
+            "profile_mean": np.asarray(self._mean).tolist(),
+            "profile_variance": (np.asarray(self._squares) / (self._count * self._columns)).tolist(),
+            "minimum": self._minimum,
+            "maximum": self._maximum,
+            "snapshots": self._count,
+        }

@@ -1,0 +1,416 @@
+"""Raw runs in, one store out: read, check, bring onto one grid, write, split; interrupted anywhere, run it again.
+
+Runs are looked at first (metadata only), then staged one by one in a folder beside the store, each with a record in a
+journal, then assembled (:mod:`surrogate.corpus.assembly`). Memory is that of one run per worker, whatever their number.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from surrogate.annulus import Annulus
+from surrogate.config import CorpusSettings
+from surrogate.corpus.assembly import discard, finish_commit, staging_folder, write_commit
+from surrogate.corpus.doctor import compare_runs
+from surrogate.corpus.findings import SEVERE, Finding, findings_table
+from surrogate.corpus.layout import shard_length, temperature_encoding
+from surrogate.corpus.parallel import Scheduler, for_each, useful_workers
+from surrogate.corpus.regrid import refined
+from surrogate.corpus.stage import Source, Target, identity, stage_run, survey
+from surrogate.corpus.store import open_corpus, open_provenance, provenance_of
+from surrogate.fields import SPLITS, annulus_of, parameter_table
+from surrogate.files import atomic, fingerprint, provenance, read_json, write_json
+
+Progress = Callable[[str, int, int], None]
+"""Told a stage ("survey", "ingest"), how many runs are done and how many there are."""
+
+
+class IngestError(ValueError):
+    """An ingest that cannot give a corpus; the message says why."""
+
+
+@dataclass(frozen=True)
+class IngestSummary:
+    """What an ingest did.
+
+    Attributes
+    ----------
+    store : str
+    runs, added, rejected, flagged : int
+        Runs in the store, those of them that were added now, those left out, those kept with a warning.
+    split : dict
+        Runs of each split.
+    snapshots : int
+    shape : tuple of int
+        (simulation, time, radius, angle).
+    stored_bytes : int
+        Of the shards.
+    seconds : float
+    """
+
+    store: str
+    runs: int
+    added: int
+    rejected: int
+    flagged: int
+    split: dict[str, int]
+    snapshots: int
+    shape: tuple[int, ...]
+    stored_bytes: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the entries by name, JSON-able."""
+        return {**asdict(self), "shape": list(self.shape)}
+
+
+def ingest(
+    files: Sequence[str | os.PathLike[str]],
+    store_path: str | os.PathLike[str],
+    settings: CorpusSettings | None = None,
+    rejected_path: str | os.PathLike[str] | None = None,
+    *,
+    reader: str = "auto",
+    options: Mapping[str, Any] | None = None,
+    workers: int = 1,
+    memory_limit: str = "4GB",
+    scheduler: Scheduler = "processes",
+    statuses: pd.DataFrame | None = None,
+    keep_unlisted: bool = False,
+    progress: Progress | None = None,
+) -> IngestSummary:
+    """Make, complete or extend a corpus.
+
+    If the store exists and was made with the same settings from files that are all listed and unchanged, new files
+    are appended and nothing old is rewritten; otherwise it is made anew and replaced at the end, as a whole.
+
+    Parameters
+    ----------
+    files : sequence of paths
+        Raw runs.
+    store_path : path
+        Zarr store to be.
+    settings : CorpusSettings, optional
+    rejected_path : path, optional
+        CSV table of what was left out: simulation, file, what, severity, message.
+    reader : str
+        Name of a reader or "auto".
+    options : mapping, optional
+        Settings of the reader.
+    workers, memory_limit, scheduler
+        Of the local Dask cluster; see :func:`surrogate.corpus.parallel.for_each`. With "processes" the calling script
+        must be guarded by ``if __name__ == "__main__":``.
+    statuses : pandas.DataFrame, optional
+        What became of simulations: columns simulation, file, status, reason. Those that failed count as rejected.
+    keep_unlisted : bool
+        Keep runs of an existing store whose files are no longer listed.
+    progress : callable, optional
+        Called as ``progress(stage, done, total)``.
+
+    Returns
+    -------
+    IngestSummary
+
+    Raises
+    ------
+    IngestError
+        If there are no files, or more than ``settings.tolerated_rejects`` of the runs are rejected, or none is left.
+    """
+    started = time.monotonic()
+    settings = settings or CorpusSettings()
+    store = Path(store_path)
+    finish_commit(store)
+    job = _Job(store, settings, reader, dict(options or {}), workers, memory_limit, scheduler, progress)
+    failed, files = _failed_simulations(statuses, [str(file) for file in files])
+    names = list(dict.fromkeys(files))
+    if not names and not failed:
+        raise IngestError("no raw runs: the list of files is empty")
+    old = job.existing(names, keep_unlisted)
+    known = {entry["file"] for entry in old["runs"]} if old else set()
+    new = [name for name in names if name not in known]
+    surveys = job.survey(new)
+    findings = [*failed, *_survey_findings(surveys)]
+    readable = [record for record in surveys if "error" not in record]
+    numbers = _numbers(readable, [entry["simulation"] for entry in old["runs"]] if old else [])
+    records = job.stage(readable, numbers, old) if readable else []
+    for record in records:
+        findings += [Finding(**entry) for entry in record["findings"]]
+    accepted = [record for record in records if record["accepted"]]
+    findings += compare_runs(accepted, old["records"] if old else [], settings)
+    out = {finding.file for finding in findings if finding.severity == SEVERE}
+    accepted = [record for record in accepted if record["file"] not in out]
+    _write_rejected(rejected_path, [finding for finding in findings if finding.file in out])
+    total = len({*names, *(finding.file for finding in failed)})
+    _check_rejects(out, findings, total, settings, rejected_path)
+    if not accepted and not old:
+        raise IngestError("no run is left for the corpus")
+    if accepted:
+        job.commit(accepted, surveys, findings, out, old)
+    else:
+        discard(store)
+    return _summary(store, len(accepted), len(out), time.monotonic() - started)
+
+
+def _failed_simulations(statuses: pd.DataFrame | None, files: list[str]) -> tuple[list[Finding], list[str]]:
+    """Return findings about simulations that failed, and the files that are worth reading."""
+    if statuses is None:
+        return [], files
+    missing = [name for name in ("simulation", "file", "status") if name not in statuses]
+    if missing:
+        raise IngestError(f"table of statuses: columns {missing} are missing; found {list(statuses.columns)}")
+    findings = []
+    for row in statuses[statuses["status"] == "failed"].to_dict("records"):
+        file = row["file"] if isinstance(row["file"], str) and row["file"] else f"(run {row['simulation']})"
+        reason = row.get("reason")
+        text = reason if isinstance(reason, str) and reason else "no reason given"
+        findings.append(Finding(int(row["simulation"]), file, "simulation failed", SEVERE, text))
+    lost = {finding.file for finding in findings}
+    return findings, [file for file in files if file not in lost]
+
+
+def _survey_findings(surveys: Sequence[dict[str, Any]]) -> list[Finding]:
+    return [
+        Finding(record["simulation"], record["file"], "unreadable", SEVERE, record["error"])
+        for record in surveys
+        if "error" in record
+    ]
+
+
+def _numbers(readable: Sequence[dict[str, Any]], taken: Sequence[int]) -> list[int]:
+    """Give every run a number of its own: what it says, or the next that is free."""
+    used = set(taken)
+    numbers = []
+    for record in readable:
+        number = record["simulation"]
+        if number < 0 or number in used:
+            number = max(used, default=-1) + 1
+        used.add(number)
+        numbers.append(number)
+    return numbers
+
+
+def _write_rejected(path: str | os.PathLike[str] | None, findings: Sequence[Finding]) -> None:
+    if path is not None:
+        with atomic(path) as temporary:
+            findings_table(findings).to_csv(temporary, index=False)
+
+
+def _check_rejects(out: set[str], findings: Sequence[Finding], total: int, settings: CorpusSettings, path: Any) -> None:
+    if len(out) <= settings.tolerated_rejects * total:
+        return
+    kinds = pd.Series([finding.what for finding in findings if finding.severity == SEVERE]).value_counts()
+    first = next(finding for finding in findings if finding.severity == SEVERE)
+    raise IngestError(
+        f"{len(out)} of {total} runs are rejected, corpus.tolerated_rejects allows {settings.tolerated_rejects:g} of "
+        f"them: {', '.join(f'{what} ({count})' for what, count in kinds.items())}; first: {first.file}: "
+        f"{first.message}" + (f"; all of them: {path}" if path is not None else "")
+    )
+
+
+def _summary(store: Path, added: int, rejected: int, seconds: float) -> IngestSummary:
+    corpus = open_corpus(store)
+    flagged = {entry["simulation"] for entry in provenance_of(store)["findings"]}
+    counts = np.bincount(corpus.split.values, minlength=len(SPLITS))
+    shards = (store / "temperature" / "c").rglob("*")
+    return IngestSummary(
+        store=str(store),
+        runs=corpus.sizes["simulation"],
+        added=added,
+        rejected=rejected,
+        flagged=len(flagged),
+        split={name: int(count) for name, count in zip(SPLITS, counts, strict=True)},
+        snapshots=int(corpus.snapshot_count.sum()),
+        shape=corpus.temperature.shape,
+        stored_bytes=sum(entry.stat().st_size for entry in shards if entry.is_file()),
+        seconds=round(seconds, 3),
+    )
+
+
+@dataclass
+class _Job:
+    """The settings of one ingest, and its steps."""
+
+    store: Path
+    settings: CorpusSettings
+    reader: str
+    options: dict[str, Any]
+    workers: int
+    memory_limit: str
+    scheduler: Scheduler
+    progress: Progress | None
+
+    @property
+    def staging(self) -> Path:
+        return staging_folder(self.store)
+
+    def _content(self) -> dict[str, Any]:
+        """Return what the content of a store depends on; the tolerance of rejects is not part of it."""
+        chosen = self.settings.model_dump(mode="json")
+        del chosen["tolerated_rejects"]
+        return {"corpus": chosen, "reader": self.reader, "options": self.options}
+
+    def _told(self, stage: str, done: int, total: int) -> None:
+        if self.progress is not None:
+            self.progress(stage, done, total)
+
+    def existing(self, names: Sequence[str], keep_unlisted: bool) -> dict[str, Any] | None:
+        """Return what the store holds if it can grow, None if it must be made (anew)."""
+        if not self.store.exists():
+            return None
+        try:
+            corpus, moments = open_corpus(self.store), open_provenance(self.store)
+            notes = provenance_of(self.store)
+        except ValueError:  # CorpusError: broken; the raw runs are there to make it anew
+            return None
+        same = notes["settings"] == self._content()
+        listed = set(names)
+        gone = [entry["file"] for entry in notes["runs"] if entry["file"] not in listed]
+        changed = [
+            entry["file"]
+            for entry in notes["runs"]
+            if entry["file"] in listed
+            and Path(entry["file"]).exists()
+            and identity(entry["file"]) != {name: entry[name] for name in ("size", "modified")}
+        ]
+        if keep_unlisted:
+            if not same or changed:
+                what = f"file {changed[0]} has changed" if changed else "its settings differ"
+                raise IngestError(f"{self.store}: cannot be extended, {what}; make a new store from all raw runs")
+        elif not same or changed or gone:
+            return None
+        records = [
+            {"simulation": run["simulation"], "file": run["file"], "digest": run["digest"], "parameters": point}
+            for run, point in zip(notes["runs"], parameter_table(corpus).tolist(), strict=True)
+        ]
+        return {"corpus": corpus, "moments": moments, **notes, "records": records}
+
+    def survey(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Look at every new file; sorted by run number, then by name."""
+        calls = [(Source(name, self.reader, self.options),) for name in names]
+        records = []
+        workers = useful_workers(self.workers, 200_000 * len(calls))
+        for record in for_each(survey, calls, workers, self.memory_limit, self.scheduler):
+            records.append(record)
+            self._told("survey", len(records), len(calls))
+        return sorted(records, key=lambda record: (record["simulation"] < 0, record["simulation"], record["file"]))
+
+    def stage(
+        self, readable: Sequence[dict[str, Any]], numbers: Sequence[int], old: dict[str, Any] | None
+    ) -> list[dict[str, Any]]:
+        """Read, check and write every run that is not in the journal yet."""
+        import zarr
+
+        target, length, per_shard = self._target(readable, old)
+        rows, columns = target.annulus().shape
+        plan = {
+            "content": self._content(),
+            "grid": [target.radius_faces, target.angle_faces],
+            "times": target.times,
+            "shard": per_shard,
+            "files": [[record["file"], record["size"], record["modified"]] for record in readable],
+            "numbers": list(numbers),
+        }
+        key = fingerprint(plan)
+        if not (self.staging / "plan.json").exists() or read_json(self.staging / "plan.json")["key"] != key:
+            discard(self.store)
+            entry = temperature_encoding(self.settings.encoding, rows, columns, per_shard)
+            zarr.create_array(
+                str(self.staging / "array"),
+                shape=(len(readable), length, rows, columns),
+                dtype=entry["dtype"],
+                chunks=entry["chunks"],
+                shards=entry["shards"],
+                compressors=entry["compressors"],
+                fill_value=entry["fill_value"],
+                overwrite=True,
+            )
+            write_json(self.staging / "plan.json", {"key": key})
+        calls = [
+            (candidate, number, Source(record["file"], record["reader"], self.options), target)
+            for candidate, (record, number) in enumerate(zip(readable, numbers, strict=True))
+        ]
+        workers = useful_workers(self.workers, 4 * len(readable) * length * rows * columns)
+        records = []
+        for record in for_each(stage_run, calls, workers, self.memory_limit, self.scheduler):
+            records.append(record)
+            self._told("ingest", len(records), len(calls))
+        return sorted(records, key=lambda record: record["candidate"])
+
+    def _target(self, readable: Sequence[dict[str, Any]], old: dict[str, Any] | None) -> tuple[Target, int, int]:
+        """Grid, times and layout of the store: those it has, or those of the first run and the settings."""
+        settings = self.settings
+        if old:
+            corpus: xr.Dataset = old["corpus"]
+            annulus = annulus_of(corpus)
+            longest = int(corpus.snapshot_count.argmax())
+            common = corpus.snapshot_time.values[longest] if settings.times == "resample" else None
+        else:
+            first = readable[0]
+            own = Annulus(np.array(first["radius_faces"]), np.array(first["angle_faces"]))
+            annulus = refined(own, settings.radial_cells, settings.angular_cells)
+            common = None
+            if settings.times == "resample":
+                start = float(np.median([record["start"] for record in readable]))
+                end = float(np.median([record["end"] for record in readable]))
+                common = np.linspace(start, end, settings.snapshots)
+        length = len(common) if common is not None else max(record["length"] for record in readable)
+        per_shard = shard_length(length, *annulus.shape)
+        if old:
+            per_shard = old["corpus"].temperature.encoding["shards"][1]
+        target = Target(
+            settings,
+            tuple(annulus.radius_faces.tolist()),
+            tuple(annulus.angle_faces.tolist()),
+            None if common is None else tuple(common.tolist()),
+            str(self.staging / "array"),
+            str(self.staging / "journal"),
+        )
+        return target, length, per_shard
+
+    def commit(
+        self,
+        accepted: Sequence[dict[str, Any]],
+        surveys: Sequence[dict[str, Any]],
+        findings: Sequence[Finding],
+        out: set[str],
+        old: dict[str, Any] | None,
+    ) -> None:
+        """Assemble the store."""
+        import zarr
+
+        by_file = {record["file"]: record for record in surveys}
+        runs = [
+            {
+                "simulation": record["simulation"],
+                **{name: by_file[record["file"]][name] for name in ("file", "size", "modified", "reader")},
+                "checksum": record["checksum"],
+                "digest": record["digest"],
+            }
+            for record in accepted
+        ]
+        kept = [finding.as_dict() for finding in findings if finding.file not in out]
+        software = provenance()
+        notes = {
+            "settings": self._content(),
+            "software": [*(old["software"] if old else []), software],
+            "runs": [*(old["runs"] if old else []), *runs],
+            "findings": [*(old["findings"] if old else []), *kept],
+            "rejected": [finding.as_dict() for finding in findings if finding.file in out],
+        }
+        array = zarr.open_array(str(self.staging / "array"), mode="r")
+        pair = (old["corpus"], old["moments"]) if old else None
+        annulus = annulus_of(old["corpus"]) if old else None
+        if annulus is None:
+            target, _, _ = self._target([record for record in surveys if "error" not in record], None)
+            annulus = target.annulus()
+        write_commit(self.store, accepted, annulus, self.settings, (array.shards or array.chunks)[1], notes, pair)
+        finish_commit(self.store)

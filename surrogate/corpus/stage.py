@@ -1,0 +1,264 @@
+"""One raw run on its way into the store: survey it, then read, check, regrid, resample and write its shard.
+
+Both steps are functions of files and settings, made to run in Dask workers; what they find out comes back as small
+JSON-able records.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from surrogate.annulus import Annulus
+from surrogate.config import CorpusSettings
+from surrogate.corpus.findings import RunCheck
+from surrogate.corpus.layout import decode, encode
+from surrogate.corpus.readers import open_run
+from surrogate.corpus.regrid import Regridder, resample, same_domain
+from surrogate.fields import SERIES, annulus_of, parameters_of
+from surrogate.files import checksum, read_json, write_json
+
+
+@dataclass(frozen=True)
+class Source:
+    """A raw run to be read.
+
+    Attributes
+    ----------
+    file : str
+        As the user named it.
+    reader : str
+    options : dict
+    """
+
+    file: str
+    reader: str = "auto"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What every run becomes.
+
+    Attributes
+    ----------
+    settings : CorpusSettings
+    radius_faces, angle_faces : tuple of float
+        Of the grid of the store.
+    times : tuple of float or None
+        Common times, Gyr; None keeps those of each run.
+    array : str
+        Path of the staging array, shape (candidate, time, radius, angle).
+    journal : str
+        Folder of the records.
+    """
+
+    settings: CorpusSettings
+    radius_faces: tuple[float, ...]
+    angle_faces: tuple[float, ...]
+    times: tuple[float, ...] | None
+    array: str
+    journal: str
+
+    def annulus(self) -> Annulus:
+        """Grid of the store."""
+        return Annulus(np.array(self.radius_faces), np.array(self.angle_faces))
+
+
+def _files_of(path: Path) -> list[Path]:
+    return sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
+
+
+def identity(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Size (bytes) and time of last change (ns) of a file, or of all files of a folder together."""
+    states = [entry.stat() for entry in _files_of(Path(path))]
+    return {
+        "size": sum(state.st_size for state in states),
+        "modified": max((state.st_mtime_ns for state in states), default=0),
+    }
+
+
+def source_checksum(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file; of a folder, that of the list of its files and their checksums."""
+    path = Path(path)
+    if path.is_file():
+        return checksum(path)
+    import hashlib
+
+    listing = "".join(f"{entry.relative_to(path)} {checksum(entry)}\n" for entry in _files_of(path))
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def run_number(run: xr.Dataset, path: str | os.PathLike[str]) -> int:
+    """Number a run: by its attribute ``simulation`` or ``number``, else the last digits of its name, else -1.
+
+    >>> run_number(xr.Dataset(), "raw/run_00012.nc")
+    12
+    """
+    for name in ("simulation", "number"):
+        value = run.attrs.get(name)
+        if isinstance(value, int | np.integer) and value >= 0:
+            return int(value)
+    digits = re.findall(r"\d+", Path(path).stem)
+    return int(digits[-1]) if digits else -1
+
+
+def survey(source: Source) -> dict[str, Any]:
+    """Look at a raw run without reading its temperature.
+
+    Returns
+    -------
+    dict
+        ``file``, ``size``, ``modified``, and either ``error`` or ``reader``, ``simulation``, ``length``, ``start``,
+        ``end`` (Gyr), ``radius_faces``, ``angle_faces``.
+    """
+    record: dict[str, Any] = {"file": source.file}
+    try:
+        record |= identity(source.file)
+        with open_run(source.file, source.reader, source.options) as run:
+            annulus = annulus_of(run)
+            parameters_of(run)
+            times = run.time.values
+            record |= {
+                "reader": run.encoding.get("reader", source.reader),
+                "simulation": run_number(run, source.file),
+                "length": len(times),
+                "start": float(times[0]),
+                "end": float(times[-1]),
+                "radius_faces": annulus.radius_faces.tolist(),
+                "angle_faces": annulus.angle_faces.tolist(),
+            }
+    except Exception as error:  # every library has its own kind of error for a broken file
+        record["error"] = f"{type(error).__name__}: {error}"
+        record["simulation"] = run_number(xr.Dataset(), source.file)
+    return record
+
+
+def journal_path(journal: str | os.PathLike[str], candidate: int) -> Path:
+    """File of the record of a candidate."""
+    return Path(journal) / f"{candidate // 1000:04d}" / f"{candidate:07d}.json"
+
+
+def stage_run(candidate: int, simulation: int, source: Source, target: Target) -> dict[str, Any]:
+    """Read, check and write one run; its record goes to the journal when its shard is whole.
+
+    Parameters
+    ----------
+    candidate : int
+        Place in the staging array.
+    simulation : int
+        Number of the run.
+    source : Source
+    target : Target
+
+    Returns
+    -------
+    dict
+        The record: ``candidate``, ``simulation``, ``file``, ``checksum``, ``findings``, and for an accepted run
+        ``parameters``, ``times``, ``series``, ``statistics``, ``digest``.
+    """
+    place = journal_path(target.journal, candidate)
+    if place.exists():
+        return read_json(place)
+    check = RunCheck(simulation, source.file, target.settings)
+    record: dict[str, Any] = {"candidate": candidate, "simulation": simulation, "file": source.file}
+    try:
+        record["checksum"] = source_checksum(source.file)
+        with open_run(source.file, source.reader, source.options) as run:
+            record |= _stage_open_run(candidate, run, check, target)
+    except Exception as error:  # a broken file must not stop the others
+        check.report("unreadable", f"{type(error).__name__}: {error}")
+    record["findings"] = [finding.as_dict() for finding in check.findings]
+    record["accepted"] = not check.severe
+    write_json(place, record)
+    return record
+
+
+def _stage_open_run(candidate: int, run: xr.Dataset, check: RunCheck, target: Target) -> dict[str, Any]:
+    import zarr
+    from numcodecs import blosc
+
+    blosc.set_nthreads(1)  # several threads would write the blocks of a chunk in any order: not the same bytes
+    parameters = parameters_of(run)
+    times = np.asarray(run.time.values, dtype=float)
+    grid, wanted = annulus_of(run), target.annulus()
+    if grid != wanted:
+        if not same_domain(grid, wanted):
+            check.report("grid", f"covers {_extent(grid)}, the store {_extent(wanted)}")
+        elif target.settings.radial_cells is None and target.settings.angular_cells is None:
+            check.report(
+                "grid",
+                f"has shape {grid.shape}, the store {wanted.shape}; corpus.radial_cells and angular_cells regrid",
+            )
+    check.describe(run.attrs, times, parameters.outside())
+    new_times = times if target.times is None else _covered(np.array(target.times), times)
+    if len(new_times) < 2:
+        check.report("time base", f"spans {times[0]:g} .. {times[-1]:g} Gyr: misses the common times of the store")
+    if check.severe:
+        return {}
+    array = zarr.open_array(target.array, mode="r+")
+    regridder = None if grid == wanted else Regridder(grid, wanted)
+    per_shard = array.shards[1] if array.shards else array.chunks[1]
+    start = 0
+    for block in _blocks(run, times, new_times, per_shard):
+        if regridder is not None:
+            block = regridder(block)
+        block = np.asarray(block, dtype=np.float32)
+        if np.isfinite(block).all():
+            stored = encode(block, target.settings.encoding)
+            array[candidate, start : start + len(block)] = stored
+            block = decode(stored, target.settings.encoding)
+        check.feed(block)
+        start += len(block)
+    check.finish()
+    if check.severe:
+        return {}
+    series = {
+        name: resample(times, np.asarray(run[name].values, float), new_times).tolist() for name in SERIES if name in run
+    }
+    return {
+        "parameters": parameters.as_array().tolist(),
+        "times": new_times.tolist(),
+        "series": {name: _json_numbers(values) for name, values in series.items()},
+        "statistics": check.statistics(),
+        "digest": check.digest,
+    }
+
+
+def _json_numbers(values: list[float]) -> list[float | None]:
+    return [value if np.isfinite(value) else None for value in values]
+
+
+def _extent(annulus: Annulus) -> str:
+    radius, angle = annulus.radius_faces, annulus.angle_faces
+    return f"{radius[0]:.6g} .. {radius[-1]:.6g} m by {np.degrees(angle[-1] - angle[0]):.4g} degrees"
+
+
+def _covered(wanted: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Leading common times that a run covers; none if it starts too late."""
+    margin = 1e-9 * (times[-1] - times[0])
+    if wanted[0] < times[0] - margin:
+        return wanted[:0]
+    return wanted[wanted <= times[-1] + margin]
+
+
+def _blocks(run: xr.Dataset, times: np.ndarray, new_times: np.ndarray, length: int) -> Iterator[np.ndarray]:
+    """Yield the temperature at `new_times`, at most `length` snapshots at a time."""
+    keep = new_times is times or np.array_equal(new_times, times)
+    for start in range(0, len(new_times), length):
+        part = new_times[start : start + length]
+        if keep:
+            yield run.temperature.isel(time=slice(start, start + len(part))).values
+            continue
+        low = max(int(np.searchsorted(times, part[0], side="right")) - 1, 0)
+        high = min(int(np.searchsorted(times, part[-1], side="left")) + 1, len(times))
+        low, high = min(low, high - 2), max(high, low + 2)
+        values = run.temperature.isel(time=slice(low, high)).values
+        yield resample(times[low:high], values, part)

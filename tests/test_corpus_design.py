@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from surrogate.config import DesignSettings
+from surrogate.corpus.design import DesignError, make_design, parameters_of_run, read_design, write_design
+from surrogate.parameters import PARAMETER_NAMES, PARAMETERS
+
+
+@given(st.integers(1, 100), st.integers(0, 2**31))
+@settings(max_examples=25, deadline=None)
+def test_within_ranges_and_extended_not_redrawn(runs, seed):
+    small = make_design(DesignSettings(runs=runs, seed=seed))
+    large = make_design(DesignSettings(runs=2 * runs, seed=seed))
+    assert small.equals(large.iloc[:runs])
+    for parameter in PARAMETERS:
+        assert small[parameter.name].between(parameter.low, parameter.high).all()
+
+
+def test_logarithmic_parameter_is_uniform_in_its_logarithm():
+    design = make_design(DesignSettings(runs=512))
+    exponent = np.log10(design.reference_viscosity)
+    counts, _ = np.histogram(exponent, bins=8, range=(19, 22))
+    assert counts.tolist() == [64] * 8  # a balanced (t, m, s) net has equal counts in dyadic intervals
+    counts, _ = np.histogram(design.activation_energy, bins=8, range=(1e5, 5e5))
+    assert counts.tolist() == [64] * 8
+
+
+def test_seed_changes_the_points():
+    assert not make_design(DesignSettings(runs=4, seed=1)).equals(make_design(DesignSettings(runs=4, seed=2)))
+
+
+def test_floats_survive_the_table_exactly(tmp_path):
+    design = make_design(DesignSettings(runs=64))
+    write_design(design, tmp_path / "design.csv")
+    back = read_design(tmp_path / "design.csv")
+    assert back.index.name == "simulation"
+    assert np.array_equal(back.to_numpy(), design.to_numpy())
+    assert parameters_of_run(back, 5).as_array().tolist() == design.loc[5].tolist()
+    with pytest.raises(DesignError, match="run 64"):
+        parameters_of_run(back, 64)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("activation_volume", "volume"), "missing columns .*activation_volume.*volume"),
+        (lambda text: text.replace("\n3,", "\n2,"), "run 2 stands twice"),
+        (lambda text: text.replace("\n3,", "\n-3,"), "run numbers"),
+        (lambda text: text.splitlines()[0] + "\n", "no runs"),
+        (lambda text: text[: text.rindex(",")] + ",warm\n", "'initial_temperature', run 3.*'warm'"),
+        (lambda text: text[: text.rindex(",")] + ",-5\n", "'initial_temperature', run 3.*-5"),
+        (lambda text: "", "not a CSV table"),
+    ],
+)
+def test_a_broken_table_is_named(tmp_path, change, message):
+    path = tmp_path / "design.csv"
+    write_design(make_design(DesignSettings(runs=4)), path)
+    path.write_text(change(path.read_text()))
+    with pytest.raises(DesignError, match=message) as caught:
+        read_design(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing.csv"):
+        read_design(tmp_path / "nothing.csv")
+
+
+def test_columns_follow_the_parameters():
+    assert tuple(make_design(DesignSettings(runs=2)).columns) == PARAMETER_NAMES
