@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,7 +28,7 @@ Count = Annotated[int, Field(ge=1)]
 class Section(BaseModel):
     """A part of the configuration; unknown keys are refused, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Physics(Section):
@@ -54,7 +55,12 @@ class SimulatorSettings(Section):
 
     radial_cells: Annotated[int, Field(ge=8)] = Field(48, description="Cells between core and surface.")
     angular_cells: Annotated[int, Field(ge=8)] = Field(64, description="Cells along the sector.")
-    sector_degrees: Annotated[float, Field(gt=0, le=180)] = Field(90.0, description="Width of the sector.")
+    radial_grading: Annotated[float, Field(ge=1.0, le=20.0)] = Field(
+        1.0, description="Thickness of the middle cells over that of the cells at the walls."
+    )
+    sector_degrees: Annotated[float, Field(gt=0, le=360)] = Field(
+        90.0, description="Width of the sector; 360 closes the annulus."
+    )
     snapshots: Annotated[int, Field(ge=2)] = Field(
         60, description="Equally spaced snapshots, first at 0, last at the end."
     )
@@ -181,6 +187,7 @@ class AutoencoderSettings(Section):
     lateral_weight: Annotated[float, Field(ge=0.0)] = Field(
         1.0, description="Weight of the lateral anomaly in the loss, beside the temperature itself."
     )
+    memory: Positive = Field(2.0, description="Gigabytes of snapshots held in memory; a larger corpus is streamed.")
     training: TrainingSettings = Field(default_factory=lambda: TrainingSettings(epochs=30), description="Training.")
 
 
@@ -192,6 +199,9 @@ class FeedforwardSettings(Section):
     depth: Count = Field(6, description="Hidden layers.")
     dropout: Fraction = Field(0.05, description="Share of units dropped in training.")
     time_frequencies: Annotated[int, Field(ge=0)] = Field(6, description="Fourier features of time.")
+    members: Count = Field(
+        4, description="Networks of the ensemble, trained side by side; their mean is the prediction."
+    )
     training: TrainingSettings = Field(
         default_factory=lambda: TrainingSettings(epochs=200, batch_size=128), description="Training."
     )
@@ -204,6 +214,10 @@ class RecurrentSettings(Section):
     width: Count = Field(256, description="Units per layer.")
     depth: Count = Field(2, description="LSTM layers.")
     dropout: Fraction = Field(0.05, description="Share of units dropped in training.")
+    time_frequencies: Annotated[int, Field(ge=0)] = Field(2, description="Fourier features of time.")
+    members: Count = Field(
+        4, description="Networks of the ensemble, trained side by side; their mean is the prediction."
+    )
     window: Count = Field(20, description="Steps seen by the paper's network.")
     training: TrainingSettings = Field(
         default_factory=lambda: TrainingSettings(epochs=200, batch_size=16), description="Training."
@@ -267,6 +281,7 @@ class Config(Section):
         unknown = sorted(set(constants) - known)
         if unknown:
             raise ValueError(f"unknown constants {unknown}; expected some of {sorted(known)}")
+        dataclasses.replace(MARS, **constants)  # type: ignore[arg-type]  # refuses impossible planets
         return constants
 
     def make_planet(self) -> Planet:
@@ -298,7 +313,7 @@ def parse(content: Any, source: str = "configuration") -> Config:
     surrogate.config.ConfigError: configuration: design.runs: Input should be greater than or equal to 1 (got 0)
     """
     try:
-        return Config.model_validate(content or {})
+        return Config.model_validate({} if content is None else content)
     except ValidationError as error:
         lines = []
         for problem in error.errors():
@@ -308,11 +323,24 @@ def parse(content: Any, source: str = "configuration") -> Config:
         raise ConfigError("\n".join(lines)) from None
 
 
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys without a word; a configuration must not lose one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
+        if repeated:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {', '.join(repeated)} is given twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
 def load(path: str | os.PathLike[str]) -> Config:
     """Read and validate a YAML file."""
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(), _UniqueKeyLoader)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; expected a YAML configuration") from None
     except yaml.YAMLError as error:
@@ -345,9 +373,14 @@ def _documented(section: Section, indent: int = 0) -> list[str]:
             lines += ["", f"{space}# {entry.description}"] if indent == 0 else [f"{space}# {entry.description}"]
             lines += [f"{space}{name}:", *_documented(value, indent + 2)]
         else:
-            text = json.dumps(json.loads(section.model_dump_json())[name])
+            text = _flow(section.model_dump(mode="json")[name])
             lines += [f"{space}# {entry.description}", f"{space}{name}: {text}"]
     return lines
+
+
+def _flow(value: Any) -> str:
+    # YAML 1.1 reads 1e+19 as a string: it wants 1.0e+19.
+    return re.sub(r"(?<![\w.\"])(-?\d+)e([+-]\d+)", r"\1.0e\2", json.dumps(value))
 
 
 def write_generated(root: str | os.PathLike[str] = ".") -> None:

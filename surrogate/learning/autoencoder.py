@@ -1,0 +1,293 @@
+"""The autoencoder: temperature fields to a few latents and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import xarray as xr
+
+from surrogate.config import AutoencoderSettings
+from surrogate.fields import annulus_of, make_corpus, parameter_table, select_split, valid_snapshots
+from surrogate.files import atomic, fingerprint
+from surrogate.learning import autoencoder_networks as networks
+from surrogate.learning import folders, pod
+from surrogate.learning.batches import SnapshotBatches
+from surrogate.learning.scaling import FieldScaler
+from surrogate.learning.training import Progress, arithmetic, fit
+
+SAMPLE = 4096
+"""Snapshots from which the POD is taken: its error falls with their number, its cost grows with the square."""
+
+CHUNK = 256
+"""Fields that pass through a network at a time."""
+
+
+class Autoencoder:
+    """A trained encoder and decoder.
+
+    Attributes
+    ----------
+    encoder, decoder : keras.Model
+    scaler : FieldScaler
+    shape : tuple
+        (radius, angle) of the fields it takes.
+    manifest : dict
+        What made it.
+    """
+
+    def __init__(
+        self, encoder: keras.Model, decoder: keras.Model, scaler: FieldScaler, manifest: Mapping[str, Any]
+    ) -> None:
+        self.encoder, self.decoder, self.scaler, self.manifest = encoder, decoder, scaler, dict(manifest)
+        self.shape: tuple[int, int] = (len(scaler.profile), int(decoder.outputs[0].shape[2]))
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Autoencoder:
+        """Read a folder that :func:`train_autoencoder` wrote; see :func:`surrogate.learning.folders.read`."""
+        manifest, models = folders.read(Path(folder), "autoencoder")
+        return cls(models["encoder"], models["decoder"], FieldScaler.from_dict(manifest["scaling"]), manifest)
+
+    @property
+    def latents(self) -> int:
+        """Number of latents per snapshot."""
+        return int(self.decoder.input_shape[-1])
+
+    def encode(self, temperature: Any) -> np.ndarray:
+        """Compress fields.
+
+        Parameters
+        ----------
+        temperature : array, shape (..., radius, angle), K
+
+        Returns
+        -------
+        array, shape (..., latent), float32
+        """
+        temperature = np.asarray(temperature)
+        if temperature.shape[-2:] != self.shape:
+            raise ValueError(
+                f"temperature: expected shape (..., {self.shape[0]}, {self.shape[1]}), got {temperature.shape}"
+            )
+        fields = temperature.reshape(-1, *self.shape)
+        parts = [
+            self.encoder.predict_on_batch(list(self.scaler.split(fields[i : i + CHUNK])))
+            for i in range(0, len(fields), CHUNK)
+        ]
+        return np.concatenate(parts or [np.zeros((0, self.latents))]).reshape(*temperature.shape[:-2], self.latents)
+
+    def decode(self, latents: Any) -> np.ndarray:
+        """Expand latents.
+
+        Parameters
+        ----------
+        latents : array, shape (..., latent)
+
+        Returns
+        -------
+        array, shape (..., radius, angle), float32, K
+        """
+        latents = np.asarray(latents, dtype=np.float32)
+        if latents.shape[-1:] != (self.latents,):
+            raise ValueError(f"latents: expected shape (..., {self.latents}), got {latents.shape}")
+        flat = latents.reshape(-1, self.latents)
+        parts = [
+            self.scaler.join(*self.decoder.predict_on_batch(flat[i : i + CHUNK])) for i in range(0, len(flat), CHUNK)
+        ]
+        return np.concatenate(parts or [np.zeros((0, *self.shape))]).reshape(*latents.shape[:-1], *self.shape)
+
+
+def train_autoencoder(
+    corpus: xr.Dataset,
+    settings: AutoencoderSettings,
+    folder: str | os.PathLike[str],
+    provenance: Mapping[str, Any] | None = None,
+    progress: Progress | None = print,
+) -> Autoencoder:
+    """Train an autoencoder on the training runs of a corpus; the validation runs choose the best weights.
+
+    Parameters
+    ----------
+    corpus : xarray.Dataset
+        With the coordinate ``split``; lazy or in memory.
+    settings : AutoencoderSettings
+    folder : path
+        Where encoder.keras, decoder.keras, manifest.json and losses.csv go.
+    provenance : mapping, optional
+        Kept in the manifest.
+    progress : callable, optional
+        Called with one line per epoch.
+
+    Returns
+    -------
+    Autoencoder
+
+    Raises
+    ------
+    ValueError
+        If there are no training or no validation runs, or too few latents.
+    """
+    train, validation = (select_split(corpus, name) for name in ("train", "validation"))
+    for name, part in (("training", train), ("validation", validation)):
+        if not part.sizes["simulation"]:
+            raise ValueError(f"corpus: there are no {name} runs")
+    scaler = FieldScaler.fit(train, settings.network)
+    training = settings.training
+    batches = SnapshotBatches(train, scaler, batch_size=training.batch_size, seed=training.seed, memory=settings.memory)
+    with arithmetic(training):
+        encoder, decoder = _build(batches, scaler, settings)
+        row_weight = _row_weight(train, scaler)
+        paper = settings.network == "paper"
+        loss = "mse" if paper else networks.FieldLoss(row_weight.tolist(), settings.lateral_weight)
+        model = keras.Model(encoder.inputs, decoder(encoder.outputs)[0])
+        name = fingerprint({
+            "settings": settings.model_dump(mode="json"), "scaling": scaler.as_dict(),
+            "runs": [int(number) for number in corpus.simulation.values[corpus.split.values < 2]],
+        })  # fmt: skip
+        losses, summary = fit(
+            model, loss, batches,
+            SnapshotBatches(validation, scaler, batch_size=4 * training.batch_size, memory=settings.memory),
+            training, Path(folder), name=name, label="autoencoder", progress=progress,
+        )  # fmt: skip
+        if not paper:
+            _make_canonical(encoder, decoder, batches, scaler, row_weight)
+    manifest = {
+        "settings": settings.model_dump(mode="json"),
+        "scaling": scaler.as_dict(),
+        "shapes": {
+            "field": [corpus.sizes["radius"], corpus.sizes["angle"]],
+            "latent": int(decoder.input_shape[-1]),
+            "runs": {"train": train.sizes["simulation"], "validation": validation.sizes["simulation"]},
+        },
+        "training": summary,
+        "provenance": dict(provenance or {}),
+    }
+    folders.write(Path(folder), "autoencoder", {"encoder": encoder, "decoder": decoder}, manifest, losses)
+    return Autoencoder(encoder, decoder, scaler, manifest)
+
+
+def _row_weight(corpus: xr.Dataset, scaler: FieldScaler) -> np.ndarray:
+    """Share of each row of the image in the volume, shape (rows,); a wall row in the image counts as its neighbour."""
+    weight = annulus_of(corpus).weight.sum(axis=1)
+    weight[0], weight[-1] = weight[1], weight[-2]
+    weight = weight[scaler.rows]
+    return np.asarray(weight / weight.sum())
+
+
+def _build(
+    batches: SnapshotBatches, scaler: FieldScaler, settings: AutoencoderSettings
+) -> tuple[keras.Model, keras.Model]:
+    sizes = batches.corpus.sizes
+    shape = (len(range(*scaler.rows.indices(sizes["radius"]))), sizes["angle"])
+    if settings.network == "paper":
+        return networks.paper_networks(shape)
+    if settings.latents <= scaler.scalars:
+        raise ValueError(f"autoencoder.latents: expected more than {scaler.scalars}, got {settings.latents}")
+    encoder = networks.default_encoder(shape, scaler.scalars, settings.latents, settings.channels)
+    decoder = networks.default_decoder(shape, scaler.scalars, settings.latents, settings.channels)
+    images, walls = _sample(batches, SAMPLE)
+    flat = images.reshape(len(images), -1)
+    weight = np.repeat(_row_weight(batches.corpus, scaler), shape[1]) / shape[1]
+    # What follows from the wall temperatures alone is told by them, not by a mode.
+    design = np.concatenate([walls, np.ones((len(walls), 1))], axis=1)
+    told = np.linalg.lstsq(design, flat, rcond=None)[0]
+    basis = pod.modes(flat - design @ told, weight, settings.latents - scaler.scalars)
+    networks.start_from_pod(encoder, decoder, basis, told[:-1], told[-1], weight)
+    return encoder, decoder
+
+
+def _sample(batches: SnapshotBatches, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most `count` images and wall scalars, spread over all runs."""
+    each = max(1, count // len(batches.counts))
+    images, walls = [], []
+    for run, length in enumerate(batches.counts):
+        chosen = np.unique(np.linspace(0, length - 1, min(each, int(length))).astype(int))
+        image, wall = batches.scaler.split(batches.corpus.temperature.isel(simulation=run).values[chosen])
+        images.append(image)
+        walls.append(wall)
+    return np.concatenate(images), np.concatenate(walls)
+
+
+def _make_canonical(
+    encoder: keras.Model, decoder: keras.Model, batches: SnapshotBatches, scaler: FieldScaler, row_weight: np.ndarray
+) -> None:
+    """Rotate and scale the latents: a step of 1 changes the field by about 1 K (root mean square), largest axes first.
+
+    An error of the latents is then an error of the field, whatever the decoder has become, and the predictors need to
+    know nothing of it. Wall scalars keep their place in front; one counts as one row of the image.
+    """
+    images, walls = _sample(batches, 512)
+    latent = np.asarray(encoder.predict_on_batch([images, walls]), dtype=float)
+    scalars, count = scaler.scalars, latent.shape[1]
+    free = count - scalars
+    points = latent[:: max(1, len(latent) // 96)]
+    steps = 0.1 * latent.std(axis=0) + 1e-6
+    root = np.sqrt(row_weight / images.shape[2])[:, None]
+    metric = np.zeros((free, free))
+    for point in points:
+        around = np.repeat(point[None], 2 * free, axis=0)
+        directions = np.diag(steps)[scalars:]
+        around[:free] += directions
+        around[free:] -= directions
+        fields = np.asarray(decoder.predict_on_batch(around.astype(np.float32))[0]) * root
+        slope = (fields[:free] - fields[free:]).reshape(free, -1) / (2 * steps[scalars:, None])
+        metric += slope @ slope.T / len(points)
+    factor = np.linalg.cholesky(metric + 1e-6 * np.trace(metric) / free * np.eye(free))
+    mean = latent.mean(axis=0)
+    plain = (latent - mean)[:, scalars:] @ factor
+    axes = np.linalg.eigh(plain.T @ plain)[1][:, ::-1]
+    forward = np.zeros((count, count))
+    forward[:scalars, :scalars] = np.eye(scalars) / np.sqrt(len(row_weight))
+    forward[scalars:, scalars:] = factor @ axes
+    forward *= scaler.scale
+    encoder.get_layer("canonical").set_weights([forward, -mean @ forward])
+    decoder.get_layer("canonical").set_weights([np.linalg.inv(forward), mean])
+
+
+def encode_corpus(
+    autoencoder: Autoencoder, corpus: xr.Dataset, path: str | os.PathLike[str] | None = None
+) -> xr.Dataset:
+    """Encode every snapshot of a corpus, one run at a time.
+
+    Parameters
+    ----------
+    autoencoder : Autoencoder
+    corpus : xarray.Dataset
+    path : path, optional
+        Write the result there, NetCDF4.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``latent(simulation, time, component)``, NaN where a run has no further snapshot, with the coordinates of the
+        corpus.
+    """
+    valid = valid_snapshots(corpus)
+    values = np.full((*valid.shape, autoencoder.latents), np.nan, dtype=np.float32)
+    for run, mask in enumerate(valid):
+        values[run, mask] = autoencoder.encode(corpus.temperature.isel(simulation=run).values[mask])
+    attributes = {"units": "1", "long_name": "latent variables of the autoencoder"}
+    latents = xr.Dataset(
+        {"latent": (("simulation", "time", "component"), values, attributes)},
+        {name: corpus.coords[name].load() for name in corpus.coords},
+        dict(corpus.attrs),
+    )
+    if path is not None:
+        with atomic(path) as temporary:
+            latents.to_netcdf(temporary, engine="h5netcdf")
+    return latents
+
+
+def decode_corpus(autoencoder: Autoencoder, latents: xr.Dataset) -> xr.Dataset:
+    """Decode latents, as :func:`encode_corpus` gives them, to a corpus of temperature fields in memory."""
+    valid = valid_snapshots(latents)
+    temperature = np.full((*valid.shape, *autoencoder.shape), np.nan, dtype=np.float32)
+    temperature[valid] = autoencoder.decode(latents.latent.values[valid])
+    return make_corpus(
+        temperature, latents.snapshot_time.values, annulus_of(latents), parameter_table(latents),
+        latents.simulation.values, split=latents.split.values if "split" in latents.coords else None,
+    )  # fmt: skip

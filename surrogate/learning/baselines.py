@@ -1,0 +1,173 @@
+"""Predictors that any network must beat: each takes parameters and times and gives temperature fields.
+
+All have ``fit(corpus)``, which reads the training runs one at a time, and ``predict(parameters, times)``, which gives
+temperature in K of shape (n, t, radius, angle).
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
+
+from surrogate.fields import annulus_of, iterate_runs, parameter_table, select_run
+from surrogate.learning import pod
+from surrogate.learning.latents import check_inputs, common_times, interpolate
+from surrogate.learning.scaling import ParameterScaler
+
+
+def _resample(run: xr.Dataset, times: np.ndarray) -> np.ndarray:
+    """Temperature of a run at `times`, shape (t, radius, angle); constant beyond its ends."""
+    field = run.temperature.values
+    flat = interpolate(run.time.values, field.reshape(len(field), -1), times)
+    return np.asarray(flat.reshape(len(times), *field.shape[1:]), dtype=np.float32)
+
+
+class MeanProfile:
+    """Mean temperature profile of all training runs at the time asked for.
+
+    A run counts at a time only if it reaches it.
+    """
+
+    def fit(self, corpus: xr.Dataset) -> Self:
+        """Average the profiles of a corpus of training runs."""
+        self.times = common_times(corpus)
+        half = 0.5 * (self.times[1] - self.times[0])
+        total, count = 0.0, np.zeros(len(self.times))
+        for run in iterate_runs(corpus):
+            real = self.times <= run.time.values[-1] + half
+            profile = run.temperature.values.mean(axis=-1, dtype=float)
+            total = total + interpolate(run.time.values, profile, self.times) * real[:, None]
+            count += real
+        self.profile = total / np.maximum(count, 1)[:, None]
+        self.columns = corpus.sizes["angle"]
+        return self
+
+    def predict(self, parameters: Any, times: Any) -> np.ndarray:
+        """Predict temperature, K, shape (n, t, radius, angle), for parameters (n, 5) at times (t,) or (n, t), Gyr."""
+        _, times = check_inputs(parameters, times)
+        profiles = np.stack([interpolate(self.times, self.profile, own) for own in times])
+        return np.repeat(profiles[..., None], self.columns, axis=-1).astype(np.float32)
+
+
+class NearestRun:
+    """The training run that is nearest in scaled parameter space, interpolated in time."""
+
+    def fit(self, corpus: xr.Dataset) -> Self:
+        """Remember the training runs; their fields are read when they are asked for."""
+        self.corpus = corpus
+        self.scaler = ParameterScaler.fit(corpus)
+        self.places = self.scaler.transform(parameter_table(corpus))
+        return self
+
+    def predict(self, parameters: Any, times: Any) -> np.ndarray:
+        """Predict temperature, K, shape (n, t, radius, angle), for parameters (n, 5) at times (t,) or (n, t), Gyr."""
+        parameters, times = check_inputs(parameters, times)
+        distance = ((self.scaler.transform(parameters)[:, None] - self.places) ** 2).sum(axis=-1)
+        nearest = distance.argmin(axis=1)
+        return np.stack(
+            [_resample(select_run(self.corpus, int(run)), own) for run, own in zip(nearest, times, strict=True)]
+        )
+
+
+class PodGaussianProcess:
+    """POD in space, POD in time, and a Gaussian process from the parameters to each coefficient.
+
+    Snapshots are projected on `modes` volume-weighted POD modes; the coefficients of a run over all times form one
+    vector, and these vectors are projected on their own principal components. Each of these is a Gaussian process of
+    the five scaled parameters with one length scale per parameter and a noise term; of a Matern-5/2 and a squared
+    exponential kernel, the one with the larger marginal likelihood is kept.
+
+    Parameters
+    ----------
+    modes : int
+        POD modes in space.
+    components : int
+        Principal components of the trajectories of coefficients.
+    snapshots : int
+        At most so many snapshots enter the POD.
+    seed : int
+    """
+
+    def __init__(self, modes: int = 48, components: int = 40, snapshots: int = 4096, seed: int = 0) -> None:
+        self.modes, self.components, self.snapshots, self.seed = modes, components, snapshots, seed
+
+    def fit(self, corpus: xr.Dataset) -> Self:
+        """Fit to a corpus of training runs."""
+        self.times = common_times(corpus)
+        self.shape = annulus_of(corpus).shape
+        self.scaler = ParameterScaler.fit(corpus)
+        weight = annulus_of(corpus).weight
+        # The walls have no volume but belong to the field: they count as the row beside them.
+        weight[0], weight[-1] = weight[1], weight[-2]
+        weight = weight.ravel() / weight.sum()
+        each = max(1, self.snapshots // corpus.sizes["simulation"])
+        sample = []
+        for run in iterate_runs(corpus):
+            field = run.temperature.values
+            sample.append(field[np.unique(np.linspace(0, len(field) - 1, each).astype(int))].reshape(-1, weight.size))
+        snapshots = np.concatenate(sample)
+        self.mean = snapshots.mean(axis=0)
+        self.basis = pod.modes(snapshots - self.mean, weight, self.modes)
+        project = (self.basis * weight).T
+        half = 0.5 * (self.times[1] - self.times[0])
+        paths, real = [], []
+        for run in iterate_runs(corpus):
+            field = run.temperature.values
+            coefficients = (field.reshape(len(field), -1) - self.mean) @ project
+            paths.append(interpolate(run.time.values, coefficients, self.times))
+            real.append(self.times <= run.time.values[-1] + half)
+        self._fit_trajectories(np.stack(paths), np.stack(real))
+        self._fit_processes(self.scaler.transform(parameter_table(corpus)))
+        return self
+
+    def _fit_trajectories(self, paths: np.ndarray, real: np.ndarray) -> None:
+        """Principal components of the paths, shape (run, time, mode); runs that end early are fitted by their part."""
+        whole = real.all(axis=1)
+        if whole.sum() < 2:
+            whole = np.ones_like(whole)  # no two runs go to the end: take their last values as lasting
+        flat = paths.reshape(len(paths), -1)
+        self.middle = flat[whole].mean(axis=0)
+        left, sizes, right = np.linalg.svd(flat[whole] - self.middle, full_matrices=False)
+        count = min(self.components, int(whole.sum()) - 1)
+        self.trajectories, scale = right[:count], sizes[:count] / np.sqrt(whole.sum())
+        self.scores = np.empty((len(paths), count))
+        self.scores[whole] = left[:, :count] * sizes[:count]
+        for run in np.flatnonzero(~whole):
+            seen = np.repeat(real[run], paths.shape[2])
+            part = self.trajectories[:, seen]
+            prior = np.diag(scale[-1] ** 2 / np.maximum(scale, 1e-12) ** 2)
+            self.scores[run] = np.linalg.solve(part @ part.T + prior, part @ (flat[run] - self.middle)[seen])
+
+    def _fit_processes(self, places: np.ndarray) -> None:
+        self.processes = []
+        for column in range(self.scores.shape[1]):
+            candidates = []
+            for shape in (Matern(np.full(5, 2.0), (0.1, 100.0), nu=2.5), RBF(np.full(5, 2.0), (0.1, 100.0))):
+                kernel = ConstantKernel(1.0, (1e-3, 1e3)) * shape + WhiteKernel(0.1, (1e-6, 10.0))
+                process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=self.seed)
+                with warnings.catch_warnings():
+                    # A length scale at its bound only says that a parameter does not matter.
+                    warnings.simplefilter("ignore", ConvergenceWarning)
+                    candidates.append(process.fit(places, self.scores[:, column]))
+            self.processes.append(max(candidates, key=lambda process: process.log_marginal_likelihood_value_))
+
+    def predict(self, parameters: Any, times: Any) -> np.ndarray:
+        """Predict temperature, K, shape (n, t, radius, angle), for parameters (n, 5) at times (t,) or (n, t), Gyr."""
+        parameters, times = check_inputs(parameters, times)
+        places = self.scaler.transform(parameters)
+        scores = np.stack([process.predict(places) for process in self.processes], axis=1)
+        paths = (self.middle + scores @ self.trajectories).reshape(len(places), len(self.times), -1)
+        return np.stack([
+            (interpolate(self.times, path, own) @ self.basis + self.mean).reshape(-1, *self.shape)
+            for path, own in zip(paths, times, strict=True)
+        ]).astype(np.float32)  # fmt: skip
+
+
+BASELINES = {"mean_profile": MeanProfile, "nearest_run": NearestRun, "pod_gaussian_process": PodGaussianProcess}
+"""Baselines by the name that the configuration uses."""

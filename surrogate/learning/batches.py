@@ -1,0 +1,136 @@
+"""Batches for training, in an order that depends on nothing but the seed and the epoch, so that training can resume."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import xarray as xr
+
+from surrogate.fields import valid_snapshots
+from surrogate.learning.scaling import FieldScaler
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches that are shuffled anew in each epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        Set by the training loop before an epoch begins.
+    """
+
+    def __init__(self, batch_size: int, seed: int | None) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def order(self, count: int, salt: int = 0) -> np.ndarray:
+        """Permutation of `count` samples in this epoch; their natural order where there is no seed."""
+        if self.seed is None:
+            return np.arange(count)
+        return np.random.default_rng([self.seed, self.epoch, salt]).permutation(count)
+
+
+class ArrayBatches(Batches):
+    """Batches of arrays in memory.
+
+    Parameters
+    ----------
+    inputs : array or tuple of arrays, shape (samples, ...)
+    targets : array, shape (samples, ...)
+    weights : array, shape (samples, ...), optional
+        Weights of the loss.
+    batch_size : int
+    seed : int, optional
+        Without one the order never changes.
+
+    Examples
+    --------
+    >>> batches = ArrayBatches(np.arange(5.0), np.arange(5.0), batch_size=2, seed=1)
+    >>> len(batches), sorted(np.concatenate([batches[i][1] for i in range(3)]).tolist())
+    (3, [0.0, 1.0, 2.0, 3.0, 4.0])
+    """
+
+    def __init__(self, inputs: Any, targets: Any, weights: Any = None, *, batch_size: int, seed: int | None = None):
+        super().__init__(batch_size, seed)
+        self.inputs, self.targets, self.weights = inputs, targets, weights
+
+    def __len__(self) -> int:
+        return -(-len(self.targets) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple:
+        """Return one batch: inputs, targets and, where there are some, weights."""
+        chosen = self.order(len(self.targets))[index * self.batch_size : (index + 1) * self.batch_size]
+        take = tuple(part[chosen] for part in self.inputs) if isinstance(self.inputs, tuple) else self.inputs[chosen]
+        batch = (take, self.targets[chosen])
+        return batch if self.weights is None else (*batch, self.weights[chosen])
+
+
+class SnapshotBatches(Batches):
+    """Batches of scaled snapshots of a corpus: ((image, wall scalars), image).
+
+    Runs are shuffled, then read in groups that fit into memory, and the snapshots of a group are shuffled. A corpus
+    smaller than the limit is one group, read once and kept. A larger one is read again in each epoch, run by run,
+    which is the order in which a store gives its data fastest.
+
+    Parameters
+    ----------
+    corpus : xarray.Dataset
+        Lazy or in memory.
+    scaler : FieldScaler
+    batch_size : int
+    seed : int, optional
+        Without one the order never changes.
+    memory : float
+        Gigabytes of scaled snapshots held at a time.
+    """
+
+    def __init__(
+        self, corpus: xr.Dataset, scaler: FieldScaler, *, batch_size: int, seed: int | None = None, memory: float = 2.0
+    ) -> None:
+        super().__init__(batch_size, seed)
+        self.corpus, self.scaler = corpus, scaler
+        self.counts = valid_snapshots(corpus).sum(axis=1)
+        size = 4 * corpus.sizes["radius"] * corpus.sizes["angle"] * max(int(self.counts.max()), 1)
+        self.runs_held = max(1, int(memory * 1e9 / size))
+        self._held: tuple[tuple[int, ...], np.ndarray, np.ndarray] | None = None
+
+    def _plan(self) -> list[tuple[np.ndarray, int]]:
+        """List the runs of each group and the number of its batches, in this epoch."""
+        runs = self.order(len(self.counts)) if self.runs_held < len(self.counts) else np.arange(len(self.counts))
+        groups = [runs[i : i + self.runs_held] for i in range(0, len(runs), self.runs_held)]
+        return [(group, -(-int(self.counts[group].sum()) // self.batch_size)) for group in groups]
+
+    def __len__(self) -> int:
+        # Does not depend on how the runs fell into groups; the few snapshots beyond wait for the next epoch.
+        return -(-int(self.counts.sum()) // self.batch_size)
+
+    def _read(self, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        key = tuple(int(run) for run in group)
+        if self._held is None or self._held[0] != key:
+            self._held = None  # let go before reading, or two groups would be held at once
+            shape = (int(self.counts[group].sum()), *(len(self.corpus[name]) for name in ("radius", "angle")))
+            rows = len(range(*self.scaler.rows.indices(shape[1])))
+            images = np.empty((shape[0], rows, shape[2]), dtype=np.float32)
+            walls = np.empty((shape[0], self.scaler.scalars), dtype=np.float32)
+            start = 0
+            for run in key:
+                stop = start + int(self.counts[run])
+                field = self.corpus.temperature.isel(simulation=run, time=slice(0, int(self.counts[run]))).values
+                images[start:stop], walls[start:stop] = self.scaler.split(field)
+                start = stop
+            self._held = (key, images, walls)
+        return self._held[1], self._held[2]
+
+    def __getitem__(self, index: int) -> tuple:
+        """Return one batch."""
+        for salt, (group, batches) in enumerate(self._plan(), start=1):
+            if index < batches:
+                images, walls = self._read(group)
+                chosen = self.order(len(images), salt)[index * self.batch_size : (index + 1) * self.batch_size]
+                return (images[chosen], walls[chosen]), images[chosen]
+            index -= batches
+        raise IndexError(index)

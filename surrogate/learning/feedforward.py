@@ -1,0 +1,176 @@
+"""The FNN: parameters and time to latents, in one step to any time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import xarray as xr
+from keras import layers
+
+from surrogate.config import FeedforwardSettings
+from surrogate.fields import parameter_table, valid_snapshots
+from surrogate.files import fingerprint
+from surrogate.learning import folders
+from surrogate.learning.batches import ArrayBatches
+from surrogate.learning.latents import Consensus, LatentLoss, check_inputs, training_parts
+from surrogate.learning.layers import EnsembleDense, Members, TimeFeatures
+from surrogate.learning.scaling import LatentScaler, ParameterScaler
+from surrogate.learning.training import Progress, arithmetic, fit
+
+CHUNK = 4096
+"""Times that pass through the network at once."""
+
+
+def default_network(features: int, latents: int, settings: FeedforwardSettings) -> keras.Model:
+    """Ensemble of residual networks on Fourier features of time; `depth` counts hidden layers."""
+    inputs = keras.Input((features,), name="parameters_and_time")
+    signal = Members(settings.members)(TimeFeatures(settings.time_frequencies)(inputs))
+    signal = EnsembleDense(settings.width, activation="silu")(signal)
+    for _ in range((settings.depth - 1) // 2):
+        inner = EnsembleDense(settings.width, activation="silu", gain=2.0)(signal)
+        inner = layers.Dropout(settings.dropout)(inner)
+        signal = layers.Add()([signal, EnsembleDense(settings.width, gain=0.5)(inner)])
+    signal = EnsembleDense(latents, gain=0.1, dtype="float32", name="each_member")(layers.Activation("silu")(signal))
+    return keras.Model(inputs, Consensus(dtype="float32")(signal), name="feedforward")
+
+
+def paper_network(features: int, latents: int, settings: FeedforwardSettings) -> keras.Model:
+    """FNN of arXiv:2108.10105: eight layers of 400 SELU units with additive skips and dropout 0.05."""
+    inputs = keras.Input((features,), name="parameters_and_time")
+    signal = layers.Dense(400, activation="selu", kernel_initializer="lecun_normal")(inputs)
+    for _ in range(7):
+        inner = layers.Dense(400, activation="selu", kernel_initializer="lecun_normal")(signal)
+        signal = layers.Add()([signal, layers.Dropout(0.05)(inner)])
+    members = layers.Reshape((1, latents), name="each_member")(layers.Dense(latents, dtype="float32")(signal))
+    return keras.Model(inputs, Consensus(dtype="float32")(members), name="feedforward")
+
+
+class FeedforwardPredictor:
+    """A trained FNN.
+
+    Attributes
+    ----------
+    network : keras.Model
+    parameter_scaler : ParameterScaler
+    latent_scaler : LatentScaler
+    manifest : dict
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        parameter_scaler: ParameterScaler,
+        latent_scaler: LatentScaler,
+        manifest: Mapping[str, Any],
+    ) -> None:
+        self.network, self.manifest = network, dict(manifest)
+        self.parameter_scaler, self.latent_scaler = parameter_scaler, latent_scaler
+        self._members = keras.Model(network.inputs, network.get_layer("each_member").output)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> FeedforwardPredictor:
+        """Read a folder that :func:`train_feedforward` wrote; see :func:`surrogate.learning.folders.read`."""
+        manifest, models = folders.read(Path(folder), "feedforward")
+        scaling = manifest["scaling"]
+        return cls(
+            models["network"],
+            ParameterScaler.from_dict(scaling["parameters"]),
+            LatentScaler.from_dict(scaling["latents"]),
+            manifest,
+        )
+
+    def predict_members(self, parameters: Any, times: Any) -> np.ndarray:
+        """Predict with every member of the ensemble; arguments as in :meth:`predict`.
+
+        Returns
+        -------
+        array, shape (n, member, t, latent), float32
+        """
+        parameters, times = check_inputs(parameters, times)
+        features = self.parameter_scaler.features(parameters, times)
+        flat = features.reshape(-1, features.shape[-1])
+        parts = [self._members.predict_on_batch(flat[i : i + CHUNK]) for i in range(0, len(flat), CHUNK)]
+        _, members, latents = self._members.output_shape
+        scaled = np.concatenate(parts or [np.zeros((0, members, latents))])
+        scaled = scaled.reshape(*times.shape, members, latents)
+        return self.latent_scaler.inverse(np.moveaxis(scaled, 2, 1))
+
+    def predict(self, parameters: Any, times: Any) -> np.ndarray:
+        """Predict latents.
+
+        Parameters
+        ----------
+        parameters : array, shape (n, 5), SI units
+        times : array, shape (t,) or (n, t), Gyr
+
+        Returns
+        -------
+        array, shape (n, t, latent), float32
+        """
+        return np.asarray(self.predict_members(parameters, times).mean(axis=1))
+
+
+def train_feedforward(
+    latents: xr.Dataset,
+    settings: FeedforwardSettings,
+    folder: str | os.PathLike[str],
+    provenance: Mapping[str, Any] | None = None,
+    progress: Progress | None = print,
+) -> FeedforwardPredictor:
+    """Train an FNN on the training runs of encoded snapshots; the validation runs choose the best weights.
+
+    Parameters
+    ----------
+    latents : xarray.Dataset
+        From :func:`surrogate.learning.autoencoder.encode_corpus`.
+    settings : FeedforwardSettings
+    folder : path
+        Where network.keras, manifest.json and losses.csv go.
+    provenance : mapping, optional
+        Kept in the manifest.
+    progress : callable, optional
+        Called with one line per epoch.
+
+    Returns
+    -------
+    FeedforwardPredictor
+    """
+    train, validation = training_parts(latents)
+    parameter_scaler = ParameterScaler.fit(train)
+    latent_scaler = LatentScaler.fit(train.latent.values[valid_snapshots(train)], settings.network)
+    training = settings.training
+
+    def batches(part: xr.Dataset, size: int, seed: int | None) -> ArrayBatches:
+        valid = valid_snapshots(part)
+        times = np.nan_to_num(part.snapshot_time.values)
+        features = parameter_scaler.features(parameter_table(part), times)[valid]
+        return ArrayBatches(features, latent_scaler.transform(part.latent.values[valid]), batch_size=size, seed=seed)
+
+    with arithmetic(training):
+        build = paper_network if settings.network == "paper" else default_network
+        network = build(6, latents.sizes["component"], settings)
+        name = fingerprint({
+            "settings": settings.model_dump(mode="json"), "scaling": latent_scaler.as_dict(),
+            "runs": [int(number) for number in train.simulation.values],
+        })  # fmt: skip
+        losses, summary = fit(
+            network, LatentLoss(latent_scaler.weight.tolist()), batches(train, training.batch_size, training.seed),
+            batches(validation, CHUNK, None), training, Path(folder), name=name, label="feedforward", progress=progress,
+        )  # fmt: skip
+    manifest = {
+        "settings": settings.model_dump(mode="json"),
+        "scaling": {"parameters": parameter_scaler.as_dict(), "latents": latent_scaler.as_dict()},
+        "shapes": {
+            "latent": latents.sizes["component"],
+            "runs": {"train": train.sizes["simulation"], "validation": validation.sizes["simulation"]},
+        },
+        "training": summary,
+        "provenance": dict(provenance or {}),
+    }
+    folders.write(Path(folder), "feedforward", {"network": network}, manifest, losses)
+    return FeedforwardPredictor(network, parameter_scaler, latent_scaler, manifest)

@@ -1,0 +1,138 @@
+"""What both predictors share: their training data, their loss, and the mean over an ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import xarray as xr
+from keras import ops
+
+from surrogate.fields import parameter_table, select_split, valid_snapshots
+
+
+@keras.saving.register_keras_serializable(package="surrogate")
+class LatentLoss(keras.losses.Loss):
+    """Mean square error of scaled latents, each weighted, averaged over the members of an ensemble.
+
+    Parameters
+    ----------
+    weight : sequence, shape (latent,)
+    """
+
+    def __init__(self, weight: Sequence[float], name: str = "latent", **keywords: Any) -> None:
+        super().__init__(name=name, **keywords)
+        self.weight = [float(value) for value in weight]
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Compare the truth, shape (..., latent), with members, shape (..., member, latent)."""
+        error = ops.expand_dims(y_true, -2) - y_pred
+        weight = ops.convert_to_tensor(self.weight, dtype=error.dtype)
+        return ops.mean(ops.square(error) * weight, axis=(-2, -1))
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the loss."""
+        return {**super().get_config(), "weight": self.weight}
+
+
+@keras.saving.register_keras_serializable(package="surrogate")
+class Consensus(keras.layers.Layer):
+    """Members in training, their mean in use: each learns alone, together they are judged.
+
+    Input shape
+        (..., member, latent)
+    Output shape
+        the same in training, otherwise (..., 1, latent)
+    """
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Average unless training."""
+        return inputs if training else ops.mean(inputs, axis=-2, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Latents of some runs on common, equally spaced times.
+
+    Attributes
+    ----------
+    parameters : array, shape (run, 5), SI units
+    times : array, shape (time,), Gyr
+    latents : array, shape (run, time, latent)
+        Beyond the end of a run: its last value.
+    real : array of bool, shape (run, time)
+        Whether the run reaches that time.
+    """
+
+    parameters: np.ndarray
+    times: np.ndarray
+    latents: np.ndarray
+    real: np.ndarray
+
+
+def common_times(latents: xr.Dataset) -> np.ndarray:
+    """Return equally spaced times from the first to the last of all runs, at the median cadence, Gyr."""
+    times = latents.snapshot_time.values
+    steps = np.diff(times, axis=1)
+    first, last = float(np.nanmin(times)), float(np.nanmax(times))
+    if not np.isfinite(steps).any():
+        raise ValueError("latents: every run has a single snapshot; a sequence needs at least two")
+    return np.linspace(first, last, max(2, 1 + round((last - first) / float(np.nanmedian(steps)))))
+
+
+def sequences(latents: xr.Dataset, times: np.ndarray) -> Sequences:
+    """Interpolate the latents of every run linearly to `times`; exact where the times are the run's own."""
+    values = np.zeros((latents.sizes["simulation"], len(times), latents.sizes["component"]), dtype=np.float32)
+    real = np.zeros(values.shape[:2], dtype=bool)
+    for run, mask in enumerate(valid_snapshots(latents)):
+        own = latents.snapshot_time.values[run, mask]
+        values[run] = interpolate(own, latents.latent.values[run, mask], times)
+        real[run] = times <= own[-1] + 0.5 * (times[1] - times[0])
+    return Sequences(parameter_table(latents), times, values, real)
+
+
+def interpolate(own: np.ndarray, values: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Linear interpolation of values, shape (time, latent), from times `own` to `times`; constant beyond the ends.
+
+    >>> interpolate(np.array([0.0, 1.0]), np.array([[0.0, 2.0], [1.0, 4.0]]), np.array([-1.0, 0.5, 1.0])).tolist()
+    [[0.0, 2.0], [0.5, 3.0], [1.0, 4.0]]
+    """
+    if len(own) == 1:
+        return np.repeat(values, len(times), axis=0)
+    after = np.clip(np.searchsorted(own, times), 1, len(own) - 1)
+    share = np.clip((times - own[after - 1]) / (own[after] - own[after - 1]), 0.0, 1.0)[:, None]
+    return np.asarray((1 - share) * values[after - 1] + share * values[after])
+
+
+def training_parts(latents: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return the training and the validation runs.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or if the dataset holds no latents.
+    """
+    if "latent" not in latents.data_vars or latents.latent.dims != ("simulation", "time", "component"):
+        raise ValueError(
+            f"latents: expected a variable latent(simulation, time, component), found {dict(latents.data_vars.dtypes)}"
+        )
+    parts = tuple(select_split(latents, name) for name in ("train", "validation"))
+    for name, part in zip(("training", "validation"), parts, strict=True):
+        if not part.sizes["simulation"]:
+            raise ValueError(f"latents: there are no {name} runs")
+    return parts[0], parts[1]
+
+
+def check_inputs(parameters: Any, times: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Bring parameters to shape (n, 5) and times to (n, t); say clearly what does not fit."""
+    parameters, times = np.asarray(parameters, dtype=float), np.asarray(times, dtype=float)
+    if parameters.ndim != 2 or parameters.shape[1] != 5:
+        raise ValueError(f"parameters: expected shape (n, 5), got {parameters.shape}")
+    if times.ndim not in (1, 2) or (times.ndim == 2 and len(times) != len(parameters)):
+        raise ValueError(f"times: expected shape (t,) or ({len(parameters)}, t), got {times.shape}")
+    if not np.all(np.isfinite(parameters)) or not np.all(np.isfinite(times)):
+        raise ValueError("parameters and times must be finite")
+    return parameters, np.broadcast_to(times, (len(parameters), times.shape[-1]))

@@ -1,0 +1,248 @@
+"""Layers of the networks, in pure Keras, so that a model runs on TensorFlow, JAX or PyTorch alike.
+
+Every class is registered under the package name ``surrogate``: a ``.keras`` file that holds one loads with
+``safe_mode=True`` after this module has been imported.
+
+An *ensemble* is trained in one vectorised run: its layers carry an axis ``member`` behind the batch axis, and the
+members share nothing but the data.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+register = keras.saving.register_keras_serializable(package="surrogate")
+
+
+@register
+class MirrorPadding(keras.layers.Layer):
+    """Pad an image by its own mirror image, as insulating, free-slip side walls do.
+
+    Input shape
+        (batch, rows, columns, channels)
+    Output shape
+        (batch, rows + 2 * width, columns + 2 * width, channels)
+    """
+
+    def __init__(self, width: int = 1, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.width = width
+
+    def call(self, inputs: Any) -> Any:
+        """Pad `inputs`."""
+        edge = (self.width, self.width)
+        return ops.pad(inputs, ((0, 0), edge, edge, (0, 0)), mode="symmetric")
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        """Shape of the padded image."""
+        batch, rows, columns, channels = input_shape
+        return (batch, rows + 2 * self.width, columns + 2 * self.width, channels)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {**super().get_config(), "width": self.width}
+
+
+@register
+class PixelShuffle(keras.layers.Layer):
+    """Double the resolution of an image by moving channels into space.
+
+    Input shape
+        (batch, rows, columns, 4 * channels)
+    Output shape
+        (batch, 2 * rows, 2 * columns, channels)
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Rearrange `inputs`."""
+        _, rows, columns, channels = inputs.shape
+        split = ops.reshape(inputs, (-1, rows, columns, 2, 2, channels // 4))
+        return ops.reshape(ops.transpose(split, (0, 1, 3, 2, 4, 5)), (-1, 2 * rows, 2 * columns, channels // 4))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        """Shape of the larger image."""
+        batch, rows, columns, channels = input_shape
+        return (batch, 2 * rows, 2 * columns, channels // 4)
+
+
+@register
+class EnsembleDense(keras.layers.Layer):
+    """One dense layer for each member of an ensemble.
+
+    Input shape
+        (batch, member, features)
+    Output shape
+        (batch, member, units)
+    """
+
+    def __init__(self, units: int, activation: str | None = None, gain: float = 1.0, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.units = units
+        self.gain = gain
+        self.activation = keras.activations.get(activation)
+
+    def build(self, input_shape: Any) -> None:
+        """Create one kernel and one bias per member."""
+        _, members, features = input_shape
+        # Variance scaling by the fan of one member, which Keras cannot see in a kernel with a member axis.
+        deviation = math.sqrt(self.gain / features)
+        self.kernel = self.add_weight(
+            shape=(members, features, self.units), initializer=keras.initializers.RandomNormal(0.0, deviation)
+        )
+        self.bias = self.add_weight(shape=(members, self.units), initializer="zeros")
+
+    def call(self, inputs: Any) -> Any:
+        """Apply every member's own layer to its own slice."""
+        return self.activation(ops.einsum("bmi,mio->bmo", inputs, self.kernel) + self.bias)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        """Shape of the output."""
+        return (*input_shape[:2], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        activation = keras.activations.serialize(self.activation)
+        return {**super().get_config(), "units": self.units, "activation": activation, "gain": self.gain}
+
+
+@register
+class Members(keras.layers.Layer):
+    """Give every member of an ensemble the same input.
+
+    Input shape
+        (batch, features)
+    Output shape
+        (batch, member, features)
+    """
+
+    def __init__(self, members: int, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.members = members
+
+    def call(self, inputs: Any) -> Any:
+        """Repeat `inputs`."""
+        return ops.repeat(ops.expand_dims(inputs, 1), self.members, axis=1)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        """Shape of the output."""
+        return (input_shape[0], self.members, *input_shape[1:])
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {**super().get_config(), "members": self.members}
+
+
+@register
+class TimeFeatures(keras.layers.Layer):
+    """Append Fourier features of the last column, the scaled time in [-1, 1].
+
+    Input shape
+        (..., features)
+    Output shape
+        (..., features + 2 * frequencies)
+    """
+
+    def __init__(self, frequencies: int, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.frequencies = frequencies
+
+    def call(self, inputs: Any) -> Any:
+        """Append sin and cos of half, one, one and a half, ... turns over the time span."""
+        if not self.frequencies:
+            return inputs
+        turns = ops.arange(1, self.frequencies + 1, dtype=inputs.dtype)
+        phase = inputs[..., -1:] * turns * (math.pi / 2)
+        return ops.concatenate([inputs, ops.sin(phase), ops.cos(phase)], axis=-1)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        """Shape of the output."""
+        return (*input_shape[:-1], input_shape[-1] + 2 * self.frequencies)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {**super().get_config(), "frequencies": self.frequencies}
+
+
+@register
+class RolloutCell(keras.layers.Layer):
+    """One step of an ensemble of stacked LSTMs that feeds its own prediction back to itself.
+
+    The states are flat, as Keras' RNN wants them: for every layer the hidden and the cell state,
+    (batch, member * units), and last the latents, (batch, member * latents).
+
+    Input shape
+        (batch, features): the forcing of this step, that is parameters and time
+    Output shape
+        (batch, member * latents): the latents after this step
+    """
+
+    def __init__(self, latents: int, members: int, width: int, depth: int, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.latents, self.members, self.width, self.depth = latents, members, width, depth
+        self.state_size = [members * width] * (2 * depth) + [members * latents]
+        self.output_size = members * latents
+
+    def build(self, input_shape: Any) -> None:
+        """Create the gates of every layer and the layer that reads the step."""
+        features = input_shape[-1] + self.latents
+        self.kernels, self.biases = [], []
+        for number in range(self.depth):
+            fan = features + self.width
+            self.kernels.append(
+                self.add_weight(
+                    name=f"gates_{number}",
+                    shape=(self.members, fan, 4 * self.width),
+                    initializer=keras.initializers.RandomNormal(0.0, math.sqrt(1.0 / fan)),
+                )
+            )
+            self.biases.append(
+                self.add_weight(name=f"bias_{number}", shape=(self.members, 4 * self.width), initializer="zeros")
+            )
+            features = self.width
+        # A small gain: at the start every step changes the latents little.
+        self.readout = self.add_weight(
+            name="readout",
+            shape=(self.members, self.width, self.latents),
+            initializer=keras.initializers.RandomNormal(0.0, 0.1 / math.sqrt(self.width)),
+        )
+        self.readout_bias = self.add_weight(
+            name="readout_bias", shape=(self.members, self.latents), initializer="zeros"
+        )
+
+    def call(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
+        """Advance the latents by one step."""
+
+        def unfold(state: Any, size: int) -> Any:
+            return ops.reshape(state, (-1, self.members, size))
+
+        def fold(state: Any, size: int) -> Any:
+            return ops.reshape(state, (-1, self.members * size))
+
+        latents = unfold(states[-1], self.latents)
+        forcing = ops.repeat(ops.expand_dims(inputs, 1), self.members, axis=1)
+        signal = ops.concatenate([forcing, latents], axis=-1)
+        fresh = []
+        for number in range(self.depth):
+            hidden, memory = (unfold(state, self.width) for state in states[2 * number : 2 * number + 2])
+            gates = ops.einsum("bmi,mio->bmo", ops.concatenate([signal, hidden], axis=-1), self.kernels[number])
+            enter, forget, candidate, leave = ops.split(gates + self.biases[number], 4, axis=-1)
+            # The forget gate starts open (bias 1), as in Keras' own LSTM.
+            memory = ops.sigmoid(forget + 1.0) * memory + ops.sigmoid(enter) * ops.tanh(candidate)
+            signal = ops.sigmoid(leave) * ops.tanh(memory)
+            fresh += [fold(signal, self.width), fold(memory, self.width)]
+        step = ops.einsum("bmi,mio->bmo", signal, self.readout) + self.readout_bias
+        latents = fold(latents + step, self.latents)
+        return latents, [*fresh, latents]
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        """Shape of the output."""
+        return (input_shape[0], self.output_size)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        own = {name: getattr(self, name) for name in ("latents", "members", "width", "depth")}
+        return {**super().get_config(), **own}

@@ -1,0 +1,229 @@
+"""The LSTM: from the encoded initial field through time, each step from its own last one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import xarray as xr
+
+from surrogate.config import RecurrentSettings
+from surrogate.fields import valid_snapshots
+from surrogate.files import fingerprint
+from surrogate.learning import folders
+from surrogate.learning import recurrent_networks as networks
+from surrogate.learning.batches import ArrayBatches, Batches
+from surrogate.learning.latents import (
+    LatentLoss,
+    Sequences,
+    check_inputs,
+    common_times,
+    interpolate,
+    sequences,
+    training_parts,
+)
+from surrogate.learning.scaling import LatentScaler, ParameterScaler
+from surrogate.learning.training import Progress, arithmetic, fit
+
+CHUNK = 256
+"""Runs that roll out side by side."""
+
+
+class RecurrentPredictor:
+    """A trained LSTM.
+
+    It advances at the cadence of the training runs; latents at other times are interpolated linearly.
+
+    Attributes
+    ----------
+    network : keras.Model
+    parameter_scaler : ParameterScaler
+    latent_scaler : LatentScaler
+    first_time, cadence : float, Gyr
+    manifest : dict
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        parameter_scaler: ParameterScaler,
+        latent_scaler: LatentScaler,
+        manifest: Mapping[str, Any],
+    ) -> None:
+        self.network, self.manifest = network, dict(manifest)
+        self.parameter_scaler, self.latent_scaler = parameter_scaler, latent_scaler
+        rollout = manifest["rollout"]
+        self.first_time, self.cadence = float(rollout["first_time"]), float(rollout["cadence"])
+        self._initial = np.asarray(rollout["initial_coefficients"], dtype=float)
+        self._settings = RecurrentSettings.model_validate(manifest["settings"])
+        self._members = keras.Model(network.inputs, network.get_layer("each_member").output)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> RecurrentPredictor:
+        """Read a folder that :func:`train_recurrent` wrote; see :func:`surrogate.learning.folders.read`."""
+        manifest, models = folders.read(Path(folder), "recurrent")
+        if "rollout" not in manifest:
+            raise folders.ModelError(f"{folder}/manifest.json: the entry 'rollout' is missing")
+        scaling = manifest["scaling"]
+        return cls(
+            models["network"],
+            ParameterScaler.from_dict(scaling["parameters"]),
+            LatentScaler.from_dict(scaling["latents"]),
+            manifest,
+        )
+
+    def initial_latents(self, parameters: Any) -> np.ndarray:
+        """Latents of the first snapshot for parameters that were never simulated.
+
+        A quadratic polynomial of the parameters, fitted to the training runs. With an initial perturbation that
+        all runs share, the first snapshot is a smooth function of the parameters; with one drawn per run, this is its
+        mean.
+
+        Parameters
+        ----------
+        parameters : array, shape (n, 5), SI units
+
+        Returns
+        -------
+        array, shape (n, latent), float32
+        """
+        return (_quadratic(self.parameter_scaler.transform(parameters)) @ self._initial).astype(np.float32)
+
+    def predict_members(self, parameters: Any, times: Any, initial_latent: Any = None) -> np.ndarray:
+        """Predict with every member of the ensemble; arguments as in :meth:`predict`.
+
+        Returns
+        -------
+        array, shape (n, member, t, latent), float32
+        """
+        parameters, times = check_inputs(parameters, times)
+        initial = self.initial_latents(parameters) if initial_latent is None else np.asarray(initial_latent)
+        count = self._members.output_shape[-1]
+        if initial.shape != (len(parameters), count):
+            raise ValueError(f"initial_latent: expected shape ({len(parameters)}, {count}), got {initial.shape}")
+        steps = 2 if not times.size else max(2, 1 + int(np.ceil((times.max() - self.first_time) / self.cadence - 1e-6)))
+        grid = self.first_time + self.cadence * np.arange(steps)
+        forcing = self.parameter_scaler.features(parameters, grid)
+        scaled = self.latent_scaler.transform(initial)
+        rolled = [self._roll(scaled[i : i + CHUNK], forcing[i : i + CHUNK]) for i in range(0, len(scaled), CHUNK)]
+        result = [
+            np.stack([interpolate(grid, member, own) for member in run])
+            for run, own in zip(np.concatenate(rolled), times, strict=True)
+        ]
+        return self.latent_scaler.inverse(np.stack(result))
+
+    def _roll(self, initial: np.ndarray, forcing: np.ndarray) -> np.ndarray:
+        """Roll out on the training cadence: scaled latents, shape (n, member, time, latent)."""
+        if self._settings.network == "paper":
+            step = 2 * self.cadence / (self.parameter_scaler.last_time - self.parameter_scaler.first_time)
+            return networks.roll_windows(self._members, initial, forcing, self._settings.window, step)[:, None]
+        members = np.asarray(self._members.predict_on_batch([initial, forcing[:, 1:]]))
+        start = np.repeat(initial[:, None, None], members.shape[2], axis=2)
+        return np.moveaxis(np.concatenate([start, members], axis=1), 2, 1)
+
+    def predict(self, parameters: Any, times: Any, initial_latent: Any = None) -> np.ndarray:
+        """Predict latents.
+
+        Parameters
+        ----------
+        parameters : array, shape (n, 5), SI units
+        times : array, shape (t,) or (n, t), Gyr
+        initial_latent : array, shape (n, latent), optional
+            The encoded first snapshot of each run; by default :meth:`initial_latents`.
+
+        Returns
+        -------
+        array, shape (n, t, latent), float32
+        """
+        return np.asarray(self.predict_members(parameters, times, initial_latent).mean(axis=1))
+
+
+def _quadratic(scaled: np.ndarray) -> np.ndarray:
+    """All products of up to two of (n, 5) numbers, shape (n, 21)."""
+    wide = np.concatenate([np.ones((len(scaled), 1)), scaled], axis=1)
+    return np.stack([wide[:, i] * wide[:, j] for i in range(wide.shape[1]) for j in range(i, wide.shape[1])], axis=1)
+
+
+def _fit_initial(scaled: np.ndarray, initial: np.ndarray) -> np.ndarray:
+    """Ridge regression, shape (21, latent); the penalty only matters when there are few runs."""
+    design = _quadratic(scaled)
+    return np.asarray(np.linalg.solve(design.T @ design + 1e-3 * np.eye(design.shape[1]), design.T @ initial))
+
+
+def train_recurrent(
+    latents: xr.Dataset,
+    settings: RecurrentSettings,
+    folder: str | os.PathLike[str],
+    provenance: Mapping[str, Any] | None = None,
+    progress: Progress | None = print,
+) -> RecurrentPredictor:
+    """Train an LSTM on the training runs of encoded snapshots; the validation runs choose the best weights.
+
+    The `default` network is trained, and judged on the validation runs, on whole rollouts; the `paper` network on the
+    next step after windows of the truth.
+
+    Parameters
+    ----------
+    latents : xarray.Dataset
+        From :func:`surrogate.learning.autoencoder.encode_corpus`.
+    settings : RecurrentSettings
+    folder : path
+        Where network.keras, manifest.json and losses.csv go.
+    provenance : mapping, optional
+        Kept in the manifest.
+    progress : callable, optional
+        Called with one line per epoch.
+
+    Returns
+    -------
+    RecurrentPredictor
+    """
+    train, validation = training_parts(latents)
+    times = common_times(train)
+    parameter_scaler = ParameterScaler.fit(train)
+    latent_scaler = LatentScaler.fit(train.latent.values[valid_snapshots(train)], settings.network)
+    training, paper = settings.training, settings.network == "paper"
+    learnt, judged = sequences(train, times), sequences(validation, times)
+
+    def batches(part: Sequences, size: int, seed: int | None) -> Batches:
+        scaled = latent_scaler.transform(part.latents)
+        forcing = parameter_scaler.features(part.parameters, times)
+        if paper:
+            step = 2 * (times[1] - times[0]) / (parameter_scaler.last_time - parameter_scaler.first_time)
+            return networks.WindowBatches(scaled, forcing, part.real, settings.window, step, batch_size=size, seed=seed)
+        weights = part.real[:, 1:].astype(np.float32)
+        return ArrayBatches((scaled[:, 0], forcing[:, 1:]), scaled[:, 1:], weights, batch_size=size, seed=seed)
+
+    with arithmetic(training):
+        build = networks.window_network if paper else networks.rollout_network
+        network = build(6, latents.sizes["component"], settings)
+        name = fingerprint({
+            "settings": settings.model_dump(mode="json"), "scaling": latent_scaler.as_dict(),
+            "runs": [int(number) for number in train.simulation.values],
+        })  # fmt: skip
+        losses, summary = fit(
+            network, LatentLoss(latent_scaler.weight.tolist()), batches(learnt, training.batch_size, training.seed),
+            batches(judged, CHUNK, None), training, Path(folder), name=name, label="recurrent", progress=progress,
+        )  # fmt: skip
+    initial = _fit_initial(parameter_scaler.transform(learnt.parameters), learnt.latents[:, 0])
+    manifest = {
+        "settings": settings.model_dump(mode="json"),
+        "scaling": {"parameters": parameter_scaler.as_dict(), "latents": latent_scaler.as_dict()},
+        "rollout": {
+            "first_time": float(times[0]),
+            "cadence": float(times[1] - times[0]),
+            "initial_coefficients": initial.tolist(),
+        },
+        "shapes": {
+            "latent": latents.sizes["component"],
+            "runs": {"train": train.sizes["simulation"], "validation": validation.sizes["simulation"]},
+        },
+        "training": summary,
+        "provenance": dict(provenance or {}),
+    }
+    folders.write(Path(folder), "recurrent", {"network": network}, manifest, losses)
+    return RecurrentPredictor(network, parameter_scaler, latent_scaler, manifest)

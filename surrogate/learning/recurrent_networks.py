@@ -1,0 +1,134 @@
+"""Architectures of the LSTM: `default`, trained on its own rollouts, and `paper`, trained on windows."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from surrogate.config import RecurrentSettings
+from surrogate.learning.batches import Batches
+from surrogate.learning.latents import Consensus
+from surrogate.learning.layers import EnsembleDense, Members, RolloutCell, TimeFeatures
+
+
+def rollout_network(features: int, latents: int, settings: RecurrentSettings) -> keras.Model:
+    """Ensemble of LSTMs that go from the initial latents through all steps on their own.
+
+    Inputs: initial latents (batch, latent); forcing (batch, steps, features), the parameters and the time of each step.
+    Output: (batch, steps, member or 1, latent).
+    """
+    initial = keras.Input((latents,), name="initial")
+    forcing = keras.Input((None, features), name="forcing")
+    members = settings.members
+    start = Members(members)(layers.Concatenate()([initial, forcing[:, 0]]))
+    states = []
+    for _ in range(2 * settings.depth):
+        state = EnsembleDense(settings.width, activation="tanh")(start)
+        states.append(layers.Flatten()(layers.Dropout(settings.dropout)(state)))
+    states.append(layers.Flatten()(Members(members)(initial)))
+    cell = RolloutCell(latents, members, settings.width, settings.depth)
+    signal = layers.RNN(cell, return_sequences=True)(
+        TimeFeatures(settings.time_frequencies)(forcing), initial_state=states
+    )
+    signal = layers.Reshape((-1, members, latents), dtype="float32", name="each_member")(signal)
+    return keras.Model([initial, forcing], Consensus(dtype="float32")(signal), name="recurrent")
+
+
+def window_network(features: int, latents: int, settings: RecurrentSettings) -> keras.Model:
+    """LSTM of arXiv:2108.10105: four layers of 600 SELU units on a window of steps, then the next latents.
+
+    Input: (batch, window, 2 + features + latent): mask, step to the next, parameters and time, latents.
+    Output: (batch, 1, latent).
+    """
+    inputs = keras.Input((settings.window, 2 + features + latents), name="window")
+    signal = inputs
+    for number in range(4):
+        signal = layers.LSTM(600, activation="selu", dropout=0.05, return_sequences=number < 3)(signal)
+    signal = layers.Reshape((1, latents), name="each_member")(layers.Dense(latents, dtype="float32")(signal))
+    return keras.Model(inputs, Consensus(dtype="float32")(signal), name="recurrent")
+
+
+def windows(latents: np.ndarray, forcing: np.ndarray, last: np.ndarray, window: int, step: float) -> np.ndarray:
+    """Cut the inputs of :func:`window_network`.
+
+    Parameters
+    ----------
+    latents : array, shape (n, time, latent)
+    forcing : array, shape (n, time, features)
+    last : array of int, shape (n,)
+        Index of the last step that the window sees.
+    window : int
+    step : float
+        Scaled step to the next time.
+
+    Returns
+    -------
+    array, shape (n, window, 2 + features + latent), float32
+        Before the first step the first is repeated, with a mask of 0.
+    """
+    index = last[:, None] + np.arange(1 - window, 1)[None, :]
+    real = (index >= 0)[..., None].astype(np.float32)
+    index = np.maximum(index, 0)
+    row = np.arange(len(last))[:, None]
+    steps = np.full_like(real, step)
+    return np.concatenate([real, steps, forcing[row, index], latents[row, index]], axis=-1).astype(np.float32)
+
+
+class WindowBatches(Batches):
+    """Teacher-forced windows of all runs, cut when they are asked for.
+
+    Parameters
+    ----------
+    latents : array, shape (run, time, latent)
+    forcing : array, shape (run, time, features)
+    real : array of bool, shape (run, time)
+    window : int
+    step : float
+    batch_size : int
+    seed : int, optional
+    """
+
+    def __init__(
+        self, latents: np.ndarray, forcing: np.ndarray, real: np.ndarray, window: int, step: float, *,
+        batch_size: int, seed: int | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(batch_size, seed)
+        self.latents, self.forcing, self.window, self.step = latents, forcing, window, step
+        self.places = np.argwhere(real[:, 1:])  # (run, last step seen); the target is the step after it
+
+    def __len__(self) -> int:
+        return -(-len(self.places) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return one batch."""
+        chosen = self.order(len(self.places))[index * self.batch_size : (index + 1) * self.batch_size]
+        run, last = self.places[chosen].T
+        inputs = windows(self.latents[run], self.forcing[run], last, self.window, self.step)
+        return inputs, self.latents[run, last + 1]
+
+
+def roll_windows(
+    network: keras.Model, initial: np.ndarray, forcing: np.ndarray, window: int, step: float
+) -> np.ndarray:
+    """Use :func:`window_network` autoregressively.
+
+    Parameters
+    ----------
+    network : keras.Model
+    initial : array, shape (n, latent)
+    forcing : array, shape (n, time, features)
+    window : int
+    step : float
+
+    Returns
+    -------
+    array, shape (n, time, latent), float32
+    """
+    count, length = forcing.shape[:2]
+    latents = np.zeros((count, length, initial.shape[1]), dtype=np.float32)
+    latents[:, 0] = initial
+    for last in range(length - 1):
+        inputs = windows(latents, forcing, np.full(count, last), window, step)
+        latents[:, last + 1] = ops.convert_to_numpy(network.predict_on_batch(inputs))[:, 0]
+    return latents

@@ -1,0 +1,251 @@
+"""Scalers: statistics of the training runs as plain data, saved in JSON beside the model that was trained with them.
+
+Temperatures of the walls are not learnt where they need not be. A wall row whose temperature never changes (the
+surface) is stored as one number; a wall row that is uniform along the wall but changes with time (the
+core-mantle boundary) is carried as one scalar per snapshot. Both come back exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+
+from surrogate.fields import annulus_of, iterate_runs, parameter_table
+from surrogate.parameters import PARAMETERS
+
+UNIFORM = 1e-3
+"""A wall whose temperatures differ by less than this, K, counts as uniform (or as constant)."""
+
+
+class _Data:
+    """A scaler as JSON."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain numbers and lists."""
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in asdict(self).items()  # type: ignore[call-overload]
+        }
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """Rebuild from :meth:`as_dict`."""
+        names = [entry.name for entry in fields(cls)]  # type: ignore[arg-type]
+        if not isinstance(content, dict) or sorted(content) != sorted(names):
+            raise ValueError(
+                f"{cls.__name__}: expected the keys {names}, got {content if content is None else list(content)}"
+            )
+        return cls(**{
+            name: np.asarray(value, dtype=float) if isinstance(value, list) else value
+            for name, value in content.items()
+        })  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class ParameterScaler(_Data):
+    """Parameters and time to [-1, 1] by the extrema of the training runs, on their natural axes.
+
+    Attributes
+    ----------
+    low, high : array, shape (5,)
+        Extrema on the natural axis (log10 of the viscosity).
+    first_time, last_time : float
+        Gyr.
+
+    Examples
+    --------
+    >>> scaler = ParameterScaler(np.array([19.0, 1e5, 4e-6, 1, 1600]), np.array([22.0, 5e5, 1e-5, 50, 1800]), 0.0, 4.5)
+    >>> scaler.transform(np.array([[1e22, 3e5, 7e-6, 1.0, 1800]])).round(6).tolist()
+    [[1.0, 0.0, 0.0, -1.0, 1.0]]
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    first_time: float
+    last_time: float
+
+    @classmethod
+    def fit(cls, dataset: xr.Dataset) -> Self:
+        """Take the extrema of a corpus or of its latents (the training runs only)."""
+        natural = _natural(parameter_table(dataset))
+        times = dataset["snapshot_time"].values
+        return cls(natural.min(axis=0), natural.max(axis=0), float(np.nanmin(times)), float(np.nanmax(times)))
+
+    def transform(self, parameters: Any) -> np.ndarray:
+        """Scale parameters, shape (..., 5), SI units."""
+        parameters = np.asarray(parameters, dtype=float)
+        if parameters.shape[-1:] != (len(PARAMETERS),):
+            raise ValueError(f"parameters: expected shape (..., {len(PARAMETERS)}), got {parameters.shape}")
+        # A parameter that never varied in training carries no information: it maps to 0, not to NaN.
+        span = np.where(self.high > self.low, self.high - self.low, np.inf)
+        return np.asarray(2 * (_natural(parameters) - self.low) / span - (self.high > self.low))
+
+    def transform_time(self, times: Any) -> np.ndarray:
+        """Scale times, Gyr, any shape."""
+        span = max(self.last_time - self.first_time, 1e-12)
+        return 2 * (np.asarray(times, dtype=float) - self.first_time) / span - 1
+
+    def features(self, parameters: Any, times: Any) -> np.ndarray:
+        """Scaled parameters beside scaled time.
+
+        Parameters
+        ----------
+        parameters : array, shape (n, 5), SI units
+        times : array, shape (t,) or (n, t), Gyr
+
+        Returns
+        -------
+        array, shape (n, t, 6), float32
+        """
+        scaled = self.transform(parameters)
+        times = np.broadcast_to(self.transform_time(times), (len(scaled), np.shape(times)[-1]))
+        wide = np.broadcast_to(scaled[:, None, :], (*times.shape, scaled.shape[-1]))
+        return np.concatenate([wide, times[..., None]], axis=-1).astype(np.float32)
+
+
+def _natural(parameters: np.ndarray) -> np.ndarray:
+    return np.stack([entry.transform(parameters[..., i]) for i, entry in enumerate(PARAMETERS)], axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class FieldScaler(_Data):
+    """Temperature fields to numbers of order one, with the walls split off.
+
+    Attributes
+    ----------
+    profile : array, shape (radius,), K
+        Subtracted from every row.
+    scale : float, K
+        Divided by.
+    core, surface : float or None
+        Temperature of a wall that never changes, K.
+    core_scalar, surface_scalar : bool
+        Whether that wall is uniform and carried as one number per snapshot. A wall that is neither constant nor
+        uniform stays part of the image.
+
+    Examples
+    --------
+    >>> scaler = FieldScaler(np.array([2000.0, 1700.0, 1700.0, 250.0]), 100.0, None, 250.0, True, False)
+    >>> field = np.array([[2100.0, 2100.0], [1800.0, 1600.0], [1700.0, 1700.0], [250.0, 250.0]])
+    >>> image, walls = scaler.split(field[None])
+    >>> image[0].tolist(), walls.tolist()
+    ([[1.0, -1.0], [0.0, 0.0]], [[1.0]])
+    >>> bool(np.all(scaler.join(image, walls)[0] == field))
+    True
+    """
+
+    profile: np.ndarray
+    scale: float
+    core: float | None
+    surface: float | None
+    core_scalar: bool
+    surface_scalar: bool
+
+    @classmethod
+    def fit(cls, corpus: xr.Dataset, network: str = "default") -> Self:
+        """Read the runs of `corpus` (the training runs only) once, one at a time.
+
+        For the `paper` network the walls stay in the image and temperatures are divided by their maximum.
+        """
+        weight = annulus_of(corpus).weight.sum(axis=1)
+        count, total, square = 0, 0.0, 0.0
+        low, high = np.full(2, np.inf), np.full(2, -np.inf)
+        spread, maximum = np.zeros(2), -np.inf
+        for run in iterate_runs(corpus):
+            temperature = run.temperature.values.astype(float)
+            walls = temperature[:, [0, -1], :]
+            low, high = np.minimum(low, walls.min(axis=(0, 2))), np.maximum(high, walls.max(axis=(0, 2)))
+            spread = np.maximum(spread, np.ptp(walls, axis=2).max(axis=0))
+            maximum = max(maximum, temperature.max())
+            count += len(temperature) * temperature.shape[2]
+            total = total + temperature.sum(axis=(0, 2))
+            square = square + (temperature**2).sum(axis=(0, 2))
+        profile = np.asarray(total / count)
+        if network == "paper":
+            return cls(np.zeros_like(profile), float(maximum), None, None, False, False)
+        variance = np.maximum(square / count - profile**2, 0.0)
+        scale = float(np.sqrt((variance * weight).sum())) or 1.0
+        constant = high - low < UNIFORM
+        uniform = ~constant & (spread < UNIFORM)
+        middle = [float(value) if fixed else None for value, fixed in zip(0.5 * (low + high), constant, strict=True)]
+        return cls(profile, scale, middle[0], middle[1], bool(uniform[0]), bool(uniform[1]))
+
+    @property
+    def rows(self) -> slice:
+        """Rows that form the image."""
+        lower = self.core is not None or self.core_scalar
+        upper = self.surface is not None or self.surface_scalar
+        return slice(int(lower), len(self.profile) - int(upper))
+
+    @property
+    def scalars(self) -> int:
+        """Number of wall scalars per snapshot."""
+        return int(self.core_scalar) + int(self.surface_scalar)
+
+    def split(self, temperature: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Temperature, shape (n, radius, angle), K, to image (n, rows, angle) and wall scalars (n, scalars)."""
+        temperature = np.asarray(temperature)
+        if temperature.ndim != 3 or temperature.shape[1] != len(self.profile):
+            raise ValueError(f"temperature: expected shape (n, {len(self.profile)}, angle), got {temperature.shape}")
+        scaled = (temperature - self.profile[:, None]) / self.scale
+        ends = [index for index, carried in ((0, self.core_scalar), (-1, self.surface_scalar)) if carried]
+        walls = np.stack([scaled[:, index].mean(axis=-1) for index in ends], 1) if ends else np.zeros((len(scaled), 0))
+        return scaled[:, self.rows].astype(np.float32), walls.astype(np.float32)
+
+    def join(self, image: Any, walls: Any) -> np.ndarray:
+        """Inverse of :meth:`split`; float32, K."""
+        image, walls = np.asarray(image, dtype=float), np.asarray(walls, dtype=float)
+        scaled = np.zeros((len(image), len(self.profile), image.shape[2]))
+        scaled[:, self.rows] = image
+        for column, index in enumerate(
+            i for i, carried in ((0, self.core_scalar), (-1, self.surface_scalar)) if carried
+        ):
+            scaled[:, index] = walls[:, column, None]
+        temperature = scaled * self.scale + self.profile[:, None]
+        for index, constant in ((0, self.core), (-1, self.surface)):
+            if constant is not None:
+                temperature[:, index] = constant
+        return temperature.astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class LatentScaler(_Data):
+    """Latents to numbers of order one, and the share of each in the error of the field.
+
+    Attributes
+    ----------
+    mean, deviation : array, shape (latent,)
+        Of the training runs.
+    weight : array, shape (latent,)
+        Variance of each latent over the sum of all, times the number of latents: the weight that makes a mean square
+        error of scaled latents that of the field.
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    weight: np.ndarray
+
+    @classmethod
+    def fit(cls, latents: np.ndarray, network: str = "default") -> Self:
+        """Fit on latents, shape (n, latent), of the training runs.
+
+        For the `paper` networks: one global pair of extrema to [0, 1] and equal weights.
+        """
+        latents = np.asarray(latents, dtype=float)
+        count = latents.shape[1]
+        if network == "paper":
+            low, span = latents.min(), max(float(np.ptp(latents)), 1e-12)
+            return cls(np.full(count, low), np.full(count, span), np.ones(count))
+        deviation = np.maximum(latents.std(axis=0), 1e-6 * max(float(latents.std()), 1e-12))
+        return cls(latents.mean(axis=0), deviation, count * deviation**2 / (deviation**2).sum())
+
+    def transform(self, latents: Any) -> np.ndarray:
+        """Scale latents, shape (..., latent); float32."""
+        return ((np.asarray(latents, dtype=float) - self.mean) / self.deviation).astype(np.float32)
+
+    def inverse(self, scaled: Any) -> np.ndarray:
+        """Inverse of :meth:`transform`; float32."""
+        return (np.asarray(scaled, dtype=float) * self.deviation + self.mean).astype(np.float32)

@@ -1,0 +1,242 @@
+"""One driver that trains every network: schedule, early stopping, best weights, checkpoints, exact resume."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from surrogate.config import TrainingSettings
+from surrogate.files import atomic
+from surrogate.learning.batches import Batches
+
+Progress = Callable[[str], None]
+
+CHECKPOINT = "checkpoint.npz"
+COLUMNS = ("epoch", "loss", "validation_loss", "learning_rate", "seconds")
+
+
+@contextmanager
+def arithmetic(settings: TrainingSettings) -> Iterator[None]:
+    """Build and train inside this: it seeds all generators and sets the precision, and puts the precision back."""
+    before = keras.config.dtype_policy()
+    keras.utils.set_random_seed(settings.seed)
+    keras.config.set_dtype_policy(settings.precision)
+    if settings.deterministic and keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        tensorflow.config.experimental.enable_op_determinism()
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def learning_rate(settings: TrainingSettings, steps: int) -> Any:
+    """Return the learning rate, or its schedule over `steps` steps of training."""
+    peak = settings.learning_rate
+    if settings.schedule == "constant":
+        return peak
+    if settings.schedule == "steps":
+        thirds = [max(1, steps // 3), max(2, 2 * steps // 3)]
+        return keras.optimizers.schedules.PiecewiseConstantDecay(thirds, [peak, peak / 10, peak / 100])
+    warmup = int(settings.warmup_fraction * steps)
+    if not warmup:
+        return keras.optimizers.schedules.CosineDecay(peak, steps, alpha=1e-3)
+    return keras.optimizers.schedules.CosineDecay(
+        peak / 100, max(1, steps - warmup), alpha=1e-3, warmup_target=peak, warmup_steps=warmup
+    )
+
+
+class _Driver(keras.callbacks.Callback):
+    """What happens around an epoch."""
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        batches: Batches,
+        folder: Path,
+        name: str,
+        label: str,
+        progress: Progress | None,
+        checkpoint_seconds: float,
+    ) -> None:
+        super().__init__()
+        self.settings, self.batches, self.folder = settings, batches, folder
+        self.name, self.label, self.progress = name, label, progress
+        self.checkpoint_seconds = checkpoint_seconds
+        self.history: list[dict[str, float]] = []
+        self.best: list[np.ndarray] = []
+        self.start = self.saved = time.perf_counter()
+
+    @property
+    def best_epoch(self) -> int:
+        """Number of the epoch with the smallest validation loss, from 1; 0 before the first."""
+        if not self.history:
+            return 0
+        return 1 + int(np.argmin([row["validation_loss"] for row in self.history]))
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Choose the order of the epoch."""
+        self.batches.epoch = epoch
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Record the losses, keep the best weights, save, and stop where there is no progress."""
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()  # on JAX the weights live elsewhere during an epoch
+        values = (
+            epoch + 1,
+            float(logs["loss"]),
+            float(logs["val_loss"]),
+            float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+            time.perf_counter() - self.start,
+        )
+        row = dict(zip(COLUMNS, values, strict=True))
+        if not np.isfinite(row["loss"]):
+            raise FloatingPointError(
+                f"{self.label}: the loss is {row['loss']} in epoch {epoch + 1}; lower training.learning_rate"
+            )
+        if not np.isfinite(row["validation_loss"]):
+            row["validation_loss"] = float(np.finfo(np.float32).max)
+        self.history.append(row)
+        if self.best_epoch == epoch + 1:
+            self.best = [np.array(value) for value in self.model.get_weights()]
+        if self.progress:
+            self.progress(
+                f"{self.label} epoch {epoch + 1}/{self.settings.epochs} loss {row['loss']:.3e} "
+                f"validation {row['validation_loss']:.3e} (best {self.best_epoch}) "
+                f"learning rate {row['learning_rate']:.1e} {row['seconds']:.1f} s"
+            )
+        if epoch + 1 - self.best_epoch >= self.settings.patience:
+            self.model.stop_training = True
+        if time.perf_counter() - self.saved >= self.checkpoint_seconds:
+            self.save()
+
+    def _state(self) -> dict[str, list[Any]]:
+        return {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+
+    def save(self) -> None:
+        """Write everything that the rest of the training depends on."""
+        content = {"name": self.name, "history": self.history}
+        arrays: dict[str, Any] = {"content": np.frombuffer(json.dumps(content).encode(), dtype=np.uint8)}
+        for part, variables in self._state().items():
+            for number, variable in enumerate(variables):
+                arrays[f"{part}_{number}"] = keras.ops.convert_to_numpy(variable)
+        arrays |= {f"best_{number}": value for number, value in enumerate(self.best)}
+        with atomic(self.folder / CHECKPOINT) as temporary, open(temporary, "wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+        self.saved = time.perf_counter()
+
+    def restore(self) -> int:
+        """Take up a checkpoint of the same training; return the number of epochs that are done."""
+        path = self.folder / CHECKPOINT
+        if not path.is_file():
+            return 0
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                content = json.loads(stored["content"].tobytes())
+                if content["name"] != self.name:
+                    return 0  # another network or other settings: start afresh
+                parts = {
+                    part: [stored[f"{part}_{number}"] for number in range(len(variables))]
+                    for part, variables in self._state().items()
+                }
+                best = [stored[f"best_{number}"] for number in range(len(self.model.weights))]
+        except (OSError, ValueError, KeyError):
+            return 0  # an unreadable checkpoint costs time, not the result
+        for part, variables in self._state().items():
+            for variable, value in zip(variables, parts[part], strict=True):
+                variable.assign(value)
+        self.history, self.best = content["history"], best
+        return len(self.history)
+
+
+def fit(
+    model: keras.Model,
+    loss: Any,
+    batches: Batches,
+    validation: Batches,
+    settings: TrainingSettings,
+    folder: Path,
+    *,
+    name: str,
+    label: str,
+    progress: Progress | None = None,
+    checkpoint_seconds: float = 5.0,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Train a network and leave it with the weights that were best on the validation runs.
+
+    A training that was killed resumes from its last checkpoint in `folder` and follows the loss curve that it would
+    have followed: the order of the batches depends on seed and epoch only, and weights, optimizer, generators and
+    history are restored.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built inside :func:`arithmetic`.
+    loss : keras loss
+    batches, validation : Batches
+    settings : TrainingSettings
+    folder : Path
+        For the checkpoint, which is removed at the end.
+    name : str
+        Fingerprint of everything that the training depends on; a checkpoint of another name is ignored.
+    label : str
+        First word of a progress line.
+    progress : callable, optional
+        Called with one line per epoch.
+    checkpoint_seconds : float
+        A checkpoint is written at the end of an epoch when the last is older than this.
+
+    Returns
+    -------
+    DataFrame
+        One row per epoch: epoch, loss, validation_loss, learning_rate, seconds.
+    dict
+        Summary: epochs, best_epoch, best_validation_loss, seconds, weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    steps = len(batches) * settings.epochs
+    optimizer = keras.optimizers.AdamW(
+        learning_rate(settings, steps), weight_decay=settings.weight_decay, global_clipnorm=1.0
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.build(model.trainable_variables)
+    model.compile(
+        optimizer=optimizer,
+        loss=loss,
+        # XLA makes convolutions several times slower on a CPU under TensorFlow.
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+        steps_per_execution=min(len(batches), 8),
+    )
+    driver = _Driver(settings, batches, folder, name, label, progress, checkpoint_seconds)
+    driver.set_model(model)
+    done = driver.restore()
+    if done and progress:
+        progress(f"{label} resumes after epoch {done}")
+    finished = done - driver.best_epoch >= settings.patience
+    if done < settings.epochs and not finished:
+        model.fit(
+            batches, validation_data=validation, epochs=settings.epochs, initial_epoch=done, verbose=0,
+            shuffle=False, callbacks=[driver],
+        )  # fmt: skip
+    model.set_weights(driver.best)
+    losses = pd.DataFrame(driver.history, columns=list(COLUMNS)).astype({"epoch": int})
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    summary = {
+        "epochs": len(losses),
+        "best_epoch": driver.best_epoch,
+        "best_validation_loss": float(losses.validation_loss.min()),
+        "seconds": float(losses.seconds.sum()),
+        "weights": int(model.count_params()),
+        "backend": keras.backend.backend(),
+    }
+    return losses, summary
