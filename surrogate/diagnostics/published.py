@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import Any
 
 PUBLISHED: dict[str, dict[str, Any]] = {
-    "feedforward": {
+    "fnn": {
         "relative_accuracy": {
             "mean": 99.285, "run_median": 99.36, "run_tail": 98.52, "run_worst": 97.81, "snapshot_worst": 96.49
         },
         "mean_square_error": {"mean": 1.16e-4},
         "singular_value_sum_ratio": {"mean": 96.51},
     },
-    "recurrent": {
+    "lstm": {
         "relative_accuracy": {
             "mean": 99.174, "run_median": 99.33, "run_tail": 98.17, "run_worst": 97.48, "snapshot_worst": 95.96
         },

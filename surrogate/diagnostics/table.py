@@ -7,6 +7,8 @@ from typing import Any
 
 TITLES: dict[str, str] = {
     "autoencoder": "autoencoder alone",
+    "fnn": "FNN",
+    "lstm": "LSTM",
     "feedforward": "FNN",
     "recurrent": "LSTM",
     "mean_profile": "mean profile",

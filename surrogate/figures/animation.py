@@ -1,0 +1,140 @@
+"""One run in motion: truth, predictions, and their errors."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+
+from surrogate.diagnostics import title_of
+from surrogate.fields import annulus_of
+from surrogate.files import atomic
+from surrogate.figures.annulus import draw_field, field_bar
+from surrogate.figures.style import (
+    DIFFERENCE,
+    PAGE,
+    TEMPERATURE,
+    difference_norm,
+    new_figure,
+    styled,
+    temperature_norm,
+)
+
+FRAMES_PER_SECOND = 10
+
+
+@styled
+def frames(
+    truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], title: str = "", dots_per_inch: int = 110
+) -> list[np.ndarray]:
+    """Draw one picture per snapshot of a run, each of shape (height, width, 3), bytes.
+
+    Parameters
+    ----------
+    truth : xarray.Dataset
+        One run.
+    predictions : mapping
+        Method to the same run as predicted.
+    title : str
+    dots_per_inch : int
+    """
+    return list(_frames(truth, predictions, title, dots_per_inch))
+
+
+def _frames(
+    truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], title: str, dots_per_inch: int
+) -> Iterator[np.ndarray]:
+    annulus = annulus_of(truth)
+    true = truth["temperature"].values.astype(float)
+    predicted = [entry["temperature"].values.astype(float) for entry in predictions.values()]
+    names = [title_of(name) for name in predictions]
+    series = [true, *predicted, *(entry - true for entry in predicted)]
+    headings = ["simulation", *names, *(f"{name} - simulation" for name in names)]
+    temperature, difference = temperature_norm(true, *predicted), difference_norm(*series[1 + len(names) :])
+    figure = new_figure(PAGE, PAGE / len(series) + 30)
+    figure.set_dpi(dots_per_inch)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(series))
+    meshes = []
+    for number, (panel, values) in enumerate(zip(axes, series, strict=True)):
+        error = number > len(names)
+        norm, colours = (difference, DIFFERENCE) if error else (temperature, TEMPERATURE)
+        meshes.append(draw_field(panel, values[0], annulus, norm, colours))
+        panel.set_title(headings[number])
+    field_bar(figure, list(axes[: 1 + len(names)]), temperature, TEMPERATURE, "temperature [K]", location="bottom",
+              shrink=0.6, aspect=35)  # fmt: skip
+    field_bar(figure, list(axes[1 + len(names) :]), difference, DIFFERENCE, "difference [K]", extend="both",
+              location="bottom", shrink=0.8, aspect=25)  # fmt: skip
+    heading = figure.suptitle(" ")
+    for number, time in enumerate(truth["time"].values):
+        for mesh, values in zip(meshes, series, strict=True):
+            field = values[number]
+            mesh.set_array(np.concatenate([field[:, :1], field, field[:, -1:]], axis=1))
+        heading.set_text(f"{title + ', ' if title else ''}{time:.2f} Gyr")
+        canvas.draw()
+        if number == 0:
+            figure.set_layout_engine("none")  # the parts must not move from frame to frame
+        yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def animate(
+    truth: xr.Dataset,
+    predictions: Mapping[str, xr.Dataset],
+    path: str | Path,
+    title: str = "",
+    comment: str = "",
+    dots_per_inch: int = 110,
+) -> None:
+    """Write an animation of a run: GIF, or MP4 where ffmpeg is installed, by the suffix of `path`.
+
+    Parameters
+    ----------
+    truth : xarray.Dataset
+        One run.
+    predictions : mapping
+        Method to the same run as predicted.
+    path : path
+        Ends in .gif or .mp4.
+    title, comment : str
+        The comment goes into the file.
+    dots_per_inch : int
+
+    Raises
+    ------
+    ValueError
+        For another suffix, or for .mp4 without ffmpeg.
+    """
+    path = Path(path)
+    pictures = frames(truth, predictions, title, dots_per_inch)
+    with atomic(path) as temporary:
+        if path.suffix == ".gif":
+            # One palette for all frames: no flicker, and small differences between frames.
+            palette = Image.fromarray(np.concatenate([pictures[0], pictures[-1]])).quantize(256)
+            images = [
+                Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures
+            ]
+            images[0].save(temporary, save_all=True, append_images=images[1:], loop=0, optimize=False,
+                           duration=1000 // FRAMES_PER_SECOND, comment=comment.encode())  # fmt: skip
+        elif path.suffix == ".mp4":
+            _encode_mp4(pictures, temporary, comment)
+        else:
+            raise ValueError(f"{path}: an animation ends in .gif or .mp4")
+
+
+def _encode_mp4(pictures: list[np.ndarray], path: Path, comment: str) -> None:
+    if shutil.which("ffmpeg") is None:
+        raise ValueError(f"{path.name}: ffmpeg is not installed; choose .gif")
+    height, width = (side - side % 2 for side in pictures[0].shape[:2])  # H.264 wants even sides
+    command = [
+        "ffmpeg", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
+        "-r", str(FRAMES_PER_SECOND), "-i", "-", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "18",
+        "-metadata", f"comment={comment}", "-y", str(path),
+    ]  # fmt: skip
+    content = b"".join(picture[:height, :width].tobytes() for picture in pictures)
+    subprocess.run(command, input=content, check=True)

@@ -1,0 +1,81 @@
+"""A field on the annulus, drawn as it lies in the planet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
+
+from surrogate.annulus import Annulus
+from surrogate.figures.style import TEMPERATURE
+
+OUTLINE = {"fill": False, "edgecolor": "0.25", "linewidth": 0.5}
+
+
+def draw_field(
+    axes: Axes, field: Any, annulus: Annulus, norm: Normalize, colour_map: Colormap = TEMPERATURE
+) -> QuadMesh:
+    """Draw a field on the sector, walls included, without axes.
+
+    Values are drawn where they lie, wall rows on the walls, and interpolated between; they are continued evenly to
+    the side walls, through which nothing flows.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    field : array, shape (radius, angle)
+    annulus : Annulus
+    norm : matplotlib.colors.Normalize
+    colour_map : matplotlib.colors.Colormap
+
+    Returns
+    -------
+    matplotlib.collections.QuadMesh
+    """
+    values = np.asarray(field, dtype=float)
+    if values.shape != annulus.shape:
+        raise ValueError(f"field: shape {values.shape}, expected that of the annulus, {annulus.shape}")
+    values = np.concatenate([values[:, :1], values, values[:, -1:]], axis=1)
+    angles = np.r_[annulus.angle_faces[0], annulus.angle, annulus.angle_faces[-1]]
+    x, y = _cartesian(annulus.radius[:, None], angles[None, :])
+    mesh = axes.pcolormesh(x, y, values, norm=norm, cmap=colour_map, shading="gouraud", rasterized=True)
+    draw_outline(axes, annulus)
+    return mesh
+
+
+def draw_outline(axes: Axes, annulus: Annulus) -> None:
+    """Draw the walls of the sector, and make the axes fit it."""
+    inner, outer = annulus.radius_faces[0], annulus.radius_faces[-1]
+    angles = np.linspace(annulus.angle_faces[0], annulus.angle_faces[-1], 200)
+    x, y = (
+        np.concatenate(part) for part in zip(_cartesian(inner, angles), _cartesian(outer, angles[::-1]), strict=True)
+    )
+    axes.add_patch(Polygon(np.stack([x, y], axis=1), closed=True, **OUTLINE))
+    margin = 0.02 * outer
+    axes.set(xlim=(x.min() - margin, x.max() + margin), ylim=(y.min() - margin, y.max() + margin), aspect="equal")
+    axes.set_axis_off()
+
+
+def _cartesian(radius: Any, angle: Any) -> tuple[Any, Any]:
+    return radius * np.cos(angle), radius * np.sin(angle)
+
+
+def field_bar(
+    figure: Figure,
+    axes: Any,
+    norm: Normalize,
+    colour_map: Colormap,
+    label: str,
+    extend: str = "neither",
+    **keywords: Any,
+) -> None:
+    """Add one colour bar beside or below `axes`, an Axes or several."""
+    mappable = ScalarMappable(norm, colour_map)
+    bar = figure.colorbar(mappable, ax=axes, extend=extend, label=label, **{"aspect": 25, "pad": 0.02, **keywords})
+    bar.outline.set_linewidth(0.5)  # type: ignore[operator]

@@ -1,0 +1,191 @@
+"""Where, when and at which scale predictions are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from surrogate.diagnostics import (
+    core_mantle_boundary_heat_flux,
+    error_by_radius,
+    error_map,
+    mean_square_error,
+    spectral_error,
+    surface_heat_flux,
+    title_of,
+)
+from surrogate.diagnostics.accuracy import temperature_maximum
+from surrogate.diagnostics.physics import Conductivity
+from surrogate.fields import annulus_of
+from surrogate.figures.annulus import draw_field, field_bar
+from surrogate.figures.style import PAGE, SEQUENTIAL, TRUTH_COLOUR, colour_of, letter, new_figure, styled
+from surrogate.planet import MARS, Planet
+
+
+@styled
+def error_time(
+    truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], scale: float | None = None, bins: int = 15
+) -> Figure:
+    """Mean square error of every unseen snapshot against its time, with the median in bins of time.
+
+    Parameters
+    ----------
+    truth : xarray.Dataset
+        Corpus of unseen runs.
+    predictions : mapping
+        Method to corpus; one panel each.
+    scale : float, optional
+        K, see :func:`surrogate.diagnostics.mean_square_error`.
+    bins : int
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    scale = temperature_maximum(truth) if scale is None else scale
+    times = truth["snapshot_time"].values
+    real = np.isfinite(times)
+    edges = np.linspace(times[real].min(), times[real].max(), bins + 1)
+    figure = new_figure(PAGE, 72)
+    axes = figure.subplots(1, len(predictions), squeeze=False, sharex=True, sharey=True)[0]
+    for number, (panel, (name, prediction)) in enumerate(zip(axes, predictions.items(), strict=True)):
+        errors = mean_square_error(truth, prediction, scale).values[real]
+        panel.scatter(times[real], errors, 3, colour_of(name), linewidths=0, alpha=0.35, rasterized=errors.size > 3000)
+        place = np.clip(np.digitize(times[real], edges) - 1, 0, bins - 1)
+        filled = [k for k in range(bins) if (place == k).any()]
+        middle = [np.median(errors[place == k]) for k in filled]
+        panel.plot((0.5 * (edges[1:] + edges[:-1]))[filled], middle, color="black", label="median")
+        panel.axhline(errors.mean(), color="black", linestyle=":", linewidth=0.8, label=f"mean {errors.mean():.2e}")
+        panel.set(yscale="log", xlabel="time [Gyr]", title=title_of(name))
+        panel.legend(loc="upper right")
+        letter(panel, number)
+    axes[0].set_ylabel(f"mean square error of T / {scale:.0f} K")
+    return figure
+
+
+@styled
+def heat_flux(
+    truth: xr.Dataset,
+    predictions: Mapping[str, xr.Dataset],
+    planet: Planet = MARS,
+    conductivity: Conductivity = "olivine",
+) -> Figure:
+    """Predicted against simulated heat flux of every unseen snapshot, through surface and core-mantle boundary.
+
+    Parameters
+    ----------
+    truth : xarray.Dataset
+        Corpus of unseen runs.
+    predictions : mapping
+        Method to corpus; one column each.
+    planet : Planet
+    conductivity : {"constant", "olivine"}
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = new_figure(PAGE, 10 + 2 * min(72.0, PAGE / len(predictions) * 0.9))
+    axes = figure.subplots(2, len(predictions), squeeze=False)
+    rows = (("surface", surface_heat_flux), ("core-mantle boundary", core_mantle_boundary_heat_flux))
+    for line, (wall, flux) in enumerate(rows):
+        true = 1e3 * flux(truth, planet, conductivity).values
+        real = np.isfinite(true)
+        true = true[real]
+        every = {n: 1e3 * flux(entry, planet, conductivity).values[real] for n, entry in predictions.items()}
+        values = np.concatenate([true, *every.values()])
+        low, high = np.percentile(values, [0.1, 99.9])
+        margin = 0.05 * (high - low or 1.0)
+        limits = (low - margin, high + margin)
+        for column, (name, predicted) in enumerate(every.items()):
+            panel = axes[line, column]
+            panel.plot(limits, limits, color="0.6", linewidth=0.7, zorder=0)
+            panel.scatter(true, predicted, 3, colour_of(name), linewidths=0, alpha=0.35, rasterized=true.size > 3000)
+            error = np.sqrt(np.mean((predicted - true) ** 2) / np.mean(true**2))
+            outside = int(((predicted < limits[0]) | (predicted > limits[1])).sum())
+            note = f"relative error {100 * error:.1f} %" + (f"\n{outside} points outside" if outside else "")
+            panel.text(0.04, 0.96, note, transform=panel.transAxes, va="top")
+            panel.set(xlim=limits, ylim=limits, aspect="equal", title=f"{title_of(name)}: {wall}")
+            panel.set(xlabel="simulated [mW m$^{-2}$]", ylabel="predicted [mW m$^{-2}$]")
+            panel.locator_params(nbins=5)
+            letter(panel, line * len(predictions) + column)
+    return figure
+
+
+@styled
+def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figure:
+    """Root-mean-square error over all unseen snapshots in the annulus, and by depth.
+
+    Parameters
+    ----------
+    truth : xarray.Dataset
+        Corpus of unseen runs.
+    predictions : mapping
+        Method to corpus.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    annulus = annulus_of(truth)
+    maps = {name: error_map(truth, entry).values for name, entry in predictions.items()}
+    inside = np.concatenate([values[1:-1].ravel() for values in maps.values()])
+    norm = Normalize(0, float(np.ceil(np.percentile(inside, 99.5) / 5) * 5) or 1.0)
+    columns = 3
+    rows = -(-(len(maps) + 1) // columns)
+    figure = new_figure(PAGE, 54 * rows + 16)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    panels = list(axes.ravel())
+    for number, (panel, (name, values)) in enumerate(zip(panels, maps.items(), strict=False)):
+        draw_field(panel, values, annulus, norm, SEQUENTIAL)
+        panel.set_title(f"({chr(97 + number)}) {title_of(name)}", loc="left")
+    for panel in panels[len(maps) + 1 :]:
+        panel.set_axis_off()
+    last = panels[len(maps)]
+    for name, entry in predictions.items():
+        last.plot(error_by_radius(truth, entry), annulus.depth / 1e3, color=colour_of(name), label=title_of(name))
+    last.set(xlabel="root-mean-square error [K]", ylabel="depth [km]", ylim=(annulus.depth.max() / 1e3, 0))
+    last.set_title(f"({chr(97 + len(maps))}) by depth", loc="left")
+    last.set_xlim(0, None)
+    last.legend(loc="best")
+    field_bar(figure, axes, norm, SEQUENTIAL, "root-mean-square error [K]", extend="max", location="bottom", shrink=0.6)
+    return figure
+
+
+@styled
+def spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figure:
+    """Lateral power by wavenumber: how much structure each method has, and how much of it is wrong.
+
+    Parameters
+    ----------
+    truth : xarray.Dataset
+        Corpus of unseen runs.
+    predictions : mapping
+        Method to corpus.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = new_figure(PAGE, 74)
+    axes = figure.subplots(1, 2, sharey=True)
+    simulated = None
+    for name, entry in predictions.items():
+        found = spectral_error(truth, entry).compute()
+        waves = found["wavenumber"].values[1:]
+        simulated = found["truth"].values[1:]
+        for panel, kind in zip(axes, ("prediction", "error"), strict=True):
+            panel.plot(waves, found[kind].values[1:], color=colour_of(name), label=title_of(name))
+    for number, (panel, title) in enumerate(zip(axes, ("predicted power", "power of the error"), strict=True)):
+        if simulated is not None:
+            panel.plot(waves, simulated, color=TRUTH_COLOUR, label="simulation", zorder=0)
+            panel.set_ylim(1e-4 * simulated.max(), 3 * simulated.max())
+        panel.set(xscale="log", yscale="log", xlabel="lateral wavenumber (half waves per sector)", title=title)
+        letter(panel, number)
+    axes[0].set_ylabel("mean square temperature [K$^2$]")
+    axes[0].legend(loc="lower left")
+    return figure

@@ -1,0 +1,248 @@
+"""Fields side by side: truth, predictions, differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from surrogate.diagnostics import lateral_mean, relative_accuracy, title_of
+from surrogate.diagnostics.pairing import mask_of
+from surrogate.diagnostics.summary import run_means
+from surrogate.fields import annulus_of, select_run
+from surrogate.figures.annulus import draw_field, field_bar
+from surrogate.figures.style import (
+    DIFFERENCE,
+    PAGE,
+    TEMPERATURE,
+    TRUTH_COLOUR,
+    colour_of,
+    difference_norm,
+    new_figure,
+    styled,
+    temperature_norm,
+)
+
+TIME_TOLERANCE = 0.3
+"""A run whose nearest snapshot is further than this, Gyr, from a time asked for has none at that time."""
+
+
+def example_runs(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: int) -> list[tuple[int, str]]:
+    """Choose unseen runs by their accuracy, not by their looks: the median one first, the worst last.
+
+    Parameters
+    ----------
+    truth : xarray.Dataset
+        Corpus of unseen runs.
+    predictions : mapping
+        Method to corpus; the mean of their relative accuracies decides.
+    count : int
+        How many; those between are equally spaced in rank.
+
+    Returns
+    -------
+    list of (int, str)
+        Position in the corpus, and what the run is.
+    """
+    real = mask_of(truth)
+    means = [run_means(relative_accuracy(truth, entry), real).values for entry in predictions.values()]
+    order = np.argsort(np.mean(means, axis=0), kind="stable")  # worst first
+    ranks = np.unique(np.round(np.linspace((len(order) - 1) // 2, 0, count)).astype(int))[::-1]
+    chosen = []
+    for rank in ranks:
+        number = int(truth.simulation[order[rank]])
+        if rank == 0:
+            place = "the least accurate"
+        elif rank == (len(order) - 1) // 2:
+            place = "the median in accuracy"
+        else:
+            place = f"number {rank + 1} from the least accurate"
+        chosen.append((int(order[rank]), f"Run {number}: {place} of {len(order)} unseen runs"))
+    return chosen
+
+
+def nearest_snapshots(run: xr.Dataset, times: Sequence[float]) -> list[int | None]:
+    """Return the index of the snapshot nearest to each time, Gyr; None where the run has none near it."""
+    stamps = run["time"].values
+    nearest = [int(np.argmin(np.abs(stamps - time))) for time in times]
+    return [
+        index if abs(stamps[index] - time) <= TIME_TOLERANCE else None
+        for index, time in zip(nearest, times, strict=True)
+    ]
+
+
+def _fields(run: xr.Dataset, indices: Sequence[int | None]) -> list[np.ndarray | None]:
+    return [None if index is None else run["temperature"][index].values for index in indices]
+
+
+def _present(rows: Sequence[Sequence[np.ndarray | None]]) -> list[np.ndarray]:
+    return [field for row in rows for field in row if field is not None]
+
+
+@styled
+def examples(
+    truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], times: Sequence[float], title: str = ""
+) -> Figure:
+    """One run at several times: truth, every prediction, and the differences.
+
+    Parameters
+    ----------
+    truth : xarray.Dataset
+        One run.
+    predictions : mapping
+        Method to the same run as predicted.
+    times : sequence of float, Gyr
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    annulus = annulus_of(truth)
+    indices = nearest_snapshots(truth, times)
+    true = _fields(truth, indices)
+    rows = [true, *(_fields(entry, indices) for entry in predictions.values())]
+    differences = [
+        [None if one is None or other is None else other - one for one, other in zip(true, row, strict=True)]
+        for row in rows[1:]
+    ]
+    names = [title_of(name) for name in predictions]
+    titles = ["simulation", *names, *(f"{name} - simulation" for name in names)]
+    temperature = temperature_norm(*_present(rows))
+    difference = difference_norm(*_present(differences))
+    height = PAGE / len(titles) * len(times)
+    figure = new_figure(PAGE, height + 28)
+    axes = figure.subplots(len(times), len(titles), squeeze=False)
+    columns = [(row, temperature, TEMPERATURE) for row in rows]
+    columns += [(row, difference, DIFFERENCE) for row in differences]
+    for column, (row, norm, colours) in enumerate(columns):
+        axes[0, column].set_title(titles[column])
+        for line, field in enumerate(row):
+            if field is not None:
+                draw_field(axes[line, column], field, annulus, norm, colours)
+            axes[line, column].set_axis_off()
+    for line, (time, index) in enumerate(zip(times, indices, strict=True)):
+        label = f"{time:g} Gyr:\nrun ended" if index is None else f"{float(truth['time'][index]):.2f} Gyr"
+        axes[line, 0].text(-0.06, 0.5, label, rotation=90, ha="right", va="center", transform=axes[line, 0].transAxes)
+    field_bar(figure, axes[:, : len(rows)], temperature, TEMPERATURE, "temperature [K]",
+              location="bottom", shrink=0.6, aspect=35)  # fmt: skip
+    field_bar(figure, axes[:, len(rows) :], difference, DIFFERENCE, "difference [K]", extend="both",
+              location="bottom", shrink=0.8, aspect=25)  # fmt: skip
+    figure.suptitle(title or None)
+    return figure
+
+
+@styled
+def evolution(
+    truth: xr.Dataset, prediction: xr.Dataset, method: str, times: Sequence[float], title: str = ""
+) -> Figure:
+    """One run at several times as the paper shows it: truth, one prediction, difference, and lateral-mean profiles.
+
+    Parameters
+    ----------
+    truth, prediction : xarray.Dataset
+        One run.
+    method : str
+        Name of the method.
+    times : sequence of float, Gyr
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    annulus = annulus_of(truth)
+    depth = annulus.depth / 1e3
+    indices = nearest_snapshots(truth, times)
+    true, predicted = _fields(truth, indices), _fields(prediction, indices)
+    differences = [None if a is None or b is None else b - a for a, b in zip(true, predicted, strict=True)]
+    temperature = temperature_norm(*_present([true, predicted]))
+    difference = difference_norm(*_present([differences]))
+    profiles = [lateral_mean(run).values for run in (truth, prediction)]
+    offsets = [profiles[1][index] - profiles[0][index] for index in indices if index is not None]
+    reach = 1.1 * max(1.0, float(np.abs(offsets).max()))
+    figure = new_figure(PAGE, 40 * len(times) + 22)
+    axes = figure.subplots(len(times), 5, squeeze=False, width_ratios=[1, 1, 1, 0.9, 0.6])
+    for column, heading in enumerate(["simulation", title_of(method), "difference", "mean profile", "its difference"]):
+        axes[0, column].set_title(heading)
+    for line, index in enumerate(indices):
+        row = axes[line]
+        label = f"{times[line]:g} Gyr:\nrun ended" if index is None else f"{float(truth['time'][index]):.2f} Gyr"
+        row[0].text(-0.06, 0.5, label, rotation=90, ha="right", va="center", transform=row[0].transAxes)
+        if index is None:
+            for panel in row:
+                panel.set_axis_off()
+            continue
+        draw_field(row[0], true[line], annulus, temperature)
+        draw_field(row[1], predicted[line], annulus, temperature)
+        draw_field(row[2], differences[line], annulus, difference, DIFFERENCE)
+        row[3].plot(profiles[0][index], depth, color=TRUTH_COLOUR, label="simulation")
+        row[3].plot(profiles[1][index], depth, "--", color=colour_of(method), label=title_of(method))
+        row[4].plot(profiles[1][index] - profiles[0][index], depth, color=colour_of(method))
+        row[4].axvline(0, color="0.6", linewidth=0.6, zorder=0)
+        row[3].set(ylabel="depth [km]", xlim=(temperature.vmin, temperature.vmax))
+        row[4].set(xlim=(-reach, reach), yticklabels=[])
+        for panel in row[3:]:
+            panel.set_ylim(depth.max(), 0)
+            if line < len(times) - 1:
+                panel.set_xticklabels([])
+    axes[-1, 3].set_xlabel("temperature [K]")
+    axes[-1, 4].set_xlabel("difference [K]")
+    handles = next((row[3].get_legend_handles_labels() for row in axes if row[3].lines), ([], []))
+    axes[0, 3].legend(*handles, loc="lower left", handlelength=1.5)
+    field_bar(figure, axes[:, :2], temperature, TEMPERATURE, "temperature [K]", location="bottom", shrink=0.8)
+    field_bar(figure, axes[:, 2], difference, DIFFERENCE, "difference [K]", extend="both", location="bottom", aspect=14)
+    figure.suptitle(title or None)
+    return figure
+
+
+@styled
+def reconstruction(
+    truth: xr.Dataset, prediction: xr.Dataset, times: Sequence[float], latents: int | None = None, title: str = ""
+) -> Figure:
+    """One run through the autoencoder at several times: original, reconstruction, difference.
+
+    Parameters
+    ----------
+    truth, prediction : xarray.Dataset
+        One run and its reconstruction.
+    times : sequence of float, Gyr
+    latents : int, optional
+        Number of latent variables, for the heading.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    annulus = annulus_of(truth)
+    indices = [index for index in nearest_snapshots(truth, times) if index is not None]
+    rows: list[list[Any]] = [[run["temperature"][index].values for index in indices] for run in (truth, prediction)]
+    rows.append([other - one for one, other in zip(*rows, strict=True)])
+    temperature, difference = temperature_norm(*rows[0], *rows[1]), difference_norm(*rows[2])
+    figure = new_figure(PAGE, 34 * 3 + 26)
+    axes = figure.subplots(3, len(indices), squeeze=False)
+    heading = "reconstruction" if latents is None else f"from {latents} latents"
+    for line, label in enumerate(["simulation", heading, "difference"]):
+        axes[line, 0].text(-0.06, 0.5, label, rotation=90, ha="right", va="center", transform=axes[line, 0].transAxes)
+        norm, colours = (difference, DIFFERENCE) if line == 2 else (temperature, TEMPERATURE)
+        for column, field in enumerate(rows[line]):
+            draw_field(axes[line, column], field, annulus, norm, colours)
+    for column, index in enumerate(indices):
+        axes[0, column].set_title(f"{float(truth['time'][index]):.2f} Gyr")
+    field_bar(figure, axes[:2], temperature, TEMPERATURE, "temperature [K]", aspect=20)
+    field_bar(figure, axes[2], difference, DIFFERENCE, "difference [K]", extend="both", aspect=10)
+    figure.suptitle(title or None)
+    return figure
+
+
+def run_of(
+    truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], position: int
+) -> tuple[xr.Dataset, dict[str, Any]]:
+    """Load one run of a corpus and of its predictions."""
+    return select_run(truth, position).load(), {
+        name: select_run(entry, position).load() for name, entry in predictions.items()
+    }

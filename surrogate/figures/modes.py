@@ -1,0 +1,107 @@
+"""What the proper orthogonal decomposition shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from surrogate.diagnostics import decompose, singular_values, title_of
+from surrogate.fields import annulus_of, iterate_runs
+from surrogate.figures.annulus import draw_field, field_bar
+from surrogate.figures.style import DIFFERENCE, PAGE, TRUTH_COLOUR, colour_of, letter, new_figure, nice_limit, styled
+
+
+def _spectra(corpus: xr.Dataset, count: int, ours: bool) -> np.ndarray:
+    """Singular values of every run, shape (run, count), NaN beyond a run's number of snapshots."""
+    table = np.full((corpus.sizes["simulation"], count), np.nan)
+    for number, run in enumerate(iterate_runs(corpus)):
+        values = singular_values(run.load(), count, remove_mean=ours, weighted=ours)
+        # Beyond the rank of the run only rounding is left.
+        values = values[: run.sizes["time"] - int(ours)]
+        table[number, : len(values)] = values
+    return table
+
+
+@styled
+def singular_value_spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: int = 50) -> Figure:
+    """Singular values per run against the number of the mode: median and middle 80 % of the runs.
+
+    Parameters
+    ----------
+    truth : xarray.Dataset
+        Corpus of unseen runs.
+    predictions : mapping
+        Method to corpus.
+    count : int
+        Modes.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = new_figure(PAGE, 78)
+    axes = figure.subplots(1, 2)
+    for number, (panel, ours) in enumerate(zip(axes, (False, True), strict=True)):
+        curves = {"simulation": (truth, TRUTH_COLOUR)}
+        curves |= {title_of(name): (entry, colour_of(name)) for name, entry in predictions.items()}
+        for label, (corpus, colour) in curves.items():
+            table = _spectra(corpus, count, ours)
+            known = np.isfinite(table).any(axis=0)
+            modes = np.arange(1, count + 1)[known]
+            low, middle, high = np.nanpercentile(table[:, known], [10, 50, 90], axis=0)
+            panel.fill_between(modes, low, high, color=colour, alpha=0.12, linewidth=0)
+            panel.plot(modes, middle, color=colour, label=label, zorder=3 if label == "simulation" else 2)
+        panel.set(yscale="log", xlabel="mode", xlim=(0.5, count + 0.5))
+        panel.set_title("time mean removed, weighted by volume" if ours else "as the paper: mean kept, all nodes alike")
+        panel.set_ylabel("singular value [K]")
+        letter(panel, number)
+    axes[0].legend()
+    return figure
+
+
+@styled
+def pod_modes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: int = 5, memory: float = 1e9) -> Figure:
+    """The leading POD modes of all snapshots, of the truth and of every prediction, drawn in the annulus.
+
+    Parameters
+    ----------
+    truth : xarray.Dataset
+        Corpus of unseen runs.
+    predictions : mapping
+        Method to corpus.
+    count : int
+        Modes.
+    memory : float
+        Bytes, see :func:`surrogate.diagnostics.decompose`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    annulus = annulus_of(truth)
+    parts = {"simulation": decompose(truth, count, memory=memory)}
+    parts |= {title_of(name): decompose(entry, count, memory=memory) for name, entry in predictions.items()}
+    reference = parts["simulation"]["pattern"].values
+    limit = nice_limit(float(np.percentile(np.abs(reference), 99)))
+    norm = Normalize(-limit, limit)
+    figure = new_figure(PAGE, 36 * len(parts) + 14)
+    axes = figure.subplots(len(parts), count, squeeze=False)
+    for line, (label, part) in enumerate(parts.items()):
+        axes[line, 0].text(-0.06, 0.5, label, rotation=90, ha="right", va="center", transform=axes[line, 0].transAxes)
+        for column in range(count):
+            panel = axes[line, column]
+            panel.set_axis_off()
+            if column >= part.sizes["mode"]:
+                continue
+            pattern = part["pattern"].values[column]
+            # The sign of a mode is arbitrary: turn it as the simulation's.
+            sign = np.sign(np.sum(pattern * reference[min(column, len(reference) - 1)] * annulus.weight)) or 1.0
+            draw_field(panel, sign * pattern, annulus, norm, DIFFERENCE)
+            mode = f"mode {column + 1}: " if line == 0 else ""
+            panel.set_title(f"{mode}{100 * float(part['energy'][column]):.1f} %", pad=2)
+    field_bar(figure, axes, norm, DIFFERENCE, "mode (unit norm)", extend="both", aspect=30)
+    return figure

@@ -1,0 +1,121 @@
+"""One style for every figure: sizes, fonts, colours, colour maps, scales."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import matplotlib
+import numpy as np
+from cmcrameri import cm
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+MILLIMETRE = 1 / 25.4
+"""Inches."""
+
+COLUMN, PAGE = 85.0, 170.0
+"""Width of one and of two columns of a journal page, mm."""
+
+TEMPERATURE, DIFFERENCE, SEQUENTIAL = cm.lajolla, cm.vik, cm.batlow
+"""Perceptually uniform colour maps (Crameri 2018): temperature, signed differences, everything else."""
+
+TRUTH_COLOUR = "black"
+
+COLOURS = {
+    "autoencoder": "#009E73",
+    "fnn": "#0072B2",
+    "lstm": "#D55E00",
+    "feedforward": "#0072B2",
+    "recurrent": "#D55E00",
+    "mean_profile": "#888888",
+    "nearest_run": "#CC79A7",
+    "pod_gaussian_process": "#E69F00",
+    "train": "#0072B2",
+    "validation": "#E69F00",
+    "test": "#D55E00",
+}
+"""Of methods and of splits; told apart by colour-blind readers too (Okabe & Ito)."""
+
+PARAMETERS = {
+    "font.family": "sans-serif",
+    "font.size": 8.0,
+    "axes.titlesize": 8.0,
+    "axes.labelsize": 8.0,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "legend.fontsize": 7.0,
+    "legend.frameon": False,
+    "figure.titlesize": 9.0,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "image.cmap": "cmc.batlow",
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "surrogate",
+    "svg.fonttype": "none",
+    "figure.constrained_layout.h_pad": 0.03,
+    "figure.constrained_layout.w_pad": 0.03,
+}
+
+Drawing = TypeVar("Drawing", bound=Callable[..., Any])
+
+
+def styled(function: Drawing) -> Drawing:
+    """Decorate a function that draws: it runs in this style, whatever the session is set to."""
+
+    @wraps(function)
+    def wrapper(*arguments: Any, **keywords: Any) -> Any:
+        with matplotlib.rc_context({**matplotlib.rcParamsDefault, **PARAMETERS, "backend": "agg"}):
+            return function(*arguments, **keywords)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of `width` x `height` mm whose parts never overlap."""
+    return Figure(figsize=(width * MILLIMETRE, height * MILLIMETRE), layout="constrained")
+
+
+def colour_of(method: str) -> str:
+    """Colour of a method or a split; grey for one that is not known."""
+    return COLOURS.get(method, "#555555")
+
+
+def nice_limit(value: float) -> float:
+    """Smallest of 1, 2, 2.5, 5 times a power of ten that is not below `value`.
+
+    >>> nice_limit(0.31), nice_limit(180.0), nice_limit(0.0)
+    (0.5, 200.0, 1.0)
+    """
+    if not np.isfinite(value) or value <= 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(step * power for step in (1.0, 2.0, 2.5, 5.0, 10.0) if step * power >= value * (1 - 1e-9)))
+
+
+def temperature_norm(*fields: Any) -> Normalize:
+    """Colour scale that all `fields` share, K, from and to a multiple of 50 K."""
+    low = min(float(np.nanmin(np.asarray(field))) for field in fields)
+    high = max(float(np.nanmax(np.asarray(field))) for field in fields)
+    return Normalize(50 * np.floor(low / 50), 50 * np.ceil(high / 50))
+
+
+def difference_norm(*fields: Any, share: float = 99.5) -> Normalize:
+    """Colour scale, symmetric about zero, that holds `share` percent of the values of all `fields`."""
+    sizes = np.concatenate([np.abs(np.asarray(field)).ravel() for field in fields])
+    limit = nice_limit(float(np.percentile(sizes[np.isfinite(sizes)], share)))
+    return Normalize(-limit, limit)
+
+
+def letter(axes: Axes, number: int) -> None:
+    """Put a panel letter, (a) for number 0, above the left end of the axes."""
+    axes.annotate(
+        f"({chr(ord('a') + number)})", (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points",
+        ha="left", va="bottom", fontweight="bold", annotation_clip=False,
+    )  # fmt: skip

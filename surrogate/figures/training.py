@@ -1,0 +1,87 @@
+"""How training went: losses, and what more runs would bring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from surrogate.diagnostics import title_of
+from surrogate.figures.style import COLUMN, PAGE, colour_of, letter, new_figure, styled
+
+LOSS_COLUMNS = ("epoch", "loss", "validation_loss")
+CURVE_COLUMNS = ("method", "runs", "mean_square_error")
+
+
+def _require(table: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise ValueError(f"{name}: the table lacks {missing}; it has {list(table.columns)}")
+
+
+@styled
+def losses(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Training and validation loss of every network per epoch.
+
+    Parameters
+    ----------
+    tables : mapping
+        Network to a table with columns epoch, loss, validation_loss.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = new_figure(PAGE, 62)
+    axes = figure.subplots(1, len(tables), squeeze=False)[0]
+    for number, (panel, (name, table)) in enumerate(zip(axes, tables.items(), strict=True)):
+        _require(table, LOSS_COLUMNS, f"losses of {name}")
+        best = table.loc[table["validation_loss"].idxmin()]
+        panel.plot(table["epoch"], table["loss"], color="0.55", label="training")
+        panel.plot(table["epoch"], table["validation_loss"], color=colour_of(name), label="validation")
+        panel.plot(
+            best["epoch"], best["validation_loss"], "o", color=colour_of(name), markersize=4, clip_on=False,
+            label=f"best: {best['validation_loss']:.2g}",
+        )  # fmt: skip
+        panel.set(yscale="log", xlabel="epoch", title=title_of(name))
+        panel.locator_params(axis="x", nbins=5, integer=True)
+        panel.yaxis.set_minor_formatter(NullFormatter())
+        panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+        panel.yaxis.set_major_formatter("{x:.2g}")
+        panel.legend(loc="upper right")
+        letter(panel, number)
+    axes[0].set_ylabel("loss")
+    return figure
+
+
+@styled
+def learning_curve(table: pd.DataFrame, published: pd.DataFrame | None = None) -> Figure:
+    """Mean square error of unseen runs against the number of training runs.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns method, runs, mean_square_error.
+    published : pandas.DataFrame, optional
+        The same of another corpus, drawn apart.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    _require(table, CURVE_COLUMNS, "learning curve")
+    figure = new_figure(COLUMN, 70)
+    axes = figure.subplots()
+    for name, part in table.groupby("method", sort=False):
+        part = part.sort_values("runs")
+        axes.plot(part["runs"], part["mean_square_error"], "o-", markersize=3.5, color=colour_of(str(name)),
+                  label=title_of(str(name)))  # fmt: skip
+    if published is not None:
+        for name, part in published.groupby("method", sort=False):
+            axes.plot(part["runs"], part["mean_square_error"], "s:", markersize=3, color="0.6",
+                      label=f"{title_of(str(name))}, paper (other corpus)")  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlabel="training runs", ylabel="mean square error of the latents (scaled)")
+    axes.legend()
+    return figure
