@@ -44,6 +44,12 @@ class Annulus:
             object.__setattr__(self, name, faces)
         if self.radius_faces[0] <= 0:
             raise ValueError(f"annulus: the inner radius must be positive, got {self.radius_faces[0]} m")
+        steps = np.diff(self.angle_faces)
+        # Files may hold float32 faces, whose differences keep four digits on fine grids.
+        if np.ptp(steps) > 1e-3 * steps.mean():
+            raise ValueError(
+                f"annulus: angle_faces must be equally spaced, got steps {steps.min():g} .. {steps.max():g}"
+            )
 
     @classmethod
     def quarter(cls, radial_cells: int, angular_cells: int, planet: Planet = MARS, width: float = np.pi / 2) -> Annulus:
@@ -113,8 +119,17 @@ class Annulus:
 
     def average(self, field: Any) -> Any:
         """Volume average over the last two axes (radius, angle) of a field, shape (..., radius, angle)."""
-        return (np.asarray(field) * self.weight).sum(axis=(-2, -1))
+        return (self._checked(field) * self.weight).sum(axis=(-2, -1))
 
     def lateral_average(self, field: Any) -> Any:
         """Mean over angle, shape (..., radius, angle) to (..., radius)."""
-        return np.asarray(field).mean(axis=-1)
+        return self._checked(field).mean(axis=-1)
+
+    def _checked(self, field: Any) -> np.ndarray:
+        # A profile would broadcast against the columns and give a plausible number.
+        field = np.asarray(field)
+        if field.shape[-2:] != self.shape:
+            raise ValueError(
+                f"annulus: expected a field of shape (..., {self.shape[0]}, {self.shape[1]}), got {field.shape}"
+            )
+        return field

@@ -138,7 +138,10 @@ def make_run(
         **_grid_coordinates(annulus),
         **{name: ((), value, _parameter_attributes(name)) for name, value in parameters.as_dict().items()},
     }
-    run = xr.Dataset(variables, coordinates, {"Conventions": "CF-1.11", **(attributes or {})})
+    try:
+        run = xr.Dataset(variables, coordinates, {"Conventions": "CF-1.11", **(attributes or {})})
+    except ValueError as error:  # shapes that do not fit each other
+        raise FieldError(f"cannot build a run on a grid of {annulus.shape} from these arrays: {error}") from None
     return validate(run)
 
 
@@ -207,7 +210,7 @@ def stack_runs(runs: Sequence[xr.Dataset], simulation: Any = None, split: Any = 
         if annulus_of(run) != annulus:
             raise FieldError(f"run {number} of {len(runs)}: its grid differs from that of the first run")
     length = max(run.sizes["time"] for run in runs)
-    dtype = runs[0].temperature.dtype
+    dtype = np.result_type(np.float32, *{run.temperature.dtype for run in runs})  # NaN must fit
     temperature = np.full((len(runs), length, *annulus.shape), np.nan, dtype=dtype)
     times = np.full((len(runs), length), np.nan)
     common = [name for name in SERIES if all(name in run for run in runs)]
@@ -219,7 +222,12 @@ def stack_runs(runs: Sequence[xr.Dataset], simulation: Any = None, split: Any = 
         for name in common:
             series[name][number, :count] = run[name].values
     parameters = np.stack([parameters_of(run).as_array() for run in runs])
-    return make_corpus(temperature, times, annulus, parameters, simulation, series, split)
+    shared = {
+        key: value
+        for key, value in runs[0].attrs.items()
+        if all(key in run.attrs and np.array_equal(run.attrs[key], value) for run in runs)
+    }
+    return make_corpus(temperature, times, annulus, parameters, simulation, series, split, shared)
 
 
 def select_run(corpus: xr.Dataset, position: int) -> xr.Dataset:
@@ -258,7 +266,19 @@ def annulus_of(dataset: xr.Dataset) -> Annulus:
             raise FieldError(f"{_source(dataset)}: variable {name!r} is missing; expected the faces of the grid")
     radius = np.asarray(dataset["radius_bounds"].values, dtype=float)
     angle = np.asarray(dataset["angle_bounds"].values, dtype=float)
-    return Annulus(np.r_[radius[1:-1, 0], radius[-1, 1]], np.r_[angle[:, 0], angle[-1, 1]])
+    for name, bounds, least in (("radius_bounds", radius, 3), ("angle_bounds", angle, 1)):
+        if bounds.ndim != 2 or bounds.shape[1] != 2 or bounds.shape[0] < least:
+            raise FieldError(f"{_source(dataset)}: variable {name!r} has shape {bounds.shape}, expected (rows, 2)")
+        if not np.allclose(bounds[1:, 0], bounds[:-1, 1], rtol=1e-6):
+            raise FieldError(f"{_source(dataset)}: variable {name!r} must leave no gap between neighbours")
+    if radius[0, 0] != radius[0, 1] or radius[-1, 0] != radius[-1, 1]:
+        raise FieldError(
+            f"{_source(dataset)}: variable 'radius_bounds': the first and the last row must be walls, without volume"
+        )
+    try:
+        return Annulus(np.r_[radius[1:-1, 0], radius[-1, 1]], np.r_[angle[:, 0], angle[-1, 1]])
+    except ValueError as error:
+        raise FieldError(f"{_source(dataset)}: {error}") from None
 
 
 def parameters_of(run: xr.Dataset) -> Parameters:
@@ -314,7 +334,7 @@ def validate(dataset: xr.Dataset, source: str | None = None, values: bool = True
         raise FieldError(f"{where}: variable 'temperature' is empty, shape {temperature.shape}")
     time_name = "snapshot_time" if corpus else "time"
     for name in ("temperature", "radius", "angle", time_name):
-        if name not in dataset:
+        if name not in dataset.variables:
             raise FieldError(f"{where}: variable {name!r} is missing")
         units = dataset[name].attrs.get("units")
         if units != VARIABLES[name][0]:
@@ -322,8 +342,19 @@ def validate(dataset: xr.Dataset, source: str | None = None, values: bool = True
     annulus = annulus_of(dataset)
     if annulus.shape != temperature.shape[-2:]:
         raise FieldError(f"{where}: temperature has shape {temperature.shape}, its grid has {annulus.shape}")
-    mask = valid_snapshots(dataset) if corpus else np.ones(dataset.sizes["time"], dtype=bool)
+    for name, rows in (("radius", annulus.radius), ("angle", annulus.angle)):
+        if not np.allclose(dataset[name].values, rows, rtol=1e-5, atol=1e-6 * abs(rows[-1])):
+            raise FieldError(
+                f"{where}: variable {name!r} disagrees with '{name}_bounds' (same order, core to surface?)"
+            )
     times = np.asarray(dataset[time_name].values, dtype=float)
+    if corpus:
+        if "snapshot_count" not in dataset:
+            raise FieldError(f"{where}: variable 'snapshot_count' is missing")
+        counts = np.asarray(dataset["snapshot_count"].values)
+        if np.any(counts < 1) or np.any(counts != np.isfinite(times).sum(axis=1)):
+            raise FieldError(f"{where}: variable 'snapshot_count' disagrees with the times in 'snapshot_time'")
+    mask = valid_snapshots(dataset) if corpus else np.ones(dataset.sizes["time"], dtype=bool)
     if not np.all(np.isfinite(times[mask])):
         raise FieldError(f"{where}: variable {time_name!r} has NaN or infinite values")
     steps = np.diff(times, axis=-1)

@@ -41,8 +41,15 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield temporary
         if path.is_dir() and temporary.is_dir():
-            os.rename(path, holder / "replaced")  # a folder cannot be renamed over one that has content
-        os.replace(temporary, path)
+            replaced = holder / "replaced"
+            os.rename(path, replaced)  # a folder cannot be renamed over one that has content
+            try:
+                os.replace(temporary, path)
+            except BaseException:
+                os.rename(replaced, path)
+                raise
+        else:
+            os.replace(temporary, path)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
 
@@ -84,10 +91,12 @@ def code_version() -> str:
     """Version of this package, with the git commit where the source is a checkout."""
     version = metadata.version("surrogate")
     try:
-        commit = subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
-            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True,
-        ).stdout.strip()  # fmt: skip
+        # An installed copy may lie inside somebody else's checkout (a .venv there): only a tracked file counts.
+        for command in (["ls-files", "--error-unmatch", Path(__file__).name], ["describe", "--always", "--dirty"]):
+            commit = subprocess.run(
+                ["git", *command],
+                cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True,
+            ).stdout.strip()  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return version
     return f"{version}+{commit}"

@@ -113,7 +113,12 @@ class Parameters:
     @classmethod
     def from_array(cls, values: Any) -> Parameters:
         """Build from five numbers in the order of :data:`PARAMETERS`."""
-        return cls(*(float(value) for value in np.asarray(values).ravel()))
+        values = np.asarray(values, dtype=float)
+        if values.shape != (len(PARAMETERS),):
+            raise ValueError(
+                f"parameters: expected the values of {', '.join(PARAMETER_NAMES)}, got shape {values.shape}"
+            )
+        return cls(*(float(value) for value in values))
 
     def as_dict(self) -> dict[str, float]:
         """Return the five values by name."""

@@ -6,6 +6,7 @@ pint (:func:`to_magnitude`); inside, everything is a plain float in SI units unl
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,13 @@ YEAR = 3.15576e7
 
 GIGAYEAR = 1e9 * YEAR
 """One billion Julian years, s."""
+
+
+_UNIT = r"[A-Za-z_µμΩ°%]+[²³]?(?:(?:\*\*|\^)[+-]?\d{1,2})?"
+_NUMBER_AND_UNIT = re.compile(
+    r"\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+    rf"\s*\*?\s*(?P<unit>(?:{_UNIT}(?:(?:\s*[*/·]\s*|\s+){_UNIT})*)?)\s*"
+)
 
 
 @lru_cache(maxsize=1)
@@ -67,11 +75,11 @@ def to_magnitude(value: Any, unit: str, name: str) -> float:
 
     try:
         if isinstance(value, str):
-            value = unit_registry().Quantity(value)
-            if value.dimensionless and unit != "dimensionless":
-                value = value.magnitude  # "1e21" without a unit is a bare number
+            value = _quantity(value)
         if hasattr(value, "to") and hasattr(value, "magnitude"):
             value = value.to(unit).magnitude
+        if isinstance(value, bool | np.bool_ | bytes):
+            raise TypeError(f"{type(value).__name__} is not a number")
         number = float(value)
     except pint.DimensionalityError as error:
         raise ValueError(f"{name}: expected a value in {unit}, got {value!s}: {error}") from error
@@ -80,6 +88,15 @@ def to_magnitude(value: Any, unit: str, name: str) -> float:
     if not np.isfinite(number):
         raise ValueError(f"{name}: expected a finite number in {unit}, got {number}")
     return number
+
+
+def _quantity(text: str) -> Any:
+    # pint alone would read "1,7e3 K" as 17000 K, stop at a semicolon, take "K" for 1 K and compute "9**9**9".
+    match = _NUMBER_AND_UNIT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a number with a unit")
+    number = float(match["number"])
+    return unit_registry().Quantity(number, match["unit"]) if match["unit"] else number
 
 
 @dataclass(frozen=True)
@@ -144,6 +161,24 @@ def _martian_transitions() -> tuple[PhaseTransition, ...]:
         PhaseTransition(11.4e9, 1830.0, 5e6, 1.6e9 / 5e6, 200e3),
         PhaseTransition(16.8e9, 2050.0, 5e6, 7e8 / 5e6, 200e3),
     )
+
+
+_POSITIVE = (
+    "core_radius",
+    "planet_radius",
+    "gravity",
+    "mantle_density",
+    "crust_density",
+    "core_density",
+    "mantle_heat_capacity",
+    "core_heat_capacity",
+    "diffusivity",
+    "conductivity",
+    "surface_temperature",
+    "temperature_scale",
+    "rheology_reference_temperature",
+)
+"""Constants of a planet that enter a denominator, a scale or a volume."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +249,17 @@ class Planet:
     age: float = 4.5
     isotopes: tuple[Isotope, ...] = field(default_factory=_martian_isotopes)
     phase_transitions: tuple[PhaseTransition, ...] = field(default_factory=_martian_transitions)
+
+    def __post_init__(self) -> None:
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value > 0):
+                raise ValueError(f"planet: {name} must be a finite, positive number, got {value}")
+        if not self.core_radius < self.planet_radius - self.crust_thickness:
+            raise ValueError(
+                f"planet: core_radius ({self.core_radius:g} m) must be less than planet_radius - crust_thickness "
+                f"({self.planet_radius - self.crust_thickness:g} m)"
+            )
 
     @property
     def mantle_thickness(self) -> float:
