@@ -1,0 +1,353 @@
+"""The thermal evolution of a planet: time loop, snapshots, energy budget."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from surrogate.annulus import Annulus
+from surrogate.config import SimulatorSettings
+from surrogate.fields import make_run
+from surrogate.files import code_version, fingerprint
+from surrogate.parameters import Parameters
+from surrogate.planet import GIGAYEAR, MARS, Planet
+from surrogate.simulator import properties
+from surrogate.simulator.convection import Convection, SolverError
+from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
+from surrogate.simulator.stokes import root_mean_square_velocity
+
+SOLVER_VERSION = "1.0"
+"""Goes up when the same settings give other numbers: older runs are then made again."""
+
+BUDGET_TOLERANCE = 1e-3
+"""Largest error of the energy budget of a run, relative to the heat that went through it."""
+
+SHORTEST_STEP = 1e-8
+"""A time step shorter than this share of the evolution means that the run stalls."""
+
+
+class SimulationError(RuntimeError):
+    """A run that gave nothing to keep; the message is the reason."""
+
+
+def run_key(
+    parameters: Parameters, settings: SimulatorSettings, planet: Planet = MARS, seed: int = 2108, number: int = 0
+) -> str:
+    """Digest of everything that a run depends on.
+
+    Parameters
+    ----------
+    parameters, settings, planet
+    seed, number : int
+        The number counts only where each run has its own perturbation.
+
+    Examples
+    --------
+    >>> point = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
+    >>> run_key(point, SimulatorSettings()) == run_key(point, SimulatorSettings(), number=3)
+    True
+    """
+    return fingerprint(
+        {
+            "parameters": parameters.as_dict(),
+            "settings": settings.model_dump(mode="json"),
+            "planet": repr(planet),
+            "seed": seed,
+            "number": number if settings.noise == "per_run" else None,
+            "solver": SOLVER_VERSION,
+        }
+    )
+
+
+def planet_mesh(settings: SimulatorSettings, planet: Planet = MARS) -> Mesh:
+    """Dimensionless mesh of the sector that stands for `planet`."""
+    inner = planet.cylinder_inner_radius / planet.mantle_thickness
+    faces = graded_faces(settings.radial_cells, inner, inner + 1.0, settings.radial_grading)
+    full = settings.sector_degrees == 360.0
+    return make_mesh(faces, settings.angular_cells, np.radians(settings.sector_degrees), periodic=full)
+
+
+def initial_temperature(
+    mesh: Mesh, parameters: Parameters, settings: SimulatorSettings, planet: Planet, seed: int, number: int
+) -> np.ndarray:
+    """Linear boundary layers around a mantle of the initial temperature, with noise in every cell.
+
+    Returns
+    -------
+    array, shape (radial cells, angular cells), K
+    """
+    thickness = planet.boundary_layer_thickness / planet.mantle_thickness
+    height = mesh.centres - mesh.faces[0]
+    profile = np.interp(
+        height,
+        [0.0, thickness, 1.0 - thickness, 1.0],
+        [planet.initial_core_temperature, parameters.initial_temperature, parameters.initial_temperature,
+         planet.surface_temperature],
+    )  # fmt: skip
+    key = [seed, number] if settings.noise == "per_run" else [seed]
+    noise = np.random.default_rng(key).uniform(-1.0, 1.0, (mesh.rows, mesh.columns))
+    amplitude = settings.noise_amplitude * planet.temperature_scale * np.sin(np.pi * height)
+    return profile[:, None] + amplitude[:, None] * noise
+
+
+class Evolution:
+    """A run in progress.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    settings : SimulatorSettings
+    planet : Planet
+    seed, number : int
+        Of the initial perturbation.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        settings: SimulatorSettings,
+        planet: Planet = MARS,
+        seed: int = 2108,
+        number: int = 0,
+    ) -> None:
+        self.parameters, self.settings, self.planet = parameters, settings, planet
+        self.seed, self.number = seed, number
+        physics = settings.physics
+        self.mesh = mesh = planet_mesh(settings, planet)
+        thermal = properties.planet_thermal(mesh, parameters, planet, physics)
+        self.rheology = properties.planet_rheology(mesh, parameters, planet, settings.viscosity_contrast)
+        viscous = planet.dissipation_number / thermal.buoyancy if physics.viscous_dissipation else 0.0
+        self.layer = Convection(
+            mesh, thermal, initial_temperature(mesh, parameters, settings, planet, seed, number),
+            planet.initial_core_temperature, planet.surface_temperature,
+            tolerance=settings.stokes_tolerance, dissipation=viscous,
+        )  # fmt: skip
+        self.initial_heat = self.layer.heat()
+        # Volumetric heat capacity is conductivity over diffusivity, so heating and core are on the time scale.
+        length, capacity = planet.mantle_thickness, planet.conductivity / planet.diffusivity
+        profile = properties.heating_profile(mesh, parameters, planet, physics) * physics.radiogenic_heating
+        self.heating_scale = (
+            profile * planet.mantle_density * planet.time_scale / capacity
+        )  # K per diffusion time, kg/W
+        core = planet.core_density * planet.core_heat_capacity * planet.core_radius
+        self.core_factor = 3.0 * capacity * length / core if physics.core_cooling else 0.0
+        self.gigayear = GIGAYEAR / planet.time_scale
+        self.output_times = np.linspace(0.0, settings.end_time, settings.snapshots)
+        self.time = 0.0  # diffusion times
+        self.interval = 0.0  # between the last two solutions for the flow
+        self.steps = 0
+        self.cpu_seconds = 0.0
+        self.snapshots: list[np.ndarray] = []
+        self.series: dict[str, list[float]] = {}
+        self.status, self.reason = "running", ""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.status != "running"
+
+    def run(self, progress: Callable[[float], None] | None = None) -> None:
+        """Go on to the end, or until the run has to stop; `progress` is told the time in Gyr at every snapshot."""
+        while not self.done:
+            start = time.process_time()
+            try:
+                if not self.snapshots:
+                    self._solve()
+                    self.layer.carry(self._heating())
+                    self._record()
+                else:
+                    self._advance_to(self.output_times[len(self.snapshots)] * self.gigayear)
+                    if self.status == "running":
+                        self._record()
+            except SolverError as error:
+                self.status, self.reason = "failed", f"{error} (at {self.time / self.gigayear:.3f} Gyr)"
+            self.cpu_seconds += time.process_time() - start
+            if progress is not None:
+                progress(self.time / self.gigayear)
+
+    def _solve(self, interval: float = 0.0, growth: float = 1.0) -> None:
+        properties.arrhenius(self.layer.temperature, self.rheology, self.layer.log_viscosity)
+        self.layer.solve_flow(interval, growth)
+
+    def _heating(self) -> np.ndarray:
+        return self.heating_scale * float(self.planet.radiogenic_heating(self.time / self.gigayear))
+
+    def _advance_to(self, end: float) -> None:
+        """Step until the dimensionless time `end`, or until the limit of steps."""
+        layer, settings = self.layer, self.settings
+        longest = settings.maximum_time_step * 1e-3 * self.gigayear
+        shortest = SHORTEST_STEP * settings.end_time * self.gigayear
+        while self.time < end:
+            if self.steps >= settings.maximum_steps:
+                self.status = "short"
+                self.reason = f"{self.steps} steps reached only {self.time / self.gigayear:.3f} Gyr"
+                return
+            expected = settings.advection_substeps * min(layer.time_step, end - self.time)
+            self._solve(expected, expected / self.interval if self.interval > 0.0 else 0.0)
+            layer.carry(self._heating())
+            limit = min(settings.courant_number / max(layer.fastest_rate(), 1e-300), longest)
+            if not limit > shortest:
+                raise SolverError(f"stalled: the time step fell to {limit / self.gigayear * 1e9:.3g} years")
+            start = self.time
+            for substep in range(settings.advection_substeps):
+                remaining = end - self.time
+                pieces = max(int(np.ceil(remaining / limit * (1 - 1e-12))), 1)
+                step = limit if pieces > settings.advection_substeps else remaining / pieces
+                flux = layer.step_temperature(step, refresh=substep == 0 or step != layer.time_step)
+                layer.inner -= step * self.core_factor * flux
+                layer.time_step = step
+                self.time = end if pieces == 1 else self.time + step
+                self.steps += 1
+                if pieces == 1:
+                    break
+            self.interval = self.time - start
+            if not np.isfinite(layer.tally).all():
+                raise SolverError("diverged: the temperature is not finite")
+
+    def _record(self) -> None:
+        """Keep a snapshot and the time series; the run is over after the last one."""
+        layer, planet = self.layer, self.planet
+        if len(self.snapshots) > 0:
+            layer.update_coefficients()  # fluxes with the conductivity of this very temperature
+        flux = layer.wall_flux() * planet.conductivity / planet.mantle_thickness
+        speed = root_mean_square_velocity(layer.psi, self.mesh)
+        values = {
+            "surface_heat_flux": flux[1],
+            "core_mantle_boundary_heat_flux": flux[0],
+            "mean_temperature": self.mesh.average(layer.temperature),
+            "core_temperature": layer.inner,
+            "root_mean_square_velocity": speed * planet.mantle_thickness / planet.time_scale,
+        }
+        for name, value in values.items():
+            self.series.setdefault(name, []).append(float(value))
+        field = np.empty((self.mesh.rows + 2, self.mesh.columns), dtype=np.float32)
+        field[0], field[1:-1], field[-1] = layer.inner, layer.temperature, layer.outer
+        if not np.isfinite(field).all():
+            raise SolverError("diverged: the temperature is not finite")
+        self.snapshots.append(field)
+        if len(self.snapshots) == len(self.output_times):
+            self.status = "done"
+
+    def budget(self) -> dict[str, float]:
+        """Return the heat budget so far as mean temperature changes of the mantle, K.
+
+        ``budget_relative_error`` is what is missing, over the sum of the magnitudes of all terms.
+        """
+        layer = self.layer
+        area = self.mesh.volume.sum() * self.mesh.columns
+        entered, left, sources, adiabatic, transitions = layer.tally / area
+        viscous, worked = layer.dissipated / area, layer.phase_worked / area
+        change = (layer.heat() - self.initial_heat) / area
+        terms = {
+            "budget_core_heat": entered,
+            "budget_surface_heat": -left,
+            "budget_radiogenic_heat": sources - viscous - worked,
+            "budget_viscous_dissipation": viscous,
+            "budget_adiabatic_heat": adiabatic,
+            "budget_phase_transitions": transitions + worked,
+        }
+        through = sum(abs(value) for value in terms.values())
+        error = abs(change - sum(terms.values())) / max(through, 1e-300)
+        terms.update(budget_change=change, budget_relative_error=error, budget_phase_work=worked)
+        return {name: float(value) for name, value in terms.items()}
+
+    def dataset(self) -> xr.Dataset:
+        """Return the run as a dataset of the convention of :mod:`surrogate.fields`.
+
+        Raises
+        ------
+        SimulationError
+            If the run failed, has fewer than two snapshots, or its energy budget does not close.
+        """
+        budget = self.budget()
+        if self.status == "failed":
+            raise SimulationError(self.reason)
+        if not budget["budget_relative_error"] <= BUDGET_TOLERANCE:
+            raise SimulationError(f"the energy budget misses {budget['budget_relative_error']:.2e} of its terms")
+        if len(self.snapshots) < 2:
+            raise SimulationError(self.reason or "no snapshot beyond the initial state")
+        planet, layer, settings = self.planet, self.layer, self.settings
+        faces = self.mesh.faces * planet.mantle_thickness
+        angles = np.linspace(0.0, np.radians(settings.sector_degrees), settings.angular_cells + 1)
+        attributes: dict[str, Any] = {
+            "title": "2D thermal evolution of a planetary mantle",
+            "source": f"surrogate simulator {SOLVER_VERSION}",
+            "solver": "surrogate",
+            "solver_version": SOLVER_VERSION,
+            "code_version": code_version(),
+            "planet": planet.name,
+            "key": run_key(self.parameters, settings, planet, self.seed, self.number),
+            "seed": self.seed,
+            "number": self.number,
+            "status": self.status,
+            "reason": self.reason,
+            "steps": self.steps,
+            "stokes_solutions": layer.stokes_solutions,
+            "stokes_iterations": layer.iterations / max(layer.stokes_solutions, 1),
+            "direct_solutions": layer.direct_solutions,
+            "cpu_seconds": self.cpu_seconds,
+            "length_scale_m": planet.mantle_thickness,
+            "time_scale_Gyr": 1.0 / self.gigayear,
+            "temperature_scale_K": planet.temperature_scale,
+            "rayleigh_number": planet.rayleigh_number(self.parameters.reference_viscosity),
+            "dissipation_number": planet.dissipation_number,
+            **budget,
+        }
+        return make_run(
+            np.stack(self.snapshots), self.output_times[: len(self.snapshots)], Annulus(faces, angles), self.parameters,
+            self.series, attributes,
+        )  # fmt: skip
+
+
+def simulate(
+    parameters: Parameters,
+    settings: SimulatorSettings | None = None,
+    planet: Planet = MARS,
+    seed: int = 2108,
+    number: int = 0,
+    progress: Callable[[float], None] | None = None,
+) -> xr.Dataset:
+    """Compute one thermal evolution.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Values outside the ranges of the reference corpus warn.
+    settings : SimulatorSettings, optional
+        Grid, physics, numerics, output; default those of the configuration.
+    planet : Planet
+    seed : int
+        Of the initial perturbation.
+    number : int
+        Number of the run; counts only with ``noise: per_run``.
+    progress : callable, optional
+        Told the time reached, Gyr, after every snapshot.
+
+    Returns
+    -------
+    xarray.Dataset
+        A run (:mod:`surrogate.fields`): temperature at equally spaced times, time series, energy budget in the
+        attributes. ``attrs["status"]`` is "done", or "short" where the limit of steps came first.
+
+    Raises
+    ------
+    SimulationError
+        With the reason: the run diverged, stalled, or its energy budget does not close.
+
+    Examples
+    --------
+    >>> settings = SimulatorSettings(radial_cells=12, angular_cells=16, snapshots=2, end_time=0.1)
+    >>> run = simulate(Parameters(1e22, 3e5, 6e-6, 10.0, 1700.0), settings)
+    >>> run.temperature.shape, run.attrs["status"], run.attrs["budget_relative_error"] < 1e-9
+    ((2, 14, 16), 'done', True)
+    """
+    for line in parameters.outside():
+        warnings.warn(line, stacklevel=2)
+    evolution = Evolution(parameters, settings or SimulatorSettings(), planet, seed, number)
+    evolution.run(progress)
+    return evolution.dataset()

@@ -1,0 +1,326 @@
+"""Material properties on the mesh: rheology, conductivity, expansivity, phase transitions, heat sources.
+
+Temperatures are absolute, in the unit of the caller (K for a planet, the temperature difference for a benchmark);
+lengths are in mantle thicknesses, times in diffusion times, viscosity in units of the reference viscosity.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from surrogate.config import Physics
+from surrogate.parameters import Parameters
+from surrogate.planet import GAS_CONSTANT, Planet, olivine_conductivity, olivine_expansivity
+from surrogate.simulator.mesh import Mesh
+
+# Everything that keeps NaN a NaN: a diverging run must be seen.
+FAST = {"contract", "reassoc", "nsz", "arcp"}
+
+
+class Rheology(NamedTuple):
+    """Arrhenius law ln(eta / eta_ref) = enthalpy / T - offset, row by row.
+
+    Attributes
+    ----------
+    enthalpy : array, shape (radial cells,)
+        (E + P V) / R, in the unit of temperature.
+    offset : float
+        The same at the reference temperature and pressure, divided by that temperature.
+    contrast : float
+        Logarithm of the ratio to the current minimum at which viscosity is cut.
+    """
+
+    enthalpy: np.ndarray
+    offset: float
+    contrast: float
+
+
+class Thermal(NamedTuple):
+    """Coefficients of the energy equation and of buoyancy; arrays over rows have shape (radial cells,).
+
+    Attributes
+    ----------
+    buoyancy : float
+        Rayleigh number per unit of temperature.
+    reference_temperature : float
+        Temperature of zero buoyancy.
+    dissipation : float
+        Di, zero where adiabatic heating is off.
+    olivine_conductivity, olivine_expansivity : bool
+        Variable, or constant at the reference value.
+    conductivity_row : array
+        Conductivity at 300 K over its reference value.
+    conductivity_walls : array, shape (2,)
+        The same at the inner and the outer wall.
+    expansivity_row : array
+        Pressure factor of the expansivity over its reference value.
+    depth : array
+        Depth of the cell centres.
+    transition_depth, transition_slope, transition_sharpness, transition_density, transition_work : array
+        One entry a transition: depth at zero absolute temperature, depth per temperature, inverse half width, Rayleigh
+        number of the density step, and the work of lifting it by a mantle thickness over the heat capacity.
+    """
+
+    buoyancy: float
+    reference_temperature: float
+    dissipation: float
+    olivine_conductivity: bool
+    olivine_expansivity: bool
+    conductivity_row: np.ndarray
+    conductivity_walls: np.ndarray
+    expansivity_row: np.ndarray
+    depth: np.ndarray
+    transition_depth: np.ndarray
+    transition_slope: np.ndarray
+    transition_sharpness: np.ndarray
+    transition_density: np.ndarray
+    transition_work: np.ndarray
+
+
+def planet_rheology(mesh: Mesh, parameters: Parameters, planet: Planet, contrast: float) -> Rheology:
+    """Arrhenius diffusion creep of a run, cut at `contrast` times the smallest viscosity."""
+    depth = (mesh.faces[-1] - mesh.centres) * planet.mantle_thickness
+    enthalpy = parameters.activation_energy + planet.pressure(depth) * parameters.activation_volume
+    reference = parameters.activation_energy + planet.rheology_reference_pressure * parameters.activation_volume
+    offset = reference / (GAS_CONSTANT * planet.rheology_reference_temperature)
+    return Rheology(enthalpy / GAS_CONSTANT, offset, float(np.log(contrast)))
+
+
+def planet_thermal(mesh: Mesh, parameters: Parameters, planet: Planet, physics: Physics) -> Thermal:
+    """Coefficients of the extended Boussinesq equations of a run."""
+    length = planet.mantle_thickness
+    depth = mesh.faces[-1] - mesh.centres
+    pressure = planet.pressure(depth * length)
+    walls = planet.pressure(np.array([length, 0.0]))
+    weight = planet.mantle_density * planet.gravity  # Pa per m of depth
+    transitions = planet.phase_transitions if physics.phase_transitions else ()
+    viscous = planet.diffusivity * parameters.reference_viscosity / length**3
+    return Thermal(
+        buoyancy=planet.rayleigh_number(parameters.reference_viscosity) / planet.temperature_scale,
+        reference_temperature=planet.surface_temperature,
+        dissipation=planet.dissipation_number if physics.adiabatic_heating else 0.0,
+        olivine_conductivity=physics.conductivity == "olivine",
+        olivine_expansivity=physics.expansivity == "olivine",
+        conductivity_row=np.asarray(olivine_conductivity(300.0, pressure)) / planet.conductivity,
+        conductivity_walls=np.asarray(olivine_conductivity(300.0, walls)) / planet.conductivity,
+        expansivity_row=olivine_expansivity(1.0, pressure) / olivine_expansivity(1.0, 0.0) / planet.expansivity,
+        depth=depth,
+        transition_depth=np.array(
+            [(step.pressure - step.clapeyron_slope * step.temperature) / weight / length for step in transitions]
+        ),
+        transition_slope=np.array([step.clapeyron_slope / weight / length for step in transitions]),
+        transition_sharpness=np.array([2.0 * length / step.width for step in transitions]),
+        transition_density=np.array([step.density_step * planet.gravity / viscous for step in transitions]),
+        transition_work=np.array(
+            [
+                step.density_step * planet.gravity * length / (planet.mantle_density * planet.mantle_heat_capacity)
+                for step in transitions
+            ]
+        ),
+    )
+
+
+def boussinesq_thermal(mesh: Mesh, rayleigh: float) -> Thermal:
+    """Boussinesq fluid with constant properties, for benchmarks: every other term is off."""
+    ones = np.ones(mesh.rows)
+    none = np.empty(0)
+    depth = mesh.faces[-1] - mesh.centres
+    return Thermal(rayleigh, 0.0, 0.0, False, False, ones, np.ones(2), ones, depth, none, none, none, none, none)
+
+
+def heating_profile(mesh: Mesh, parameters: Parameters, planet: Planet, physics: Physics) -> np.ndarray:
+    """Heat production of every row over that of the primitive mantle, shape (radial cells,).
+
+    The mantle is depleted by what the crust holds. With ``crust_heating: enriched`` the crust holds
+    `crustal_enrichment` times the concentration of the mantle below and the volume mean is exactly one: the share
+    of the crust differs between the sphere and the cylinder, so the profile is normalised on the mesh.
+    """
+    if physics.crust_heating == "none":
+        return np.full(mesh.rows, planet.mantle_depletion(parameters.crustal_enrichment))
+    depth_of_top = (mesh.faces[-1] - mesh.faces[1:]) * planet.mantle_thickness
+    covered = np.clip((planet.crust_thickness - depth_of_top) / (mesh.thickness * planet.mantle_thickness), 0.0, 1.0)
+    profile = 1.0 + (parameters.crustal_enrichment - 1.0) * covered
+    return profile / (mesh.volume @ profile / mesh.volume.sum())
+
+
+@njit(cache=True, fastmath=FAST)
+def arrhenius(temperature, rheology, log_viscosity):
+    """Fill ln(eta / eta_ref), shape (radial cells, angular cells); returns its minimum."""
+    rows, columns = temperature.shape
+    lowest = np.inf
+    for i in range(rows):
+        enthalpy = rheology.enthalpy[i]
+        for j in range(columns):
+            value = enthalpy / temperature[i, j] - rheology.offset
+            log_viscosity[i, j] = value
+            lowest = min(lowest, value)
+    highest = lowest + rheology.contrast
+    for i in range(rows):
+        for j in range(columns):
+            log_viscosity[i, j] = min(log_viscosity[i, j], highest)
+    return lowest
+
+
+@njit(cache=True, fastmath=FAST)
+def conductivity_factor(temperature):
+    """(300 K / T)^0.48 of the olivine conductivity law."""
+    return np.exp(-0.48 * np.log(temperature / 300.0))
+
+
+@njit(cache=True, fastmath=FAST)
+def phase_state(temperature, thermal, buoyancy, stiffness, lapse, phase, phase_slope, phase_work):
+    """Fill the buoyancy and the latent heat of the phase transitions.
+
+    The latent heat of a transition with phase function G(x), x the depth below where it stands at the local
+    temperature, is proportional to T DG/Dt. With F the integral of G over x and s the depth per temperature,
+
+        T DG/Dt = D(T G + F / s)/Dt + G u_r / s,
+
+    the change of a function of state, which the energy step conserves, and a term that is exactly the work of the
+    transition's buoyancy. Discretised so, transitions and dissipation balance, as they do in the equations.
+
+    Parameters
+    ----------
+    temperature : array, shape (radial cells, angular cells)
+    thermal : Thermal
+    buoyancy : array, shape (radial cells, angular cells)
+        Minus the weight of the denser phases.
+    stiffness : array, shape (radial cells, angular cells)
+        Derivative of `buoyancy` by temperature.
+    lapse : array, shape (radial cells, angular cells)
+        Cooling per height of rising material, by latent heat.
+    phase, phase_slope : array, shape (radial cells, angular cells)
+        The function of state, in units of temperature, and its derivative by temperature.
+    phase_work : array, shape (radial cells, angular cells)
+        Heating rate per rising velocity.
+    """
+    rows, columns = temperature.shape
+    phase[:, :] = 0.0
+    phase_slope[:, :] = 0.0
+    phase_work[:, :] = 0.0
+    buoyancy[:, :] = 0.0
+    stiffness[:, :] = 0.0
+    lapse[:, :] = 0.0
+    for n in range(thermal.transition_depth.size):
+        sharpness = thermal.transition_sharpness[n]
+        work = thermal.transition_work[n]
+        slope = thermal.transition_slope[n]
+        weight = thermal.transition_density[n]
+        for i in range(rows):
+            for j in range(columns):
+                excess = thermal.depth[i] - thermal.transition_depth[n] - slope * temperature[i, j]
+                scaled = excess * sharpness
+                share = 0.0
+                if scaled > 12.0:
+                    share = 1.0
+                    phase[i, j] += work * (slope * temperature[i, j] + excess)
+                elif scaled > -12.0:
+                    decay = np.exp(-2.0 * abs(scaled))
+                    share = 1.0 / (1.0 + decay) if scaled > 0.0 else decay / (1.0 + decay)
+                    integral = max(excess, 0.0) + 0.5 / sharpness * np.log1p(decay)
+                    phase[i, j] += work * (slope * share * temperature[i, j] + integral)
+                    narrow = 2.0 * share * (1.0 - share) * sharpness
+                    cooling = work * slope * narrow * temperature[i, j]
+                    phase_slope[i, j] -= cooling * slope
+                    lapse[i, j] += cooling
+                    stiffness[i, j] += weight * slope * narrow
+                buoyancy[i, j] -= weight * share
+                phase_work[i, j] += work * share
+
+
+@njit(cache=True, fastmath=FAST)
+def settle_phases(temperature, phase, phase_slope, counted, mesh):
+    """Heat the cells by what the phases have changed beyond their linear estimate; returns that heat.
+
+    The energy step counts latent heat with the function of state linear in temperature. What it missed is given
+    to the same cell here, so that in the long run every transition releases exactly its heat.
+
+    Parameters
+    ----------
+    temperature : array, shape (radial cells, angular cells)
+        Changed in place.
+    phase, phase_slope : array, shape (radial cells, angular cells)
+        From :func:`phase_state`, at `temperature` before the change.
+    counted : array, shape (radial cells, angular cells)
+        What `phase` was when heat was last counted; brought up to date.
+    """
+    rows, columns = temperature.shape
+    total = 0.0
+    for i in range(rows):
+        row = 0.0
+        for j in range(columns):
+            warming = (phase[i, j] - counted[i, j]) / (1.0 - phase_slope[i, j])
+            temperature[i, j] += warming
+            counted[i, j] += warming
+            row += warming
+        total += row * mesh.volume[i]
+    return total
+
+
+@njit(cache=True, fastmath=FAST)
+def thermal_coefficients(temperature, inner, outer, thermal, mesh, buoyancy, conductance_r, conductance_t, capacity,
+                         adiabatic, phase_slope, stiffness, lapse):  # fmt: skip
+    """Fill what the temperature field makes of the material, to be held over one Stokes step.
+
+    Parameters
+    ----------
+    temperature : array, shape (radial cells, angular cells)
+    inner, outer : float
+        Wall temperatures.
+    thermal : Thermal
+    mesh : Mesh
+    buoyancy : array, shape (radial cells, angular cells)
+        Radial body force of the thermal expansion is added.
+    conductance_r : array, shape (radial cells + 1, angular cells)
+        Heat through a radial face per unit gradient: conductivity times face length.
+    conductance_t : array, shape (radial cells, angular cells + 1)
+        Heat through an angular face per unit temperature difference; zero at insulating sides.
+    capacity : array, shape (radial cells, angular cells)
+        Heat capacity with the latent heat of transitions, over the plain one.
+    adiabatic : array, shape (radial cells, angular cells)
+        Cooling rate per temperature and rising velocity, Di alpha.
+    phase_slope : array, shape (radial cells, angular cells)
+        From :func:`phase_state`.
+    stiffness, lapse : array, shape (radial cells, angular cells)
+        In: the parts of the phases. Out: derivative of the whole force by temperature, whole cooling per height.
+    """
+    rows, columns = temperature.shape
+    conductivity = np.ones((rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            value = temperature[i, j]
+            expansivity = 1.0
+            if thermal.olivine_expansivity:
+                expansivity = thermal.expansivity_row[i] * (3.15e-5 + 1.02e-8 * value - 0.76 / (value * value))
+            buoyancy[i, j] += thermal.buoyancy * expansivity * (value - thermal.reference_temperature)
+            adiabatic[i, j] = thermal.dissipation * expansivity
+            capacity[i, j] = 1.0 - phase_slope[i, j]
+            stiffness[i, j] += thermal.buoyancy * expansivity
+            lapse[i, j] = (lapse[i, j] + adiabatic[i, j] * value) / capacity[i, j]
+    if thermal.olivine_conductivity:
+        for i in range(rows):
+            for j in range(columns):
+                conductivity[i, j] = thermal.conductivity_row[i] * conductivity_factor(temperature[i, j])
+    wall_inner = 1.0
+    wall_outer = 1.0
+    if thermal.olivine_conductivity:
+        wall_inner = thermal.conductivity_walls[0] * conductivity_factor(inner)
+        wall_outer = thermal.conductivity_walls[1] * conductivity_factor(outer)
+    for i in range(1, rows):
+        weight = mesh.face_weight[i]
+        length = mesh.face_metric[i] * mesh.step
+        for j in range(columns):
+            conductance_r[i, j] = length * (weight * conductivity[i - 1, j] + (1.0 - weight) * conductivity[i, j])
+    for j in range(columns):
+        conductance_r[0, j] = 0.5 * mesh.face_metric[0] * mesh.step * (wall_inner + conductivity[0, j])
+        conductance_r[rows, j] = 0.5 * mesh.face_metric[rows] * mesh.step * (wall_outer + conductivity[rows - 1, j])
+    for i in range(rows):
+        factor = mesh.thickness[i] / (mesh.centre_metric[i] * mesh.step)
+        for j in range(1, columns):
+            conductance_t[i, j] = 0.5 * factor * (conductivity[i, j - 1] + conductivity[i, j])
+        side = 0.5 * factor * (conductivity[i, 0] + conductivity[i, columns - 1]) if mesh.periodic else 0.0
+        conductance_t[i, 0] = side
+        conductance_t[i, columns] = side

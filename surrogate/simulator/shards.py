@@ -1,0 +1,167 @@
+"""Many runs side by side, one process a core; a run that is already there is not made again."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from surrogate.config import SimulatorSettings
+from surrogate.fields import FieldError, open_netcdf, write_netcdf
+from surrogate.parameters import Parameters
+from surrogate.planet import MARS, Planet
+from surrogate.simulator.evolution import SimulationError, run_key, simulate
+
+COLUMNS = ("simulation", "file", "status", "reason", "cpu_seconds", "steps", "snapshots", "end_time")
+"""Columns of the table of a shard: end_time in Gyr."""
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def run_path(folder: str | os.PathLike[str], number: int) -> Path:
+    """File of a run: ``run_00012.nc``."""
+    return Path(folder) / f"run_{number:05d}.nc"
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    # A worker imports NumPy before any of its own code runs, so the limit has to stand in the environment it inherits:
+    # the small matrix products of the Stokes solver get slower, not faster, with threads.
+    saved = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _row(number: int, path: Path, run: xr.Dataset) -> dict[str, Any]:
+    attributes = run.attrs
+    return {
+        "simulation": number,
+        "file": path.name,
+        "status": str(attributes["status"]),
+        "reason": str(attributes["reason"]),
+        "cpu_seconds": round(float(attributes["cpu_seconds"]), 3),
+        "steps": int(attributes["steps"]),
+        "snapshots": run.sizes["time"],
+        "end_time": float(run.time[-1]),
+    }
+
+
+def _existing(number: int, path: Path, key: str) -> dict[str, Any] | None:
+    """Row of a finished run with this key, or None where there is none, or a broken one."""
+    if not path.exists():
+        return None
+    try:
+        with open_netcdf(path) as run:
+            return _row(number, path, run) if run.attrs.get("key") == key else None
+    except (FieldError, OSError, KeyError):
+        return None
+
+
+def _work(
+    number: int, parameters: Parameters, settings: SimulatorSettings, planet: Planet, seed: int, path: Path
+) -> dict[str, Any]:
+    """Make one run and write it; every failure becomes a row."""
+    start = time.process_time()
+    try:
+        run = simulate(parameters, settings, planet, seed, number)
+        write_netcdf(run, path)
+        return _row(number, path, run)
+    except (SimulationError, FieldError, OSError, ArithmeticError, ValueError, MemoryError) as error:
+        path.unlink(missing_ok=True)  # an older run of that name belongs to other settings
+        return {
+            "simulation": number,
+            "file": "",
+            "status": "failed",
+            "reason": f"{type(error).__name__}: {error}" if not isinstance(error, SimulationError) else str(error),
+            "cpu_seconds": round(time.process_time() - start, 3),
+            "steps": 0,
+            "snapshots": 0,
+            "end_time": 0.0,
+        }
+
+
+def run_shard(
+    runs: Sequence[tuple[int, Parameters]],
+    settings: SimulatorSettings,
+    planet: Planet = MARS,
+    seed: int = 2108,
+    folder: str | os.PathLike[str] = ".",
+    workers: int = 1,
+    progress: Callable[[str], None] | None = None,
+) -> pd.DataFrame:
+    """Make the runs of a shard that do not exist yet.
+
+    Parameters
+    ----------
+    runs : sequence of (number, Parameters)
+    settings : SimulatorSettings
+    planet : Planet
+    seed : int
+        Of the initial perturbations.
+    folder : path
+        Gets ``run_00012.nc`` and so on, each whole or absent.
+    workers : int
+        Processes. One runs in this process.
+    progress : callable, optional
+        Told one line per run.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per run, in the order of `runs`, with the columns of :data:`COLUMNS`. ``status`` is "done", "short" (the
+        limit of steps came first; what there is was kept) or "failed" with a ``reason`` and no file.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tell = progress or (lambda line: None)
+    rows: dict[int, dict[str, Any]] = {}
+    waiting = []
+    for number, parameters in runs:
+        path = run_path(folder, number)
+        row = _existing(number, path, run_key(parameters, settings, planet, seed, number))
+        if row is None:
+            waiting.append((number, parameters, settings, planet, seed, path))
+        else:
+            rows[number] = row
+    if rows:
+        tell(f"{len(rows)} of {len(runs)} runs are already there")
+
+    def finish(row: dict[str, Any]) -> None:
+        rows[row["simulation"]] = row
+        tell(
+            f"run {row['simulation']:5d} {row['status']:6s} {row['steps']:7d} steps {row['cpu_seconds']:7.1f} s "
+            f"({len(rows)}/{len(runs)}) {row['reason']}".rstrip()
+        )
+
+    if workers <= 1 or len(waiting) <= 1:
+        for job in waiting:
+            finish(_work(*job))
+    else:
+        with _single_threaded():
+            context = multiprocessing.get_context("spawn")
+            pool = ProcessPoolExecutor(min(workers, len(waiting)), mp_context=context)
+            try:
+                for future in as_completed([pool.submit(_work, *job) for job in waiting]):
+                    finish(future.result())
+            except BaseException:
+                for process in list(pool._processes.values()):
+                    process.terminate()  # Ctrl-C: the runs under way are lost, finished ones are on disk
+                raise
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+    return pd.DataFrame([rows[number] for number, _ in runs], columns=list(COLUMNS))

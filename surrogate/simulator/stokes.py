@@ -1,0 +1,515 @@
+r"""Stokes flow on the staggered mesh, solved for the discrete streamfunction.
+
+Fluxes through the faces of a cell are differences of the streamfunction psi at its corners, so the velocity is
+free of divergence to round-off whatever the tolerance of the solver:
+
+.. math:: u_r = \frac{1}{r} \partial_\theta \psi, \qquad u_\theta = -\partial_r \psi .
+
+The discrete dissipation, a sum over cells of 4 eta e_rr^2 and over corners of eta (2 e_rt)^2 times their volumes, is a
+positive definite quadratic form of psi; its minimum under the work of buoyancy is the flow. It is solved by conjugate
+gradients without a matrix; the preconditioner is the same operator for a viscosity that depends on radius only, which
+separates into one pentadiagonal system in radius for each angular mode.
+
+psi = 0 on the walls: closed sides, or, in a full annulus with free-slip walls, the choice of the rigid rotation.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+from numba import njit
+
+from surrogate.simulator.mesh import Mesh
+from surrogate.simulator.properties import FAST
+
+
+class Stencil(NamedTuple):
+    """Coefficients of the strain rates of psi.
+
+    Attributes
+    ----------
+    low, high : array, shape (radial cells,)
+        e_rr of cell i is high (psi at its outer corners) - low (psi at its inner corners), each differenced in angle.
+    below, above, sideways : array, shape (radial cells + 1,)
+        Shear 2 e_rt at corner row i: below psi[i-1] + above psi[i+1] + sideways (psi[j-1] + psi[j+1] - 2 psi)
+        - (below + above) psi[i].
+    cell_volume, corner_volume : array, shapes (radial cells,), (radial cells + 1,)
+        Quadrature weights; zero at free-slip walls.
+    modes : array, shape (unknown columns, unknown columns)
+        Orthonormal angular modes, one a column.
+    eigenvalues : array, shape (unknown columns,)
+        Of minus the second angular difference, for each mode.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    below: np.ndarray
+    above: np.ndarray
+    sideways: np.ndarray
+    cell_volume: np.ndarray
+    corner_volume: np.ndarray
+    modes: np.ndarray
+    eigenvalues: np.ndarray
+
+
+def make_stencil(mesh: Mesh, inner_no_slip: bool = False, outer_no_slip: bool = False) -> Stencil:
+    """Prepare the operator; walls are free-slip unless said otherwise.
+
+    Raises
+    ------
+    ValueError
+        For a full annulus with a no-slip wall, where psi differs between the walls.
+    """
+    if mesh.periodic and (inner_no_slip or outer_no_slip):
+        raise ValueError("a full annulus needs free slip on both walls")
+    rows, columns = mesh.rows, mesh.columns
+    low = 1.0 / (mesh.face_metric[:-1] * mesh.step * mesh.thickness)
+    high = 1.0 / (mesh.face_metric[1:] * mesh.step * mesh.thickness)
+    inverse = 1.0 / (mesh.centre_metric * mesh.thickness)
+    below = np.zeros(rows + 1)
+    above = np.zeros(rows + 1)
+    below[1:] = -mesh.face_metric[1:] / mesh.spacing[1:] * inverse
+    above[:-1] = -mesh.face_metric[:-1] / mesh.spacing[:-1] * inverse
+    corner_volume = mesh.face_metric * mesh.spacing * mesh.step
+    corner_volume[0] *= inner_no_slip
+    corner_volume[-1] *= outer_no_slip
+    count = np.arange(columns)
+    if mesh.periodic:
+        order = (count + 1) // 2
+        phase = 2 * np.pi * np.outer(count, order) / columns
+        modes = np.where((count % 2 == 1) & (2 * order < columns), np.sin(phase), np.cos(phase))
+        modes /= np.linalg.norm(modes, axis=0)
+        eigenvalues = (2 * np.sin(np.pi * order / columns)) ** 2
+    else:
+        order = count[1:]
+        modes = np.sqrt(2.0 / columns) * np.sin(np.pi * np.outer(order, order) / columns)
+        eigenvalues = (2 * np.sin(np.pi * order / columns / 2)) ** 2
+    return Stencil(
+        low, high, below, above, 1.0 / (mesh.face_metric * mesh.step) ** 2, 4.0 * mesh.volume, corner_volume,
+        np.ascontiguousarray(modes), eigenvalues,
+    )  # fmt: skip
+
+
+@njit(cache=True, fastmath=FAST)
+def viscosity_weights(log_viscosity, stencil, periodic, cell_weight, corner_weight, cell_mean, corner_mean):
+    """Fill viscosity times volume in cells and at corners, and the lateral log-means of the viscosity alone.
+
+    At a corner the viscosity is the geometric mean of the cells around it (the best of the usual means).
+
+    Parameters
+    ----------
+    log_viscosity : array, shape (radial cells, angular cells)
+    cell_weight, corner_weight : array, shapes (radial cells, angular cells), (radial cells + 1, angular cells + 1)
+    cell_mean, corner_mean : array, shapes (radial cells,), (radial cells + 1,)
+    """
+    rows, columns = log_viscosity.shape
+    for i in range(rows):
+        total = 0.0
+        for j in range(columns):
+            total += log_viscosity[i, j]
+            cell_weight[i, j] = stencil.cell_volume[i] * np.exp(log_viscosity[i, j])
+        cell_mean[i] = np.exp(total / columns)
+    first = 0 if periodic else 1
+    for i in range(rows + 1):
+        inner = max(i - 1, 0)
+        outer = min(i, rows - 1)
+        volume = stencil.corner_volume[i]
+        total = 0.0
+        corner_weight[i, 0] = 0.0
+        corner_weight[i, columns] = 0.0
+        if volume == 0.0:
+            corner_weight[i, :] = 0.0
+            corner_mean[i] = 0.0
+            continue
+        for j in range(1, columns):
+            value = 0.25 * (log_viscosity[inner, j - 1] + log_viscosity[outer, j - 1]
+                            + log_viscosity[inner, j] + log_viscosity[outer, j])  # fmt: skip
+            total += value
+            corner_weight[i, j] = volume * np.exp(value)
+        if periodic:
+            value = 0.25 * (log_viscosity[inner, columns - 1] + log_viscosity[outer, columns - 1]
+                            + log_viscosity[inner, 0] + log_viscosity[outer, 0])  # fmt: skip
+            total += value
+            corner_weight[i, 0] = volume * np.exp(value)
+            corner_weight[i, columns] = corner_weight[i, 0]
+        corner_mean[i] = np.exp(total / (columns - first))
+
+
+@njit(cache=True)
+def spread(unknowns, periodic, psi):
+    """Copy the unknowns, shape (radial cells - 1, unknown columns), into padded psi; walls and closed sides stay 0."""
+    count, width = unknowns.shape
+    first = 1 if periodic else 2
+    for i in range(count):
+        for j in range(width):
+            psi[i + 1, j + first] = unknowns[i, j]
+        if periodic:
+            psi[i + 1, 0] = unknowns[i, width - 1]
+            psi[i + 1, width + 1] = unknowns[i, 0]
+            psi[i + 1, width + 2] = unknowns[i, 1]
+
+
+@njit(cache=True, fastmath=FAST)
+def stresses(psi, stencil, cell_weight, corner_weight, periodic, normal, shear):
+    """Fill viscosity times volume times strain rate: 4 eta e_rr V in cells, eta 2 e_rt V at corners (padded)."""
+    rows, columns = cell_weight.shape
+    for i in range(rows):
+        low = stencil.low[i]
+        high = stencil.high[i]
+        for j in range(columns):
+            normal[i, j + 1] = cell_weight[i, j] * (
+                high * (psi[i + 1, j + 2] - psi[i + 1, j + 1]) - low * (psi[i, j + 2] - psi[i, j + 1])
+            )
+        normal[i, 0] = normal[i, columns] if periodic else 0.0
+    for i in range(rows + 1):
+        below = stencil.below[i]
+        above = stencil.above[i]
+        side = stencil.sideways[i]
+        centre = -below - above - 2.0 * side
+        under = max(i - 1, 0)  # at the walls psi is zero, so the row itself may stand for the one beyond
+        over = min(i + 1, rows)
+        for j in range(columns + 1):
+            shear[i, j + 1] = corner_weight[i, j] * (
+                above * psi[over, j + 1] + below * psi[under, j + 1] + centre * psi[i, j + 1]
+                + side * (psi[i, j] + psi[i, j + 2])
+            )  # fmt: skip
+        shear[i, 0] = shear[i, columns] if periodic else 0.0
+
+
+@njit(cache=True, fastmath=FAST)
+def apply_operator(unknowns, stencil, cell_weight, corner_weight, drag, periodic, psi, normal, shear, result):
+    """Fill result = K unknowns, shapes (radial cells - 1, unknown columns); psi, normal, shear are work space."""
+    spread(unknowns, periodic, psi)
+    stresses(psi, stencil, cell_weight, corner_weight, periodic, normal, shear)
+    count, width = unknowns.shape
+    first = 1 if periodic else 2
+    for row in range(count):
+        i = row + 1
+        high = stencil.high[i - 1]
+        low = stencil.low[i]
+        from_below = stencil.above[i - 1]
+        from_above = stencil.below[i + 1]
+        side = stencil.sideways[i]
+        centre = -stencil.below[i] - stencil.above[i] - 2.0 * side
+        for column in range(width):
+            c = column + first
+            result[row, column] = (
+                high * (normal[i - 1, c - 1] - normal[i - 1, c]) + low * (normal[i, c] - normal[i, c - 1])
+                + from_below * shear[i - 1, c] + from_above * shear[i + 1, c] + centre * shear[i, c]
+                + side * (shear[i, c - 1] + shear[i, c + 1])
+                + drag[i, c - 1] * (psi[i, c] - psi[i, c - 1]) - drag[i, c] * (psi[i, c + 1] - psi[i, c])
+            )  # fmt: skip
+
+
+@njit(cache=True, fastmath=FAST)
+def factorise(stencil, cell_mean, corner_mean, drag, factors):
+    """Fill the L D L^T factors, shape (3, radial cells - 1, modes), of the operator for a viscosity of radius only.
+
+    factors[0] is 1 / D, factors[1] and factors[2] are the two lower diagonals of L.
+    """
+    rows = cell_mean.size
+    count = rows - 1
+    modes = stencil.eigenvalues.size
+    for row in range(count):
+        i = row + 1
+        c = cell_mean[i - 1] * stencil.cell_volume[i - 1]
+        d = cell_mean[i] * stencil.cell_volume[i]
+        diagonal_cells = c * stencil.high[i - 1] ** 2 + d * stencil.low[i] ** 2 + np.mean(drag[i, 1:-1])
+        next_cells = -d * stencil.low[i] * stencil.high[i]
+        inner = corner_mean[i - 1] * stencil.corner_volume[i - 1]
+        here = corner_mean[i] * stencil.corner_volume[i]
+        outer = corner_mean[i + 1] * stencil.corner_volume[i + 1]
+        diagonal_walls = inner * stencil.above[i - 1] ** 2 + outer * stencil.below[i + 1] ** 2
+        centre = -stencil.below[i] - stencil.above[i]
+        centre_next = -stencil.below[i + 1] - stencil.above[i + 1]
+        second = outer * stencil.below[i + 1] * stencil.above[i + 1] if row + 2 < count else 0.0
+        for k in range(modes):
+            s = stencil.eigenvalues[k]
+            corner = centre - s * stencil.sideways[i]
+            corner_next = centre_next - s * stencil.sideways[i + 1]
+            diagonal = s * diagonal_cells + here * corner * corner + diagonal_walls
+            first = s * next_cells + here * corner * stencil.above[i] + outer * corner_next * stencil.below[i + 1]
+            if row > 0:
+                one = factors[1, row - 1, k]
+                diagonal -= one * one / factors[0, row - 1, k]
+                first -= factors[2, row - 1, k] * one / factors[0, row - 1, k]
+            if row > 1:
+                two = factors[2, row - 2, k]
+                diagonal -= two * two / factors[0, row - 2, k]
+            inverse = 1.0 / diagonal
+            factors[0, row, k] = inverse
+            factors[1, row, k] = first * inverse
+            factors[2, row, k] = second * inverse
+
+
+@njit(cache=True, fastmath=FAST)
+def precondition(residual, stencil, factors, work, result):
+    """Fill result = M^-1 residual, both of shape (radial cells - 1, unknown columns)."""
+    np.dot(residual, stencil.modes, work)
+    count, modes = work.shape
+    for k in range(modes):
+        work[1, k] -= factors[1, 0, k] * work[0, k]
+    for row in range(2, count):
+        for k in range(modes):
+            work[row, k] -= factors[1, row - 1, k] * work[row - 1, k] + factors[2, row - 2, k] * work[row - 2, k]
+    for k in range(modes):
+        work[count - 1, k] *= factors[0, count - 1, k]
+        work[count - 2, k] = (
+            work[count - 2, k] * factors[0, count - 2, k] - factors[1, count - 2, k] * work[count - 1, k]
+        )
+    for row in range(count - 3, -1, -1):
+        for k in range(modes):
+            work[row, k] = (work[row, k] * factors[0, row, k] - factors[1, row, k] * work[row + 1, k]
+                            - factors[2, row, k] * work[row + 2, k])  # fmt: skip
+    np.dot(work, stencil.modes.T, result)
+
+
+@njit(cache=True, fastmath=FAST)
+def _dot(a, b):
+    total = 0.0
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            total += a[i, j] * b[i, j]
+    return total
+
+
+@njit(cache=True, fastmath=FAST)
+def conjugate_gradients(load, solution, stencil, cell_weight, corner_weight, drag, factors, periodic, tolerance, limit):
+    """Improve `solution` in place until its energy-norm error is `tolerance` of the norm of the flow.
+
+    Parameters
+    ----------
+    load, solution : array, shape (radial cells - 1, unknown columns)
+    drag : array, shape (radial cells + 1, angular cells + 2)
+        From :func:`stratification_drag`.
+    tolerance : float
+        The error is measured by the preconditioner, sqrt(r M^-1 r) against sqrt(load . solution); the plain residual
+        would be ruled by the stiff lid.
+    limit : int
+        Largest number of iterations.
+
+    Returns
+    -------
+    int
+        Iterations, or -1 if the tolerance was not met.
+    """
+    rows, columns = cell_weight.shape
+    psi = np.zeros((rows + 1, columns + 3))
+    normal = np.zeros((rows, columns + 2))
+    shear = np.zeros((rows + 1, columns + 3))
+    image = np.empty_like(load)
+    work = np.empty_like(load)
+    preconditioned = np.empty_like(load)
+    apply_operator(solution, stencil, cell_weight, corner_weight, drag, periodic, psi, normal, shear, image)
+    residual = load - image
+    precondition(residual, stencil, factors, work, preconditioned)
+    direction = preconditioned.copy()
+    product = _dot(residual, preconditioned)
+    for iteration in range(limit + 1):
+        if product <= tolerance * tolerance * abs(_dot(load, solution)) or product < 1e-300:
+            return iteration
+        if iteration == limit or not product < np.inf:
+            break
+        apply_operator(direction, stencil, cell_weight, corner_weight, drag, periodic, psi, normal, shear, image)
+        step = product / _dot(direction, image)
+        for i in range(load.shape[0]):
+            for j in range(load.shape[1]):
+                solution[i, j] += step * direction[i, j]
+                residual[i, j] -= step * image[i, j]
+        precondition(residual, stencil, factors, work, preconditioned)
+        previous = product
+        product = _dot(residual, preconditioned)
+        ratio = product / previous
+        for i in range(load.shape[0]):
+            for j in range(load.shape[1]):
+                direction[i, j] = preconditioned[i, j] + ratio * direction[i, j]
+    return -1
+
+
+@njit(cache=True, fastmath=FAST)
+def buoyancy_load(force, mesh, load):
+    """Fill the work of a radial body force per unit of psi, shape (radial cells - 1, unknown columns).
+
+    force : array, shape (radial cells, angular cells)
+    """
+    columns = force.shape[1]
+    count, width = load.shape
+    first = 0 if mesh.periodic else 1
+    for row in range(count):
+        i = row + 1
+        # Half of each cell's force acts on each of its faces: the work is then that of the cell-mean velocity.
+        below = 0.5 * mesh.thickness[i - 1]
+        above = 0.5 * mesh.thickness[i]
+        for column in range(width):
+            right = column + first
+            left = right - 1 if right > 0 else columns - 1
+            load[row, column] = below * (force[i - 1, left] - force[i - 1, right]) + above * (
+                force[i, left] - force[i, right]
+            )
+
+
+@njit(cache=True, fastmath=FAST)
+def stratification_drag(temperature, stiffness, lapse, interval, mesh, drag):
+    """Fill the resistance of a stable stratification to the change of the flow.
+
+    Material that rises by u dt into warmer surroundings makes them cooler, so heavier, at once; with a flow held
+    over dt this would overshoot where dt exceeds the time in which the layer settles (it does at phase transitions).
+    The force is therefore taken at the end of the interval: extrapolated from the last two, less this drag times the
+    change of the flow. A steady flow does not feel it.
+
+    Parameters
+    ----------
+    temperature, stiffness, lapse : array, shape (radial cells, angular cells)
+        The last two from :func:`surrogate.simulator.properties.thermal_coefficients`.
+    interval : float
+        Time over which the flow will be held, times a factor of safety.
+    drag : array, shape (radial cells + 1, angular cells + 2)
+        Per flux through a radial face, padded: face (i, j) is column j + 1. Zero at the walls.
+    """
+    rows, columns = temperature.shape
+    drag[:, :] = 0.0
+    for i in range(rows):
+        below = max(i - 1, 0)
+        above = min(i + 1, rows - 1)
+        height = mesh.faces[above] + mesh.faces[above + 1] - mesh.faces[below] - mesh.faces[below + 1]
+        share = interval * mesh.thickness[i]
+        for j in range(columns):
+            rise = 2.0 * (temperature[above, j] - temperature[below, j]) / height + lapse[i, j]
+            value = share * stiffness[i, j] * max(rise, 0.0)
+            drag[i, j + 1] += value
+            drag[i + 1, j + 1] += value
+    drag[0] = 0.0
+    drag[rows] = 0.0
+    for i in range(1, rows):
+        scale = 0.5 / (mesh.face_metric[i] * mesh.step)
+        for j in range(columns):
+            drag[i, j + 1] *= scale
+        if mesh.periodic:
+            drag[i, 0] = drag[i, columns]
+            drag[i, columns + 1] = drag[i, 1]
+
+
+@njit(cache=True, fastmath=FAST)
+def drag_load(flow, drag, periodic, psi, load):
+    """Add the drag of the previous flow to the load: only a change of the flow is resisted.
+
+    flow, load : array, shape (radial cells - 1, unknown columns); psi is work space.
+    """
+    spread(flow, periodic, psi)
+    count, width = flow.shape
+    first = 1 if periodic else 2
+    for row in range(count):
+        i = row + 1
+        for column in range(width):
+            c = column + first
+            load[row, column] += drag[i, c - 1] * (psi[i, c] - psi[i, c - 1]) - drag[i, c] * (psi[i, c + 1] - psi[i, c])
+
+
+@njit(cache=True, fastmath=FAST)
+def dissipated_heat(psi, stencil, cell_weight, corner_weight, periodic, factor, heat):
+    """Add the viscous dissipation of every cell, times its volume and `factor`, to `heat` (shape of the cells).
+
+    A corner gives equal shares to its cells, so the sum is psi K psi.
+    """
+    rows, columns = cell_weight.shape
+    normal = np.zeros((rows, columns + 2))
+    shear = np.zeros((rows + 1, columns + 3))
+    stresses(psi, stencil, cell_weight, corner_weight, periodic, normal, shear)
+    for i in range(rows + 1):
+        for j in range(columns + 1):
+            weight = corner_weight[i, j]
+            shear[i, j + 1] = shear[i, j + 1] ** 2 / weight if weight > 0.0 else 0.0
+    for i in range(rows):
+        inner = 0.5 if i == 0 else 0.25
+        outer = 0.5 if i == rows - 1 else 0.25
+        for j in range(columns):
+            heat[i, j] += factor * (
+                normal[i, j + 1] ** 2 / cell_weight[i, j]
+                + inner * (shear[i, j + 1] + shear[i, j + 2])
+                + outer * (shear[i + 1, j + 1] + shear[i + 1, j + 2])
+            )
+
+
+@njit(cache=True, fastmath=FAST)
+def fastest_rate(psi, mesh):
+    """Largest number of cells crossed per unit time: max over cells of u_r / dr + u_theta / (r dtheta)."""
+    rows = mesh.thickness.size
+    fastest = 0.0
+    for i in range(rows):
+        radial_low = 1.0 / (mesh.face_metric[i] * mesh.step * mesh.thickness[i])
+        radial_high = 1.0 / (mesh.face_metric[i + 1] * mesh.step * mesh.thickness[i])
+        angular = 1.0 / (mesh.centre_metric[i] * mesh.step * mesh.thickness[i])
+        for j in range(mesh.columns):
+            inner = abs(psi[i, j + 2] - psi[i, j + 1]) * radial_low
+            outer = abs(psi[i + 1, j + 2] - psi[i + 1, j + 1]) * radial_high
+            left = abs(psi[i + 1, j + 1] - psi[i, j + 1])
+            right = abs(psi[i + 1, j + 2] - psi[i, j + 2])
+            fastest = max(fastest, max(inner, outer) + max(left, right) * angular)
+    return fastest
+
+
+def velocity(psi: np.ndarray, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
+    """Face velocities (radial, angular) of padded psi, shapes (rows + 1, columns), (rows, columns + 1)."""
+    corners = psi[:, 1 : mesh.columns + 2]
+    radial = np.diff(corners, axis=1) / (mesh.face_metric[:, None] * mesh.step)
+    angular = -np.diff(corners, axis=0) / mesh.thickness[:, None]
+    return radial, angular
+
+
+def root_mean_square_velocity(psi: np.ndarray, mesh: Mesh) -> float:
+    """Root of the volume mean of the squared speed."""
+    radial, angular = velocity(psi, mesh)
+    square = 0.5 * (radial[1:] ** 2 + radial[:-1] ** 2 + angular[:, 1:] ** 2 + angular[:, :-1] ** 2)
+    return float(np.sqrt(mesh.average(square)))
+
+
+def direct_solution(
+    load: np.ndarray,
+    stencil: Stencil,
+    mesh: Mesh,
+    cell_weight: np.ndarray,
+    corner_weight: np.ndarray,
+    drag: np.ndarray | None = None,
+) -> np.ndarray:
+    """Solve the same discrete equations by banded Cholesky factorisation, assembled independently of the kernels.
+
+    The oracle of the tests, and what a run falls back on when the iteration does not converge.
+
+    Parameters
+    ----------
+    load : array, shape (radial cells - 1, unknown columns)
+
+    Returns
+    -------
+    array, the shape of `load`
+    """
+    rows, columns = cell_weight.shape
+    width = load.shape[1]
+    corners = columns if mesh.periodic else columns + 1
+    around = scipy.sparse.eye(corners, format="csr")
+    following = scipy.sparse.csr_matrix(np.roll(np.eye(corners), 1, axis=1))
+    outer_of = scipy.sparse.diags(stencil.high) @ scipy.sparse.eye(rows, rows + 1, k=1)
+    inner_of = scipy.sparse.diags(stencil.low) @ scipy.sparse.eye(rows, rows + 1)
+    stretch = scipy.sparse.kron(outer_of - inner_of, (following - around)[:columns])
+    radial = scipy.sparse.diags([stencil.below[1:], -stencil.below - stencil.above, stencil.above[:-1]], [-1, 0, 1])
+    laplacian = following + following.T - 2 * around
+    shear = scipy.sparse.kron(radial, around) + scipy.sparse.kron(scipy.sparse.diags(stencil.sideways), laplacian)
+    matrix = stretch.T @ scipy.sparse.diags(cell_weight.ravel()) @ stretch
+    matrix = matrix + shear.T @ scipy.sparse.diags(corner_weight[:, :corners].ravel()) @ shear
+    if drag is not None:
+        turn = scipy.sparse.kron(scipy.sparse.eye(rows + 1), (following - around)[:columns])
+        matrix = matrix + turn.T @ scipy.sparse.diags(drag[:, 1:-1].ravel()) @ turn
+    first = 0 if mesh.periodic else 1
+    inside = (np.arange(1, rows)[:, None] * corners + first + np.arange(width)).T.ravel()  # radius fastest
+    matrix = matrix.tocsr()[inside][:, inside].tocoo()
+    if mesh.periodic:  # the first and last columns meet: no narrow band
+        solution = scipy.sparse.linalg.spsolve(matrix.tocsc(), load.T.ravel())
+        return solution.reshape(width, rows - 1).T.copy()
+    bandwidth = min(2 * (rows - 1), inside.size - 1)
+    band = np.zeros((bandwidth + 1, inside.size))
+    lower = matrix.row >= matrix.col
+    band[matrix.row[lower] - matrix.col[lower], matrix.col[lower]] = matrix.data[lower]
+    return scipy.linalg.solveh_banded(band, load.T.ravel(), lower=True).reshape(width, rows - 1).T.copy()

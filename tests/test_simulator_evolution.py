@@ -1,0 +1,173 @@
+"""A run and a shard: convention, budget, repeatability, failures that end with a reason."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from surrogate.config import Physics, SimulatorSettings
+from surrogate.fields import SERIES, annulus_of, open_netcdf, validate
+from surrogate.parameters import Parameters
+from surrogate.planet import MARS
+from surrogate.simulator import SimulationError, run_key, run_path, run_shard, simulate
+from surrogate.simulator.evolution import Evolution
+
+POINT = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
+SMALL = SimulatorSettings(radial_cells=16, angular_cells=24, snapshots=4, end_time=0.3)
+
+
+@pytest.fixture(scope="module")
+def small_run():
+    return simulate(POINT, SMALL)
+
+
+def test_run_follows_the_convention(small_run):
+    validate(small_run)
+    assert small_run.temperature.dtype == np.float32
+    np.testing.assert_allclose(small_run.time, [0.0, 0.1, 0.2, 0.3])
+    assert set(SERIES) <= set(small_run.data_vars)
+    assert small_run.attrs["status"] == "done"
+
+
+def test_walls_hold_core_and_surface_temperature(small_run):
+    assert np.all(small_run.temperature[:, -1] == np.float32(MARS.surface_temperature))
+    np.testing.assert_allclose(small_run.temperature[:, 0, 0], small_run.core_temperature, rtol=1e-6)
+    assert float(small_run.core_temperature[0]) == MARS.initial_core_temperature
+
+
+def test_mean_temperature_is_the_average_of_the_field(small_run):
+    mean = annulus_of(small_run).average(small_run.temperature.values.astype(float))
+    np.testing.assert_allclose(mean, small_run.mean_temperature, rtol=1e-6)
+
+
+def test_initial_state_has_linear_boundary_layers():
+    run = simulate(POINT, SMALL.model_copy(update={"noise_amplitude": 0.0, "snapshots": 2, "end_time": 0.01}))
+    depth = annulus_of(run).depth
+    profile = run.temperature[0].mean("angle").values
+    interior = (depth > 300e3) & (depth < 1400e3)
+    np.testing.assert_allclose(profile[interior], 1700.0, rtol=1e-6)
+    top = depth <= 300e3
+    np.testing.assert_allclose(profile[top], 250.0 + (1700.0 - 250.0) * depth[top] / 300e3, rtol=1e-6)
+
+
+def test_energy_budget_closes_with_every_term_on(small_run):
+    attributes = small_run.attrs
+    assert attributes["budget_relative_error"] < 1e-10
+    terms = [name for name in attributes if name.startswith("budget_") and name not in
+             ("budget_change", "budget_relative_error", "budget_phase_work")]  # fmt: skip
+    change = float(small_run.mean_temperature[-1] - small_run.mean_temperature[0])
+    np.testing.assert_allclose(sum(attributes[name] for name in terms), change, rtol=1e-4)
+    assert all(attributes[name] != 0 for name in terms)
+
+
+def test_budget_of_one_term_is_what_can_be_computed_by_hand():
+    off = Physics(
+        adiabatic_heating=False, viscous_dissipation=False, core_cooling=False, phase_transitions=False,
+        conductivity="constant", expansivity="constant",
+    )  # fmt: skip
+    run = simulate(POINT, SMALL.model_copy(update={"physics": off}))
+    times = np.linspace(0.0, 0.3, 2001)
+    watts = np.trapezoid(MARS.radiogenic_heating(times), times) * MARS.mantle_depletion(10.0)
+    seconds = 1e9 * 3.15576e7
+    kelvin = watts * seconds * MARS.mantle_density / (MARS.conductivity / MARS.diffusivity)
+    np.testing.assert_allclose(run.attrs["budget_radiogenic_heat"], kelvin, rtol=0.02)
+    assert run.attrs["budget_viscous_dissipation"] == run.attrs["budget_adiabatic_heat"] == 0.0
+    assert float(run.core_temperature[-1]) == MARS.initial_core_temperature
+
+
+def test_dissipation_balances_adiabatic_and_phase_work():
+    run = simulate(POINT, SMALL.model_copy(update={"end_time": 1.5, "radial_cells": 32, "angular_cells": 48}))
+    work = -run.attrs["budget_adiabatic_heat"] - run.attrs["budget_phase_work"]
+    np.testing.assert_allclose(run.attrs["budget_viscous_dissipation"], work, rtol=0.15)
+
+
+def test_same_seed_same_run_other_seed_other_run(small_run):
+    again = simulate(POINT, SMALL, number=7)
+    np.testing.assert_array_equal(again.temperature, small_run.temperature)
+    other = simulate(POINT, SMALL, seed=1)
+    assert not np.array_equal(other.temperature, small_run.temperature)
+
+
+def test_noise_per_run_depends_on_the_number():
+    settings = SMALL.model_copy(update={"noise": "per_run", "snapshots": 2, "end_time": 0.01})
+    first, second = (simulate(POINT, settings, number=number) for number in (1, 2))
+    assert not np.array_equal(first.temperature[0], second.temperature[0])
+    assert run_key(POINT, settings, number=1) != run_key(POINT, settings, number=2)
+
+
+def test_limit_of_steps_keeps_the_snapshots_so_far():
+    run = simulate(POINT, SMALL.model_copy(update={"maximum_steps": 30, "snapshots": 40, "end_time": 4.5}))
+    assert run.attrs["status"] == "short"
+    assert "30 steps" in run.attrs["reason"]
+    assert 2 <= run.sizes["time"] < 40
+
+
+def test_too_few_snapshots_is_an_error_with_a_reason():
+    with pytest.raises(SimulationError, match="2 steps reached only"):
+        simulate(POINT, SMALL.model_copy(update={"maximum_steps": 2, "snapshots": 2, "end_time": 4.5}))
+
+
+def test_not_a_number_ends_the_run_with_a_reason():
+    evolution = Evolution(POINT, SMALL)
+    evolution.layer.temperature[3, 4] = np.nan
+    evolution.run()
+    assert evolution.status == "failed"
+    assert "not finite" in evolution.reason
+
+
+def test_parameters_out_of_range_warn():
+    settings = SMALL.model_copy(update={"snapshots": 2, "end_time": 0.01})
+    with pytest.warns(UserWarning, match="initial_temperature = 1900"):
+        simulate(Parameters(1e21, 3e5, 6e-6, 10.0, 1900.0), settings)
+
+
+def test_crust_heating_keeps_the_heat_of_the_whole_planet():
+    from surrogate.simulator.evolution import planet_mesh
+    from surrogate.simulator.properties import heating_profile
+
+    mesh = planet_mesh(SMALL)
+    enriched = heating_profile(mesh, POINT, MARS, Physics(crust_heating="enriched"))
+    np.testing.assert_allclose(mesh.volume @ enriched, mesh.volume.sum())
+    assert enriched[-1] > 2 * enriched[0]
+    depleted = heating_profile(mesh, POINT, MARS, Physics())
+    np.testing.assert_allclose(depleted, MARS.mantle_depletion(10.0))
+
+
+def test_shard_writes_skips_and_reports(tmp_path):
+    settings = SMALL.model_copy(update={"maximum_steps": 150, "snapshots": 6, "end_time": 0.3})
+    stuck = Parameters(1e19, 5e5, 4e-6, 1.0, 1800.0)  # needs far more steps than it may take
+    runs = [(3, POINT), (4, stuck)]
+    lines = []
+    table = run_shard(runs, settings, folder=tmp_path, progress=lines.append)
+    assert list(table.simulation) == [3, 4]
+    assert table.status[0] == "done"
+    assert table.status[1] in ("short", "failed")
+    assert len(lines) == 2
+    with open_netcdf(run_path(tmp_path, 3)) as run:
+        assert run.attrs["key"] == run_key(POINT, settings)
+    before = run_path(tmp_path, 3).stat().st_mtime_ns
+    again = run_shard(runs, settings, folder=tmp_path)
+    assert run_path(tmp_path, 3).stat().st_mtime_ns == before
+    pd.testing.assert_series_equal(again.status, table.status)
+
+
+def test_shard_makes_a_broken_or_foreign_file_again(tmp_path):
+    settings = SMALL.model_copy(update={"snapshots": 2, "end_time": 0.02})
+    run_path(tmp_path, 0).write_bytes(b"not a NetCDF file")
+    table = run_shard([(0, POINT)], settings, folder=tmp_path)
+    assert table.status[0] == "done"
+    changed = settings.model_copy(update={"end_time": 0.03})
+    table = run_shard([(0, POINT)], changed, folder=tmp_path)
+    assert table.end_time[0] == 0.03
+
+
+def test_shard_in_processes_gives_the_same_files(tmp_path):
+    settings = SMALL.model_copy(update={"snapshots": 2, "end_time": 0.05})
+    runs = [(0, POINT), (1, Parameters(1e20, 2e5, 6e-6, 10.0, 1650.0))]
+    run_shard(runs, settings, folder=tmp_path / "one")
+    run_shard(runs, settings, folder=tmp_path / "two", workers=2)
+    for number, _ in runs:
+        with (
+            open_netcdf(run_path(tmp_path / "one", number)) as one,
+            open_netcdf(run_path(tmp_path / "two", number)) as two,
+        ):
+            np.testing.assert_array_equal(one.temperature, two.temperature)
