@@ -14,17 +14,18 @@ from PIL import Image
 
 from surrogate.diagnostics import title_of
 from surrogate.fields import annulus_of
-from surrogate.files import atomic
 from surrogate.figures.annulus import draw_field, field_bar
 from surrogate.figures.style import (
     DIFFERENCE,
     PAGE,
     TEMPERATURE,
+    column_heading,
     difference_norm,
     new_figure,
     styled,
     temperature_norm,
 )
+from surrogate.files import atomic
 
 FRAMES_PER_SECOND = 10
 
@@ -66,17 +67,17 @@ def _frames(
         error = number > len(names)
         norm, colours = (difference, DIFFERENCE) if error else (temperature, TEMPERATURE)
         meshes.append(draw_field(panel, values[0], annulus, norm, colours))
-        panel.set_title(headings[number])
+        column_heading(panel, headings[number])
     field_bar(figure, list(axes[: 1 + len(names)]), temperature, TEMPERATURE, "temperature [K]", location="bottom",
               shrink=0.6, aspect=35)  # fmt: skip
     field_bar(figure, list(axes[1 + len(names) :]), difference, DIFFERENCE, "difference [K]", extend="both",
               location="bottom", shrink=0.8, aspect=25)  # fmt: skip
-    heading = figure.suptitle(" ")
+    caption = figure.suptitle(" ")
     for number, time in enumerate(truth["time"].values):
         for mesh, values in zip(meshes, series, strict=True):
             field = values[number]
             mesh.set_array(np.concatenate([field[:, :1], field, field[:, -1:]], axis=1))
-        heading.set_text(f"{title + ', ' if title else ''}{time:.2f} Gyr")
+        caption.set_text(f"{title + ', ' if title else ''}{time:.2f} Gyr")
         canvas.draw()
         if number == 0:
             figure.set_layout_engine("none")  # the parts must not move from frame to frame

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import Colormap, Normalize
+from matplotlib.colors import Colormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
@@ -73,9 +73,29 @@ def field_bar(
     colour_map: Colormap,
     label: str,
     extend: str = "neither",
+    gap: float = 0.14,
     **keywords: Any,
 ) -> None:
-    """Add one colour bar beside or below `axes`, an Axes or several."""
-    mappable = ScalarMappable(norm, colour_map)
-    bar = figure.colorbar(mappable, ax=axes, extend=extend, label=label, **{"aspect": 25, "pad": 0.02, **keywords})
+    """Add one colour bar beside or below `axes`, an Axes or several.
+
+    `gap` is the smallest distance of the ticks of a stretched scale, as a share of the bar; `keywords` go to
+    :meth:`matplotlib.figure.Figure.colorbar`.
+    """
+    if isinstance(norm, PowerNorm):
+        keywords["ticks"] = _spread_ticks(norm, gap)
+    if "cax" not in keywords:
+        keywords = {"ax": axes, "aspect": 25, "pad": 0.02, **keywords}
+    bar = figure.colorbar(ScalarMappable(norm, colour_map), extend=extend, label=label, **keywords)
     bar.outline.set_linewidth(0.5)  # type: ignore[operator]
+
+
+def _spread_ticks(norm: PowerNorm, gap: float) -> list[float]:
+    """Multiples of 100 from the top of a stretched scale down, none nearer than `gap` to the next."""
+    low, high = float(norm.vmin or 0.0), float(norm.vmax or 1.0)
+    ticks = [100.0 * np.floor(high / 100)]
+    for value in np.arange(ticks[0] - 100, low, -100):
+        if norm(ticks[-1]) - norm(value) >= gap:
+            ticks.append(float(value))
+    if norm(ticks[-1]) >= gap:
+        ticks.append(low)
+    return ticks

@@ -67,7 +67,7 @@ class Inputs:
     def example(self) -> tuple[xr.Dataset, dict[str, xr.Dataset], str]:
         """Truth and predictions of example `number`, and what run it is."""
         ranked = {name: entry for name, entry in self.predictions.items() if name in PREDICTORS} or self.predictions
-        chosen = examples.example_runs(self.truth, ranked, self.settings.examples)
+        chosen = examples.example_runs(self.truth, ranked, self.settings.examples, max(self.settings.example_times))
         position, title = chosen[min(self.number, len(chosen)) - 1]
         run, predicted = examples.run_of(self.truth, self.predictions, position)
         return run, predicted, title

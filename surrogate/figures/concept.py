@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import ConnectionPatch
+from matplotlib.patches import FancyArrowPatch
 
 from surrogate.diagnostics import core_mantle_boundary_heat_flux, lateral_mean, mean_temperature, surface_heat_flux
 from surrogate.diagnostics.physics import Conductivity
@@ -58,60 +57,61 @@ def concept(run: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity =
     matplotlib.figure.Figure
     """
     annulus = annulus_of(run)
-    figure = new_figure(PAGE, 82)
-    axes = figure.subplots(1, 5, width_ratios=[1.0, 1.45, 1.3, 1.0, 1.1])
-    titles = ("parameters", "equations", "temperature fields", "profiles", "observables")
-    for panel, title in zip(axes, titles, strict=True):
-        panel.set_title(title, fontweight="bold", pad=16)
+    last = run.sizes["time"] - 1
+    figure = new_figure(PAGE, 78)
+    figure.set_layout_engine("none")
+    # Placed by hand: left, bottom, width, height as shares of the figure.
+    places = ((0.01, 0.2, 0.17, 0.62), (0.215, 0.2, 0.2, 0.62), (0.43, 0.3, 0.19, 0.54), (0.705, 0.2, 0.11, 0.62),
+              (0.87, 0.2, 0.12, 0.62))  # fmt: skip
+    titles = ("parameters", "equations", "temperature field", "profiles", "observables")
+    middles = (0.085, 0.295, 0.53, 0.752, 0.92)
+    axes = [figure.add_axes(place) for place in places]
+    for middle, title in zip(middles, titles, strict=True):
+        figure.text(middle, 0.93, title, ha="center", va="center", fontweight="bold")
+    for panel in axes[:2]:
+        panel.set_axis_off()
     values = parameters_of(run).as_dict()
     for line, parameter in enumerate(PARAMETERS):
         value = values[parameter.name] * UNITS.get(parameter.name, 1.0)
         text = rf"${parameter.symbol} = {_number(value)}$ {DRAWN_UNITS[parameter.name]}"
-        axes[0].text(0.0, 0.86 - 0.18 * line, text, transform=axes[0].transAxes, va="center")
+        axes[0].text(0.0, 0.92 - 0.19 * line, text, va="center", fontsize=7.5)
     for line, equation in enumerate(EQUATIONS):
-        axes[1].text(0.0, 0.88 - 0.25 * line, equation, transform=axes[1].transAxes, va="center")
-    for panel in axes[:2]:
-        panel.set_axis_off()
-    last = run.sizes["time"] - 1
+        axes[1].text(0.0, 0.95 - 0.26 * line, equation, va="center", fontsize=7.5)
     norm = temperature_norm(run["temperature"].values)
     draw_field(axes[2], run["temperature"].values[last], annulus, norm)
-    axes[2].text(0.98, 0.98, f"{float(run['time'][last]):.2g} Gyr", transform=axes[2].transAxes, ha="right", va="top")
-    field_bar(figure, axes[2], norm, TEMPERATURE, "temperature [K]", location="bottom", shrink=0.9, aspect=18)
+    axes[2].text(0.97, 0.97, f"{float(run['time'][last]):.2g} Gyr", transform=axes[2].transAxes, ha="right", va="top")
+    field_bar(figure, None, norm, TEMPERATURE, "temperature [K]", orientation="horizontal",
+              gap=0.24, cax=figure.add_axes((0.44, 0.21, 0.18, 0.03)))  # fmt: skip
     profiles = lateral_mean(run).values
-    chosen = np.unique(np.linspace(0, last, 4).astype(int))
-    for index in chosen:
+    for index in np.unique(np.linspace(0, last, 4).astype(int)):
         shade = TEMPERATURE(0.25 + 0.55 * (1 - index / max(last, 1)))
         axes[3].plot(profiles[index], annulus.depth / 1e3, color=shade, label=f"{float(run['time'][index]):.1f} Gyr")
     axes[3].set(xlabel="temperature [K]", ylabel="depth [km]", ylim=(annulus.depth.max() / 1e3, 0))
-    axes[3].legend(handlelength=1.0, loc="lower left")
+    axes[3].legend(handlelength=0.8, handletextpad=0.4, loc="lower left", borderaxespad=0, fontsize=6)
     series = {
-        "surface heat flux\n[mW m$^{-2}$]": 1e3 * surface_heat_flux(run, planet, conductivity).values,
-        "core heat flux\n[mW m$^{-2}$]": 1e3 * core_mantle_boundary_heat_flux(run, planet, conductivity).values,
-        "mean temperature\n[K]": mean_temperature(run).values,
+        "surface\nheat flux\n[mW m$^{-2}$]": 1e3 * surface_heat_flux(run, planet, conductivity).values,
+        "core\nheat flux\n[mW m$^{-2}$]": 1e3 * core_mantle_boundary_heat_flux(run, planet, conductivity).values,
+        "mean\ntemperature\n[K]": mean_temperature(run).values,
     }
     axes[4].set_axis_off()
     for line, (label, history) in enumerate(series.items()):
-        inset = axes[4].inset_axes((0.3, 0.72 - 0.36 * line, 0.7, 0.26))
+        inset = axes[4].inset_axes((0.0, 0.74 - 0.37 * line, 1.0, 0.26))
         inset.plot(run["time"].values, history, color="0.2")
-        inset.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=6)
+        inset.text(0.98, 0.95, label.replace("\n", " "), transform=inset.transAxes, ha="right", va="bottom", fontsize=6)
         inset.tick_params(labelbottom=line == 2, labelsize=6)
         inset.locator_params(nbins=3)
         if line == 2:
             inset.set_xlabel("time [Gyr]")
-    for one, other in zip(axes[:-1], axes[1:], strict=True):
-        _arrow(figure, one, other, (0.8, 1.06), (0.2, 1.06), "0.3", 0.0)
-    _arrow(figure, axes[0], axes[2], (0.5, 0.0), (0.12, -0.02), COLOURS["fnn"], 0.35)
-    axes[1].text(0.45, -0.13, "surrogate: milliseconds", color=COLOURS["fnn"], ha="center", va="top",
-                 transform=axes[1].transAxes)  # fmt: skip
+    reaches = (0.065, 0.06, 0.1, 0.045, 0.075)  # half the width of each heading
+    for k in range(4):
+        _arrow(figure, (middles[k] + reaches[k], 0.93), (middles[k + 1] - reaches[k + 1], 0.93), "0.3", 0.0)
+    _arrow(figure, (0.085, 0.2), (0.45, 0.31), COLOURS["fnn"], 0.3)
+    figure.text(0.25, 0.06, "surrogate: milliseconds instead of hours", color=COLOURS["fnn"], ha="center", va="center")
     return figure
 
 
-def _arrow(
-    figure: Figure, one: Axes, other: Axes, start: tuple[float, float], end: tuple[float, float], colour: str, bend: float
-) -> None:
-    arrow = ConnectionPatch(
-        start, end, "axes fraction", "axes fraction", axesA=one, axesB=other, arrowstyle="-|>", color=colour,
-        linewidth=1.0, connectionstyle=f"arc3,rad={bend}", mutation_scale=8,
-    )  # fmt: skip
-    arrow.set_in_layout(False)
-    figure.add_artist(arrow)
+def _arrow(figure: Figure, start: tuple[float, float], end: tuple[float, float], colour: str, bend: float) -> None:
+    figure.add_artist(FancyArrowPatch(
+        start, end, arrowstyle="-|>", color=colour, linewidth=1.0, connectionstyle=f"arc3,rad={bend}",
+        mutation_scale=8, transform=figure.transFigure,
+    ))  # fmt: skip

@@ -22,7 +22,7 @@ from surrogate.diagnostics.accuracy import temperature_maximum
 from surrogate.diagnostics.physics import Conductivity
 from surrogate.fields import annulus_of
 from surrogate.figures.annulus import draw_field, field_bar
-from surrogate.figures.style import PAGE, SEQUENTIAL, TRUTH_COLOUR, colour_of, letter, new_figure, styled
+from surrogate.figures.style import PAGE, SEQUENTIAL, TRUTH_COLOUR, colour_of, heading, new_figure, styled
 from surrogate.planet import MARS, Planet
 
 
@@ -60,9 +60,9 @@ def error_time(
         middle = [np.median(errors[place == k]) for k in filled]
         panel.plot((0.5 * (edges[1:] + edges[:-1]))[filled], middle, color="black", label="median")
         panel.axhline(errors.mean(), color="black", linestyle=":", linewidth=0.8, label=f"mean {errors.mean():.2e}")
-        panel.set(yscale="log", xlabel="time [Gyr]", title=title_of(name))
+        panel.set(yscale="log", xlabel="time [Gyr]")
         panel.legend(loc="upper right")
-        letter(panel, number)
+        heading(panel, title_of(name), number)
     axes[0].set_ylabel(f"mean square error of T / {scale:.0f} K")
     return figure
 
@@ -109,10 +109,10 @@ def heat_flux(
             outside = int(((predicted < limits[0]) | (predicted > limits[1])).sum())
             note = f"relative error {100 * error:.1f} %" + (f"\n{outside} points outside" if outside else "")
             panel.text(0.04, 0.96, note, transform=panel.transAxes, va="top")
-            panel.set(xlim=limits, ylim=limits, aspect="equal", title=f"{title_of(name)}: {wall}")
-            panel.set(xlabel="simulated [mW m$^{-2}$]", ylabel="predicted [mW m$^{-2}$]")
+            panel.set(xlim=limits, ylim=limits, aspect="equal", xlabel="simulated [mW m$^{-2}$]")
             panel.locator_params(nbins=5)
-            letter(panel, line * len(predictions) + column)
+            heading(panel, title_of(name), line * len(predictions) + column)
+        axes[line, 0].set_ylabel(f"{wall}\npredicted [mW m$^{{-2}}$]")
     return figure
 
 
@@ -135,21 +135,21 @@ def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figu
     maps = {name: error_map(truth, entry).values for name, entry in predictions.items()}
     inside = np.concatenate([values[1:-1].ravel() for values in maps.values()])
     norm = Normalize(0, float(np.ceil(np.percentile(inside, 99.5) / 5) * 5) or 1.0)
-    columns = 3
+    columns = 2 if len(maps) < 4 else 3
     rows = -(-(len(maps) + 1) // columns)
-    figure = new_figure(PAGE, 54 * rows + 16)
+    figure = new_figure(PAGE, (66 if columns == 2 else 54) * rows + 16)
     axes = figure.subplots(rows, columns, squeeze=False)
     panels = list(axes.ravel())
     for number, (panel, (name, values)) in enumerate(zip(panels, maps.items(), strict=False)):
         draw_field(panel, values, annulus, norm, SEQUENTIAL)
-        panel.set_title(f"({chr(97 + number)}) {title_of(name)}", loc="left")
+        heading(panel, title_of(name), number)
     for panel in panels[len(maps) + 1 :]:
         panel.set_axis_off()
     last = panels[len(maps)]
     for name, entry in predictions.items():
         last.plot(error_by_radius(truth, entry), annulus.depth / 1e3, color=colour_of(name), label=title_of(name))
     last.set(xlabel="root-mean-square error [K]", ylabel="depth [km]", ylim=(annulus.depth.max() / 1e3, 0))
-    last.set_title(f"({chr(97 + len(maps))}) by depth", loc="left")
+    heading(last, "by depth", len(maps))
     last.set_xlim(0, None)
     last.legend(loc="best")
     field_bar(figure, axes, norm, SEQUENTIAL, "root-mean-square error [K]", extend="max", location="bottom", shrink=0.6)
@@ -184,8 +184,9 @@ def spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figure:
         if simulated is not None:
             panel.plot(waves, simulated, color=TRUTH_COLOUR, label="simulation", zorder=0)
             panel.set_ylim(1e-4 * simulated.max(), 3 * simulated.max())
-        panel.set(xscale="log", yscale="log", xlabel="lateral wavenumber (half waves per sector)", title=title)
-        letter(panel, number)
+        panel.set(xscale="log", yscale="log", xlabel="lateral wavenumber (half waves per sector)")
+        panel.xaxis.set_major_formatter("{x:g}")
+        heading(panel, title, number)
     axes[0].set_ylabel("mean square temperature [K$^2$]")
     axes[0].legend(loc="lower left")
     return figure

@@ -20,8 +20,10 @@ from surrogate.figures.style import (
     TEMPERATURE,
     TRUTH_COLOUR,
     colour_of,
+    column_heading,
     difference_norm,
     new_figure,
+    row_heading,
     styled,
     temperature_norm,
 )
@@ -30,8 +32,10 @@ TIME_TOLERANCE = 0.3
 """A run whose nearest snapshot is further than this, Gyr, from a time asked for has none at that time."""
 
 
-def example_runs(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: int) -> list[tuple[int, str]]:
-    """Choose unseen runs by their accuracy, not by their looks: the median one first, the worst last.
+def example_runs(
+    truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: int, until: float = 0.0
+) -> list[tuple[int, str]]:
+    """Choose unseen runs by their accuracy, not by their looks: the median one first, the least accurate last.
 
     Parameters
     ----------
@@ -41,6 +45,8 @@ def example_runs(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count
         Method to corpus; the mean of their relative accuracies decides.
     count : int
         How many; those between are equally spaced in rank.
+    until : float
+        Gyr. Only runs that reach this time are taken, if there are any.
 
     Returns
     -------
@@ -48,18 +54,20 @@ def example_runs(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count
         Position in the corpus, and what the run is.
     """
     real = mask_of(truth)
-    means = [run_means(relative_accuracy(truth, entry), real).values for entry in predictions.values()]
-    order = np.argsort(np.mean(means, axis=0), kind="stable")  # worst first
+    means = np.mean([run_means(relative_accuracy(truth, entry), real).values for entry in predictions.values()], axis=0)
+    lasting = np.flatnonzero(np.nanmax(truth["snapshot_time"].values, axis=1) >= until - TIME_TOLERANCE)
+    pool = lasting if lasting.size else np.arange(len(means))
+    order = pool[np.argsort(means[pool], kind="stable")]  # the least accurate first
     ranks = np.unique(np.round(np.linspace((len(order) - 1) // 2, 0, count)).astype(int))[::-1]
     chosen = []
     for rank in ranks:
-        number = int(truth.simulation[order[rank]])
         if rank == 0:
             place = "the least accurate"
         elif rank == (len(order) - 1) // 2:
             place = "the median in accuracy"
         else:
             place = f"number {rank + 1} from the least accurate"
+        number = int(truth["simulation"][order[rank]])
         chosen.append((int(order[rank]), f"Run {number}: {place} of {len(order)} unseen runs"))
     return chosen
 
@@ -119,19 +127,20 @@ def examples(
     columns = [(row, temperature, TEMPERATURE) for row in rows]
     columns += [(row, difference, DIFFERENCE) for row in differences]
     for column, (row, norm, colours) in enumerate(columns):
-        axes[0, column].set_title(titles[column])
+        column_heading(axes[0, column], titles[column])
         for line, field in enumerate(row):
             if field is not None:
                 draw_field(axes[line, column], field, annulus, norm, colours)
             axes[line, column].set_axis_off()
     for line, (time, index) in enumerate(zip(times, indices, strict=True)):
         label = f"{time:g} Gyr:\nrun ended" if index is None else f"{float(truth['time'][index]):.2f} Gyr"
-        axes[line, 0].text(-0.06, 0.5, label, rotation=90, ha="right", va="center", transform=axes[line, 0].transAxes)
+        row_heading(axes[line, 0], label)
     field_bar(figure, axes[:, : len(rows)], temperature, TEMPERATURE, "temperature [K]",
               location="bottom", shrink=0.6, aspect=35)  # fmt: skip
     field_bar(figure, axes[:, len(rows) :], difference, DIFFERENCE, "difference [K]", extend="both",
               location="bottom", shrink=0.8, aspect=25)  # fmt: skip
-    figure.suptitle(title or None)
+    if title:
+        figure.suptitle(title)
     return figure
 
 
@@ -166,12 +175,12 @@ def evolution(
     reach = 1.1 * max(1.0, float(np.abs(offsets).max()))
     figure = new_figure(PAGE, 40 * len(times) + 22)
     axes = figure.subplots(len(times), 5, squeeze=False, width_ratios=[1, 1, 1, 0.9, 0.6])
-    for column, heading in enumerate(["simulation", title_of(method), "difference", "mean profile", "its difference"]):
-        axes[0, column].set_title(heading)
+    for column, text in enumerate(["simulation", title_of(method), "difference", "mean profile", "its difference"]):
+        column_heading(axes[0, column], text)
     for line, index in enumerate(indices):
         row = axes[line]
         label = f"{times[line]:g} Gyr:\nrun ended" if index is None else f"{float(truth['time'][index]):.2f} Gyr"
-        row[0].text(-0.06, 0.5, label, rotation=90, ha="right", va="center", transform=row[0].transAxes)
+        row_heading(row[0], label)
         if index is None:
             for panel in row:
                 panel.set_axis_off()
@@ -191,11 +200,12 @@ def evolution(
                 panel.set_xticklabels([])
     axes[-1, 3].set_xlabel("temperature [K]")
     axes[-1, 4].set_xlabel("difference [K]")
-    handles = next((row[3].get_legend_handles_labels() for row in axes if row[3].lines), ([], []))
-    axes[0, 3].legend(*handles, loc="lower left", handlelength=1.5)
+    drawn = next(row[3] for row in axes if row[3].lines)
+    drawn.legend(loc="lower left", handlelength=1.5)
     field_bar(figure, axes[:, :2], temperature, TEMPERATURE, "temperature [K]", location="bottom", shrink=0.8)
     field_bar(figure, axes[:, 2], difference, DIFFERENCE, "difference [K]", extend="both", location="bottom", aspect=14)
-    figure.suptitle(title or None)
+    if title:
+        figure.suptitle(title)
     return figure
 
 
@@ -225,17 +235,18 @@ def reconstruction(
     temperature, difference = temperature_norm(*rows[0], *rows[1]), difference_norm(*rows[2])
     figure = new_figure(PAGE, 34 * 3 + 26)
     axes = figure.subplots(3, len(indices), squeeze=False)
-    heading = "reconstruction" if latents is None else f"from {latents} latents"
-    for line, label in enumerate(["simulation", heading, "difference"]):
-        axes[line, 0].text(-0.06, 0.5, label, rotation=90, ha="right", va="center", transform=axes[line, 0].transAxes)
+    second = "reconstruction" if latents is None else f"from {latents} latents"
+    for line, label in enumerate(["simulation", second, "difference"]):
+        row_heading(axes[line, 0], label)
         norm, colours = (difference, DIFFERENCE) if line == 2 else (temperature, TEMPERATURE)
         for column, field in enumerate(rows[line]):
             draw_field(axes[line, column], field, annulus, norm, colours)
     for column, index in enumerate(indices):
-        axes[0, column].set_title(f"{float(truth['time'][index]):.2f} Gyr")
+        column_heading(axes[0, column], f"{float(truth['time'][index]):.2f} Gyr")
     field_bar(figure, axes[:2], temperature, TEMPERATURE, "temperature [K]", aspect=20)
     field_bar(figure, axes[2], difference, DIFFERENCE, "difference [K]", extend="both", aspect=10)
-    figure.suptitle(title or None)
+    if title:
+        figure.suptitle(title)
     return figure
 
 

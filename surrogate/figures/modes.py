@@ -12,7 +12,18 @@ from matplotlib.figure import Figure
 from surrogate.diagnostics import decompose, singular_values, title_of
 from surrogate.fields import annulus_of, iterate_runs
 from surrogate.figures.annulus import draw_field, field_bar
-from surrogate.figures.style import DIFFERENCE, PAGE, TRUTH_COLOUR, colour_of, letter, new_figure, nice_limit, styled
+from surrogate.figures.style import (
+    DIFFERENCE,
+    PAGE,
+    TRUTH_COLOUR,
+    colour_of,
+    column_heading,
+    heading,
+    new_figure,
+    nice_limit,
+    row_heading,
+    styled,
+)
 
 
 def _spectra(corpus: xr.Dataset, count: int, ours: bool) -> np.ndarray:
@@ -56,16 +67,19 @@ def singular_value_spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Datas
             panel.fill_between(modes, low, high, color=colour, alpha=0.12, linewidth=0)
             panel.plot(modes, middle, color=colour, label=label, zorder=3 if label == "simulation" else 2)
         panel.set(yscale="log", xlabel="mode", xlim=(0.5, count + 0.5))
-        panel.set_title("time mean removed, weighted by volume" if ours else "as the paper: mean kept, all nodes alike")
+        heading(
+            panel,
+            "time mean removed, weighted by volume" if ours else "as the paper: mean kept, all nodes alike",
+            number,
+        )
         panel.set_ylabel("singular value [K]")
-        letter(panel, number)
     axes[0].legend()
     return figure
 
 
 @styled
 def pod_modes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: int = 5, memory: float = 1e9) -> Figure:
-    """The leading POD modes of all snapshots, of the truth and of every prediction, drawn in the annulus.
+    """Draw the leading POD modes of all snapshots, of the truth and of every prediction, in the annulus.
 
     Parameters
     ----------
@@ -91,7 +105,7 @@ def pod_modes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: i
     figure = new_figure(PAGE, 36 * len(parts) + 14)
     axes = figure.subplots(len(parts), count, squeeze=False)
     for line, (label, part) in enumerate(parts.items()):
-        axes[line, 0].text(-0.06, 0.5, label, rotation=90, ha="right", va="center", transform=axes[line, 0].transAxes)
+        row_heading(axes[line, 0], label)
         for column in range(count):
             panel = axes[line, column]
             panel.set_axis_off()
@@ -102,6 +116,6 @@ def pod_modes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: i
             sign = np.sign(np.sum(pattern * reference[min(column, len(reference) - 1)] * annulus.weight)) or 1.0
             draw_field(panel, sign * pattern, annulus, norm, DIFFERENCE)
             mode = f"mode {column + 1}: " if line == 0 else ""
-            panel.set_title(f"{mode}{100 * float(part['energy'][column]):.1f} %", pad=2)
+            column_heading(panel, f"{mode}{100 * float(part['energy'][column]):.1f} %")
     field_bar(figure, axes, norm, DIFFERENCE, "mode (unit norm)", extend="both", aspect=30)
     return figure

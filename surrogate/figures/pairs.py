@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from surrogate.diagnostics import relative_accuracy, title_of
 from surrogate.diagnostics.pairing import mask_of
@@ -63,14 +64,14 @@ def _grid(
             panel: Axes = axes[row, column]
             panel.set_xlim(low[column] - margin[column], high[column] + margin[column])
             if row == column:
-                middle(panel, row)
                 panel.set_yticks([])
+                middle(panel, row)
             else:
                 panel.set_ylim(low[row] - margin[row], high[row] + margin[row])
                 (lower if row > column else upper)(panel, column, row)
                 panel.spines[["top", "right"]].set_visible(True)
                 panel.locator_params(axis="y", nbins=4)
-            panel.locator_params(axis="x", nbins=3)
+            panel.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
             panel.tick_params(labelbottom=row == count - 1, labelleft=column == 0 and row > 0)
             if row == count - 1:
                 panel.set_xlabel(SYMBOLS[PARAMETERS[column].name])
@@ -103,7 +104,9 @@ def coverage(corpus: xr.Dataset) -> Figure:
                 panel.hist2d(points[:, column], points[:, row], bins=24, cmap=SEQUENTIAL, cmin=1, rasterized=True)
             else:
                 marker, size = MARKERS[name]
-                panel.scatter(points[:, column], points[:, row], size, colour_of(name), marker, linewidths=0, alpha=0.8)
+                panel.scatter(
+                    points[:, column], points[:, row], s=size, c=colour_of(name), marker=marker, linewidths=0, alpha=0.8
+                )
 
     def histogram(panel: Axes, number: int) -> None:
         edges = np.linspace(table[:, number].min(), table[:, number].max(), 13)
@@ -149,7 +152,8 @@ def accuracy_pairs(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> 
     }
     below, above = means
     every = np.concatenate(list(means.values()))
-    norm = Normalize(np.floor(10 * every.min()) / 10, np.ceil(10 * every.max()) / 10)
+    low, high = float(np.floor(10 * every.min()) / 10), float(np.ceil(10 * every.max()) / 10)
+    norm = Normalize(low, high)
 
     def draw(panel: Axes, column: int, row: int, name: str) -> None:
         order = np.argsort(means[name])[::-1]  # the worst on top
@@ -161,8 +165,11 @@ def accuracy_pairs(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> 
     def single(panel: Axes, number: int) -> None:
         for name, values in means.items():
             panel.scatter(table[:, number], values, 5, colour_of(name), linewidths=0, alpha=0.8)
-        panel.set_ylim(norm.vmin, norm.vmax)
-        panel.yaxis.tick_right()
+        panel.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
+        panel.set_yticks([low, high])
+        panel.tick_params(axis="y", labelright=True, labelsize=6, direction="in", pad=-2, length=0)
+        for label in panel.get_yticklabels():
+            label.set(ha="right", bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5})
 
     figure, axes = _grid(
         158, table,

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from cmcrameri import cm
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 
 MILLIMETRE = 1 / 25.4
@@ -68,10 +68,11 @@ Drawing = TypeVar("Drawing", bound=Callable[..., Any])
 
 def styled(function: Drawing) -> Drawing:
     """Decorate a function that draws: it runs in this style, whatever the session is set to."""
+    settings: Any = {**matplotlib.rcParamsDefault, **PARAMETERS, "backend": "agg"}
 
     @wraps(function)
     def wrapper(*arguments: Any, **keywords: Any) -> Any:
-        with matplotlib.rc_context({**matplotlib.rcParamsDefault, **PARAMETERS, "backend": "agg"}):
+        with matplotlib.rc_context(settings):
             return function(*arguments, **keywords)
 
     return wrapper  # type: ignore[return-value]
@@ -99,11 +100,15 @@ def nice_limit(value: float) -> float:
     return float(next(step * power for step in (1.0, 2.0, 2.5, 5.0, 10.0) if step * power >= value * (1 - 1e-9)))
 
 
+STRETCH = 2.0
+"""Power of the temperature scale: half of the colours for the convecting interior, the rest for the cold lid."""
+
+
 def temperature_norm(*fields: Any) -> Normalize:
-    """Colour scale that all `fields` share, K, from and to a multiple of 50 K."""
+    """Colour scale that all `fields` share, K, from and to a multiple of 50 K, stretched where it is hot."""
     low = min(float(np.nanmin(np.asarray(field))) for field in fields)
     high = max(float(np.nanmax(np.asarray(field))) for field in fields)
-    return Normalize(50 * np.floor(low / 50), 50 * np.ceil(high / 50))
+    return PowerNorm(STRETCH, 50 * np.floor(low / 50), 50 * np.ceil(high / 50))
 
 
 def difference_norm(*fields: Any, share: float = 99.5) -> Normalize:
@@ -113,9 +118,18 @@ def difference_norm(*fields: Any, share: float = 99.5) -> Normalize:
     return Normalize(-limit, limit)
 
 
-def letter(axes: Axes, number: int) -> None:
-    """Put a panel letter, (a) for number 0, above the left end of the axes."""
-    axes.annotate(
-        f"({chr(ord('a') + number)})", (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points",
-        ha="left", va="bottom", fontweight="bold", annotation_clip=False,
-    )  # fmt: skip
+def heading(axes: Axes, text: str, number: int | None = None) -> None:
+    """Write a heading above the left end of the axes, after a panel letter, (a) for number 0, if there is one."""
+    if number is not None:
+        text = rf"$\mathbf{{({chr(ord('a') + number)})}}$ {text}"
+    axes.text(0, 1.03, text, transform=axes.transAxes, ha="left", va="bottom")
+
+
+def column_heading(axes: Axes, text: str) -> None:
+    """Write a heading above the middle of the axes; level with its neighbours also where the axes keep a shape."""
+    axes.text(0.5, 1.02, text, transform=axes.transAxes, ha="center", va="bottom")
+
+
+def row_heading(axes: Axes, text: str) -> None:
+    """Write a heading left of the axes, upward."""
+    axes.text(-0.06, 0.5, text, rotation=90, ha="right", va="center", transform=axes.transAxes)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from surrogate.diagnostics import title_of
-from surrogate.figures.style import COLUMN, PAGE, colour_of, letter, new_figure, styled
+from surrogate.figures.style import COLUMN, PAGE, colour_of, heading, new_figure, styled
 
 LOSS_COLUMNS = ("epoch", "loss", "validation_loss")
 CURVE_COLUMNS = ("method", "runs", "mean_square_error")
@@ -38,20 +38,20 @@ def losses(tables: Mapping[str, pd.DataFrame]) -> Figure:
     axes = figure.subplots(1, len(tables), squeeze=False)[0]
     for number, (panel, (name, table)) in enumerate(zip(axes, tables.items(), strict=True)):
         _require(table, LOSS_COLUMNS, f"losses of {name}")
-        best = table.loc[table["validation_loss"].idxmin()]
+        best = table.iloc[int(table["validation_loss"].to_numpy().argmin())]
         panel.plot(table["epoch"], table["loss"], color="0.55", label="training")
         panel.plot(table["epoch"], table["validation_loss"], color=colour_of(name), label="validation")
         panel.plot(
             best["epoch"], best["validation_loss"], "o", color=colour_of(name), markersize=4, clip_on=False,
             label=f"best: {best['validation_loss']:.2g}",
         )  # fmt: skip
-        panel.set(yscale="log", xlabel="epoch", title=title_of(name))
+        panel.set(yscale="log", xlabel="epoch")
+        heading(panel, title_of(name), number)
         panel.locator_params(axis="x", nbins=5, integer=True)
         panel.yaxis.set_minor_formatter(NullFormatter())
         panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
         panel.yaxis.set_major_formatter("{x:.2g}")
         panel.legend(loc="upper right")
-        letter(panel, number)
     axes[0].set_ylabel("loss")
     return figure
 
@@ -83,5 +83,8 @@ def learning_curve(table: pd.DataFrame, published: pd.DataFrame | None = None) -
             axes.plot(part["runs"], part["mean_square_error"], "s:", markersize=3, color="0.6",
                       label=f"{title_of(str(name))}, paper (other corpus)")  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="training runs", ylabel="mean square error of the latents (scaled)")
+    runs = sorted(set(table["runs"]) | (set() if published is None else set(published["runs"])))
+    axes.set_xticks(runs, [str(number) for number in runs], minor=False)
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.legend()
     return figure
