@@ -23,7 +23,7 @@ from surrogate.corpus.assembly import discard, finish_commit, staging_folder, wr
 from surrogate.corpus.doctor import compare_runs
 from surrogate.corpus.findings import SEVERE, Finding, findings_table
 from surrogate.corpus.layout import shard_length, temperature_encoding
-from surrogate.corpus.parallel import Scheduler, for_each, useful_workers
+from surrogate.corpus.parallel import Scheduler, Workers
 from surrogate.corpus.regrid import refined
 from surrogate.corpus.stage import Source, Target, identity, stage_run, survey
 from surrogate.corpus.store import open_corpus, open_provenance, provenance_of
@@ -107,7 +107,7 @@ def ingest(
     options : mapping, optional
         Settings of the reader.
     workers, memory_limit, scheduler
-        Of the local Dask cluster; see :func:`surrogate.corpus.parallel.for_each`. With "processes" the calling script
+        Of the local Dask cluster; see :class:`surrogate.corpus.parallel.Workers`. With "processes" the calling script
         must be guarded by ``if __name__ == "__main__":``.
     statuses : pandas.DataFrame, optional
         What became of simulations: columns simulation, file, status, reason. Those that failed count as rejected.
@@ -129,7 +129,8 @@ def ingest(
     settings = settings or CorpusSettings()
     store = Path(store_path)
     finish_commit(store)
-    job = _Job(store, settings, reader, dict(options or {}), workers, memory_limit, scheduler, progress)
+    pool = Workers(workers, memory_limit, scheduler)
+    job = _Job(store, settings, reader, dict(options or {}), pool, progress)
     failed, files = _failed_simulations(statuses, [str(file) for file in files])
     names = list(dict.fromkeys(files))
     if not names and not failed:
@@ -137,11 +138,12 @@ def ingest(
     old = job.existing(names, keep_unlisted)
     known = {entry["file"] for entry in old["runs"]} if old else set()
     new = [name for name in names if name not in known]
-    surveys = job.survey(new)
-    findings = [*failed, *_survey_findings(surveys)]
-    readable = [record for record in surveys if "error" not in record]
-    numbers = _numbers(readable, [entry["simulation"] for entry in old["runs"]] if old else [])
-    records = job.stage(readable, numbers, old) if readable else []
+    with pool:
+        surveys = job.survey(new)
+        findings = [*failed, *_survey_findings(surveys)]
+        readable = [record for record in surveys if "error" not in record]
+        numbers = _numbers(readable, [entry["simulation"] for entry in old["runs"]] if old else [])
+        records = job.stage(readable, numbers, old) if readable else []
     for record in records:
         findings += [Finding(**entry) for entry in record["findings"]]
     accepted = [record for record in records if record["accepted"]]
@@ -243,9 +245,7 @@ class _Job:
     settings: CorpusSettings
     reader: str
     options: dict[str, Any]
-    workers: int
-    memory_limit: str
-    scheduler: Scheduler
+    workers: Workers
     progress: Progress | None
 
     @property
@@ -297,8 +297,7 @@ class _Job:
         """Look at every new file; sorted by run number, then by name."""
         calls = [(Source(name, self.reader, self.options),) for name in names]
         records = []
-        workers = useful_workers(self.workers, 200_000 * len(calls))
-        for record in for_each(survey, calls, workers, self.memory_limit, self.scheduler):
+        for record in self.workers.each(survey, calls, size=200_000 * len(calls)):
             records.append(record)
             self._told("survey", len(records), len(calls))
         return sorted(records, key=lambda record: (record["simulation"] < 0, record["simulation"], record["file"]))
@@ -338,9 +337,8 @@ class _Job:
             (candidate, number, Source(record["file"], record["reader"], self.options), target)
             for candidate, (record, number) in enumerate(zip(readable, numbers, strict=True))
         ]
-        workers = useful_workers(self.workers, 4 * len(readable) * length * rows * columns)
         records = []
-        for record in for_each(stage_run, calls, workers, self.memory_limit, self.scheduler):
+        for record in self.workers.each(stage_run, calls, size=4 * len(calls) * length * rows * columns):
             records.append(record)
             self._told("ingest", len(records), len(calls))
         return sorted(records, key=lambda record: record["candidate"])
@@ -351,7 +349,7 @@ class _Job:
         if old:
             corpus: xr.Dataset = old["corpus"]
             annulus = annulus_of(corpus)
-            longest = int(corpus.snapshot_count.argmax())
+            longest = int(np.argmax(corpus.snapshot_count.values))
             common = corpus.snapshot_time.values[longest] if settings.times == "resample" else None
         else:
             first = readable[0]

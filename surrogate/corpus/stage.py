@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,7 +98,7 @@ def source_checksum(path: str | os.PathLike[str]) -> str:
 
 
 def run_number(run: xr.Dataset, path: str | os.PathLike[str]) -> int:
-    """Number a run: by its attribute ``simulation`` or ``number``, else the last digits of its name, else -1.
+    """Find the number of a run: attribute ``simulation`` or ``number``, the last digits of its name, or -1.
 
     >>> run_number(xr.Dataset(), "raw/run_00012.nc")
     12
@@ -167,6 +168,7 @@ def stage_run(candidate: int, simulation: int, source: Source, target: Target) -
     place = journal_path(target.journal, candidate)
     if place.exists():
         return read_json(place)
+    shutil.rmtree(Path(target.array) / "c" / str(candidate), ignore_errors=True)  # left by a kill
     check = RunCheck(simulation, source.file, target.settings)
     record: dict[str, Any] = {"candidate": candidate, "simulation": simulation, "file": source.file}
     try:

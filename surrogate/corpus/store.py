@@ -53,6 +53,8 @@ def open_corpus(path: str | os.PathLike[str]) -> xr.Dataset:
     form = corpus.attrs.get("corpus_format")
     if form is None or int(form) > FORMAT:
         raise CorpusError(f"{path}: attribute 'corpus_format' is {form!r}, expected at most {FORMAT}")
+    if "split" not in corpus.coords:
+        raise CorpusError(f"{path}: coordinate 'split' is missing; ingest again")
     missing = missing_runs(path, corpus.sizes["simulation"])
     if missing:
         raise CorpusError(

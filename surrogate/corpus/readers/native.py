@@ -11,7 +11,6 @@ import xarray as xr
 
 from surrogate.corpus.readers import ReaderError
 from surrogate.fields import open_netcdf
-from surrogate.parameters import PARAMETER_NAMES
 
 SUFFIXES = (".nc", ".nc4")
 
@@ -22,12 +21,12 @@ class NativeReader:
     name = "native"
 
     def accepts(self, path: Path) -> bool:
-        """Take NetCDF files that hold ``temperature`` and the five parameters, or that cannot be opened at all."""
+        """Take NetCDF files that hold ``temperature`` on our grid, or that cannot be opened at all."""
         if path.suffix not in SUFFIXES or not path.is_file():
             return False
         try:
             with h5py.File(path, "r") as file:
-                return all(name in file for name in ("temperature", "radius_bounds", *PARAMETER_NAMES))
+                return "temperature" in file and "radius_bounds" in file
         except OSError:
             # Truncated: opening it says so. A file of the older NetCDF format is another reader's.
             with path.open("rb") as stream:
