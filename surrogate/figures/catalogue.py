@@ -1,4 +1,7 @@
-"""Every figure by name: what it needs, how it is made, what its caption is. One entry is one job of the workflow."""
+"""Every figure by name: what it needs and how it is made. One entry is one job of the workflow.
+
+The caption of a figure in the report is ``workflow/report/<name>.rst``, where a name of one example loses its number.
+"""
 
 from __future__ import annotations
 
@@ -83,8 +86,6 @@ class Entry:
         From :class:`Inputs` to a figure.
     category : str
         In the report.
-    caption : str
-        File name in ``workflow/report/``.
     corpus : bool
         Whether it needs the corpus.
     predictions, tables : tuple of str
@@ -97,7 +98,6 @@ class Entry:
 
     make: Callable[[Inputs], Figure]
     category: str
-    caption: str
     corpus: bool = True
     predictions: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
@@ -134,40 +134,40 @@ def _learning_curve(inputs: Inputs) -> Figure:
 
 
 CATALOGUE: dict[str, Entry] = {
-    "concept": Entry(_concept, "Corpus", "concept.rst"),
-    "coverage": Entry(lambda i: pairs.coverage(_corpus(i)), "Corpus", "coverage.rst"),
-    "losses": Entry(lambda i: training.losses(i.tables), "Training", "losses.rst", corpus=False, tables=MODELS),
+    "concept": Entry(_concept, "Corpus"),
+    "coverage": Entry(lambda i: pairs.coverage(_corpus(i)), "Corpus"),
+    "losses": Entry(lambda i: training.losses(i.tables), "Training", corpus=False, tables=MODELS),
     "learning_curve": Entry(
-        _learning_curve, "Training", "learning_curve.rst", corpus=False, tables=("learning_curve",)
+        _learning_curve, "Training", corpus=False, tables=("learning_curve",)
     ),
     "reconstruction": Entry(
-        _reconstruction, "Fields", "reconstruction.rst", predictions=("autoencoder",), per_example=True
+        _reconstruction, "Fields", predictions=("autoencoder",), per_example=True
     ),
-    "examples": Entry(_examples, "Fields", "examples.rst", predictions=PREDICTORS, per_example=True),
-    "evolution_fnn": Entry(_evolution, "Fields", "evolution.rst", predictions=("fnn",), per_example=True),
-    "evolution_lstm": Entry(_evolution, "Fields", "evolution.rst", predictions=("lstm",), per_example=True),
+    "examples": Entry(_examples, "Fields", predictions=PREDICTORS, per_example=True),
+    "evolution_fnn": Entry(_evolution, "Fields", predictions=("fnn",), per_example=True),
+    "evolution_lstm": Entry(_evolution, "Fields", predictions=("lstm",), per_example=True),
     "animation": Entry(
-        _examples, "Fields", "animation.rst", predictions=PREDICTORS, per_example=True, animated=True
+        _examples, "Fields", predictions=PREDICTORS, per_example=True, animated=True
     ),
     "accuracy_pairs": Entry(
-        lambda i: pairs.accuracy_pairs(i.truth, i.predictions), "Errors", "accuracy_pairs.rst", predictions=PREDICTORS
+        lambda i: pairs.accuracy_pairs(i.truth, i.predictions), "Errors", predictions=PREDICTORS
     ),
     "error_time": Entry(
-        lambda i: errors.error_time(i.truth, i.predictions), "Errors", "error_time.rst", predictions=PREDICTORS
+        lambda i: errors.error_time(i.truth, i.predictions), "Errors", predictions=PREDICTORS
     ),
     "error_maps": Entry(
-        lambda i: errors.error_maps(i.truth, i.predictions), "Errors", "error_maps.rst", predictions=NETWORKS
+        lambda i: errors.error_maps(i.truth, i.predictions), "Errors", predictions=NETWORKS
     ),
-    "heat_flux": Entry(_heat_flux, "Errors", "heat_flux.rst", predictions=NETWORKS),
+    "heat_flux": Entry(_heat_flux, "Errors", predictions=NETWORKS),
     "spectra": Entry(
-        lambda i: errors.spectra(i.truth, i.predictions), "Modes and scales", "spectra.rst", predictions=NETWORKS
+        lambda i: errors.spectra(i.truth, i.predictions), "Modes and scales", predictions=NETWORKS
     ),
     "singular_values": Entry(
-        lambda i: modes.singular_value_spectra(i.truth, i.predictions), "Modes and scales", "singular_values.rst",
+        lambda i: modes.singular_value_spectra(i.truth, i.predictions), "Modes and scales",
         predictions=NETWORKS,
     ),
     "pod_modes": Entry(
-        lambda i: modes.pod_modes(i.truth, i.predictions), "Modes and scales", "pod_modes.rst", predictions=NETWORKS
+        lambda i: modes.pod_modes(i.truth, i.predictions), "Modes and scales", predictions=NETWORKS
     ),
 }  # fmt: skip
 """Name to entry; in the order of the report."""

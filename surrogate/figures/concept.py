@@ -97,7 +97,7 @@ def concept(run: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity =
     for line, (label, history) in enumerate(series.items()):
         inset = axes[4].inset_axes((0.0, 0.74 - 0.37 * line, 1.0, 0.26))
         inset.plot(run["time"].values, history, color="0.2")
-        inset.text(0.98, 0.95, label.replace("\n", " "), transform=inset.transAxes, ha="right", va="bottom", fontsize=6)
+        inset.text(1.0, 1.12, label.replace("\n", " "), transform=inset.transAxes, ha="right", va="bottom", fontsize=6)
         inset.tick_params(labelbottom=line == 2, labelsize=6)
         inset.locator_params(nbins=3)
         if line == 2:

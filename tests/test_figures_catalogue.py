@@ -1,0 +1,186 @@
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from made_up import disturbed, made_up_corpus
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+
+from surrogate.config import FigureSettings
+from surrogate.fields import select_split, write_netcdf
+from surrogate.figures import catalogue
+from surrogate.figures.catalogue import CATALOGUE, Inputs, entry_of, figure_names, file_names, make_figure, split_name
+
+SETTINGS = FigureSettings(resolution=60)
+SPLIT = [0, 0, 0, 1, 2, 2, 2, 2]
+
+
+def losses(epochs):
+    epoch = np.arange(1, epochs + 1)
+    return pd.DataFrame({"epoch": epoch, "loss": np.exp(-epoch / 5), "validation_loss": 1.2 * np.exp(-epoch / 6)})
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    corpus = made_up_corpus((12, 12, 12, 12, 12, 7, 12, 12), split=SPLIT)
+    truth = select_split(corpus, "test")
+    amplitudes = {"autoencoder": 3.0, "fnn": 15.0, "lstm": 25.0}
+    curve = pd.DataFrame({"method": ["fnn", "fnn", "lstm", "lstm"], "runs": [32, 128] * 2,
+                          "mean_square_error": [3e-3, 1e-3, 4e-3, 9e-4]})  # fmt: skip
+    return {
+        "corpus": corpus,
+        "predictions": {name: disturbed(truth, size, seed) for seed, (name, size) in enumerate(amplitudes.items())},
+        "tables": {
+            "autoencoder": losses(20),
+            "feedforward": losses(30),
+            "recurrent": losses(40),
+            "learning_curve": curve,
+        },
+    }
+
+
+def make(name, inputs):
+    """The Figure itself, as the catalogue makes it."""
+    base, number = split_name(name)
+    entry = CATALOGUE[base]
+    given = Inputs(
+        inputs["corpus"] if entry.corpus else None,
+        {method: inputs["predictions"][method] for method in entry.predictions},
+        {table: inputs["tables"][table] for table in entry.tables},
+        SETTINGS, number=number,
+    )  # fmt: skip
+    return entry.make(given)
+
+
+STILL = [name for name in figure_names(SETTINGS, True) if not entry_of(name).animated]
+
+
+@pytest.mark.parametrize("name", [name for name in STILL if not name.endswith("_2")])
+def test_no_two_texts_overlap(name, inputs, monkeypatch):
+    figure = make(name, inputs)
+    figure.set_dpi(150)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # the layout settles
+    drawn = {}
+    original = matplotlib.text.Text.draw
+
+    def watched(self, renderer):
+        if self.get_visible() and self.get_text().strip():
+            drawn[id(self)] = self
+        original(self, renderer)
+
+    monkeypatch.setattr(matplotlib.text.Text, "draw", watched)
+    canvas.draw()
+    boxes = [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in drawn.values()]
+    assert boxes
+    for (one, box), (other, another) in itertools.combinations(boxes, 2):
+        # A pixel of touching is the slack of the font's bounding boxes.
+        smaller = another.expanded((another.width - 2) / another.width, (another.height - 2) / another.height)
+        assert not box.overlaps(smaller), f"{one!r} overlaps {other!r}"
+    whole = figure.bbox.padded(1)
+    for label, box in boxes:
+        inside = whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0 and box.y1 <= whole.y1
+        assert inside, f"{label!r} leaves the figure"
+
+
+def test_files_are_whole_and_carry_their_provenance(inputs, tmp_path):
+    path = tmp_path / "figures" / "error_time.png"
+    make_figure("error_time", inputs, SETTINGS, path)
+    with Image.open(path) as picture:
+        made_by = json.loads(picture.info["Description"])
+        assert picture.width == pytest.approx(170 / 25.4 * 60, abs=2)
+    assert made_by["figure"] == "error_time"
+    assert made_by["inputs"] == {"corpus": "in memory", "fnn": "in memory", "lstm": "in memory"}
+    assert os.listdir(path.parent) == ["error_time.png"]
+    make_figure("losses", inputs, SETTINGS, tmp_path / "losses.pdf")
+    assert (tmp_path / "losses.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
+def test_equal_data_give_equal_files(suffix, inputs, tmp_path):
+    for copy in ("one", "other"):
+        make_figure("losses", inputs, SETTINGS, tmp_path / f"{copy}.{suffix}")
+    assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"other.{suffix}").read_bytes()
+
+
+def test_figures_do_not_depend_on_the_session(inputs, tmp_path):
+    make_figure("coverage", inputs, SETTINGS, tmp_path / "before.png")
+    with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 9, "axes.facecolor": "red"}):
+        make_figure("coverage", inputs, SETTINGS, tmp_path / "after.png")
+        assert matplotlib.rcParams["font.size"] == 20
+    with Image.open(tmp_path / "before.png") as one, Image.open(tmp_path / "after.png") as other:
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_a_figure_is_made_from_its_files_alone(inputs, tmp_path):
+    # Another process, with nothing but the files that the catalogue names for this figure.
+    for method in entry_of("heat_flux").predictions:
+        write_netcdf(inputs["predictions"][method], tmp_path / f"{method}.nc")
+    write_netcdf(inputs["corpus"], tmp_path / "corpus.nc")
+    program = f"""
+from surrogate.config import FigureSettings
+from surrogate.fields import open_netcdf
+from surrogate.figures.catalogue import make_figure
+folder = {str(tmp_path)!r}
+files = {{method: f"{{folder}}/{{method}}.nc" for method in {entry_of("heat_flux").predictions!r}}}
+make_figure("heat_flux", {{"corpus": open_netcdf(f"{{folder}}/corpus.nc"), "predictions": files}},
+            FigureSettings(resolution=60), f"{{folder}}/alone.png")
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+    make_figure("heat_flux", inputs, SETTINGS, tmp_path / "here.png")
+    with Image.open(tmp_path / "alone.png") as one, Image.open(tmp_path / "here.png") as other:
+        difference = np.abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int))
+    assert difference.mean() < 0.5
+
+
+def test_animation_has_a_frame_per_snapshot(inputs, tmp_path):
+    path = tmp_path / "animation_1.gif"
+    make_figure("animation_1", inputs, SETTINGS, path)
+    with Image.open(path) as picture:
+        assert picture.n_frames == 12
+        assert json.loads(picture.info["comment"])["figure"] == "animation_1"
+        first = np.asarray(picture.convert("RGB"), dtype=int)
+        picture.seek(11)
+        last = np.asarray(picture.convert("RGB"), dtype=int)
+    assert np.abs(first - last).mean() > 0.5
+    with pytest.raises(ValueError, match=r"ends in \.gif or \.mp4"):
+        make_figure("animation_1", inputs, SETTINGS, tmp_path / "animation_1.png")
+
+
+def test_missing_inputs_and_unknown_names_are_refused(inputs, tmp_path):
+    with pytest.raises(KeyError, match="no figure 'cover'"):
+        make_figure("cover", inputs, SETTINGS, tmp_path / "x.png")
+    with pytest.raises(KeyError, match="no figure 'examples'"):
+        split_name("examples")
+    with pytest.raises(KeyError, match=r"needs predictions\['lstm'\]"):
+        make_figure(
+            "error_time", {**inputs, "predictions": {"fnn": inputs["predictions"]["fnn"]}}, SETTINGS, tmp_path / "x.png"
+        )
+    with pytest.raises(KeyError, match="needs the corpus"):
+        make_figure("coverage", {}, SETTINGS, tmp_path / "x.png")
+    with pytest.raises(ValueError, match=r"\.png, \.pdf or \.svg"):
+        make_figure("losses", inputs, SETTINGS, tmp_path / "x.bmp")
+    assert not os.listdir(tmp_path)
+
+
+def test_names_and_captions_of_the_catalogue():
+    settings = FigureSettings(formats=["png", "pdf"], examples=3)
+    names = figure_names(settings)
+    assert "examples_3" in names
+    assert "learning_curve" not in names
+    assert "learning_curve" in figure_names(settings, learning_curve=True)
+    files = file_names(settings)
+    assert "animation_1.gif" in files
+    assert {"coverage.png", "coverage.pdf"} <= set(files)
+    assert len(files) == len(set(files))
+    captions = Path(__file__).parents[1] / "workflow" / "report"
+    for name in CATALOGUE:
+        assert len((captions / f"{name}.rst").read_text().split()) > 30, f"{name}: a caption explains what is seen"
+    assert catalogue.entry_of("examples_2") is CATALOGUE["examples"]
