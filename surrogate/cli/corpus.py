@@ -1,0 +1,209 @@
+"""Commands about a corpus: design, ingest, inspect, doctor, show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from surrogate.cli.output import FAILED, Json, emit_json, progress, say, table
+
+app = typer.Typer(help="A corpus of runs: sample, ingest, look at it.", no_args_is_help=True)
+
+Store = Annotated[Path, typer.Argument(metavar="STORE", help="Zarr store of a corpus.")]
+
+
+@app.command()
+def design(
+    output: Annotated[Path, typer.Argument(metavar="CSV", help="Table to write.")],
+    runs: Annotated[int | None, typer.Option(help="Number of runs; default: that of the configuration.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the scrambling.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML configuration; its section `design` counts.")] = None,
+) -> None:
+    """Sample parameter space: one row per run to simulate.
+
+    Example: surrogate corpus design design.csv --runs 64
+    """
+    from surrogate.config import Config, load, parse
+    from surrogate.corpus.design import make_design, write_design
+
+    settings = (Config() if config is None else load(config)).model_dump()
+    changes = {name: value for name, value in (("runs", runs), ("seed", seed)) if value is not None}
+    settings["design"] = {**settings["design"], **changes}
+    table_of_runs = make_design(parse(settings, "options").design)
+    write_design(table_of_runs, output)
+    say(f"{output}: {len(table_of_runs)} runs")
+
+
+@app.command()
+def ingest(
+    store: Store,
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Raw runs.")],
+    config: Annotated[
+        Path | None, typer.Option(help="YAML configuration; its sections `corpus` and `source` count.")
+    ] = None,
+    reader: Annotated[str | None, typer.Option(help="Name of a reader; default: that of the configuration.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    rejected: Annotated[Path | None, typer.Option(help="CSV of the runs left out and flagged, with reasons.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring raw runs into one store; bad runs are left out and named.
+
+    Example: surrogate corpus ingest corpus.zarr raw/run_*.nc --rejected rejected.csv
+    """
+    from surrogate.config import Config, load
+    from surrogate.corpus.ingest import ingest as run_ingest
+
+    settings = Config() if config is None else load(config)
+    summary = run_ingest(
+        files,
+        store,
+        settings.corpus,
+        rejected,
+        reader=reader or settings.source.reader,
+        options=settings.source.options,
+        workers=workers,
+        memory_limit=settings.resources.memory_limit,
+        progress=progress("ingest"),
+    ).as_dict()
+    if as_json:
+        emit_json(summary)
+    else:
+        typer.echo(table(["", ""], [[name.replace("_", " "), value] for name, value in summary.items()]).lstrip())
+
+
+@app.command()
+def inspect(store: Store, as_json: Json = False) -> None:
+    """Tell what a corpus holds: size, split, ranges, origin.
+
+    Example: surrogate corpus inspect results/default/corpus.zarr
+    """
+    import numpy as np
+
+    from surrogate.corpus.store import open_corpus, provenance_of, statistics
+    from surrogate.fields import SPLITS
+
+    dataset, origin = open_corpus(store), provenance_of(store)
+    numbers = statistics(dataset)
+    split = {name: int((dataset["split"].values == index).sum()) for index, name in enumerate(SPLITS)}
+    content = {
+        "store": str(store),
+        "sizes": {str(name): size for name, size in dataset["temperature"].sizes.items()},
+        "split": split,
+        "snapshots": int(dataset["snapshot_count"].values.sum()),
+        "time": [float(np.nanmin(dataset["snapshot_time"])), float(np.nanmax(dataset["snapshot_time"]))],
+        "parameters": numbers["parameters"],
+        "temperature": numbers["temperature"],
+        "flagged": len({finding["simulation"] for finding in origin["findings"]}),
+        "rejected": len({entry.get("file") for entry in origin["rejected"]}),
+        "software": origin["software"],
+    }
+    if as_json:
+        emit_json(content)
+        return
+    typer.echo(f"{store}: " + " x ".join(f"{size} {name}" for name, size in content["sizes"].items()))
+    typer.echo(
+        f"{content['snapshots']} snapshots, {content['time'][0]:g} .. {content['time'][1]:g} Gyr; "
+        + ", ".join(f"{count} {name}" for name, count in split.items())
+        + f"; {content['flagged']} flagged, {content['rejected']} rejected"
+    )
+    rows = [[name, float(low), float(high)] for name, (low, high) in numbers["parameters"].items()]
+    typer.echo("\n" + table(["parameter (training runs)", "low", "high"], rows))
+
+
+@app.command()
+def doctor(
+    paths: Annotated[list[Path], typer.Argument(metavar="STORE|FILE...", help="A store, or raw runs.")],
+    reader: Annotated[str, typer.Option(help="Name of a reader of raw runs.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """List what is wrong with the runs of a store, or with raw runs before they are ingested.
+
+    Example: surrogate corpus doctor raw/run_*.nc
+    """
+    findings: list[dict[str, Any]] = []
+    for path in paths:
+        if (path / "zarr.json").is_file():
+            from surrogate.corpus.store import open_corpus, provenance_of
+
+            open_corpus(path)
+            origin = provenance_of(path)
+            findings += [*origin["rejected"], *origin["findings"]]
+        else:
+            findings += _examine(path, reader)
+    severe = [entry for entry in findings if entry.get("severity") == "severe"]
+    if as_json:
+        emit_json(findings)
+    elif findings:
+        columns = ["simulation", "file", "severity", "what", "message"]
+        typer.echo(table(columns, [[entry.get(name, "") for name in columns] for entry in findings]))
+    else:
+        typer.echo(f"nothing wrong with {len(paths)} {'store' if len(paths) == 1 else 'files'}")
+    if severe:
+        raise typer.Exit(FAILED)
+
+
+def _examine(path: Path, reader: str) -> list[dict[str, Any]]:
+    """List the findings of one raw run."""
+    from surrogate.corpus.readers import open_run
+    from surrogate.fields import parameters_of, validate
+
+    found = {"simulation": "", "file": str(path), "severity": "severe"}
+    try:
+        with open_run(path, reader) as run:
+            validate(run, str(path))
+            outside = parameters_of(run).outside()
+            status = str(run.attrs.get("status", "done"))
+    except (ValueError, OSError) as error:
+        return [{**found, "what": "unusable", "message": str(error).removeprefix(f"{path}: ")}]
+    found["severity"] = "warning"
+    notes = [{**found, "what": "parameter", "message": line} for line in outside]
+    if status != "done":
+        notes.append({**found, "what": "stopped early", "message": f"the solver says {status!r}"})
+    return notes
+
+
+@app.command()
+def show(
+    store: Store,
+    simulation: Annotated[int | None, typer.Option(help="Number of one run; default: a table of all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the runs of a corpus, or the history of one.
+
+    Example: surrogate corpus show results/default/corpus.zarr --simulation 12
+    """
+    import numpy as np
+
+    from surrogate.corpus.store import CorpusError, open_corpus
+    from surrogate.diagnostics import core_mantle_boundary_heat_flux, mean_temperature, surface_heat_flux
+    from surrogate.fields import SPLITS, parameter_table, select_run
+    from surrogate.parameters import PARAMETER_NAMES
+
+    dataset = open_corpus(store)
+    numbers = dataset["simulation"].values
+    if simulation is None:
+        header = ["simulation", "split", "snapshots", *PARAMETER_NAMES]
+        rows: list[list[Any]] = [
+            [int(number), SPLITS[int(split)], int(count), *map(float, values)]
+            for number, split, count, values in zip(
+                numbers,
+                dataset["split"].values,
+                dataset["snapshot_count"].values,
+                parameter_table(dataset),
+                strict=True,
+            )
+        ]
+    else:
+        position = np.flatnonzero(numbers == simulation)
+        if not position.size:
+            raise CorpusError(f"{store}: has no run {simulation}; it holds {numbers.min()} .. {numbers.max()}")
+        run = select_run(dataset, int(position[0])).load()
+        columns = (mean_temperature(run), surface_heat_flux(run), core_mantle_boundary_heat_flux(run))
+        header = ["time_Gyr", "mean_temperature_K", "surface_heat_flux_W_m2", "core_mantle_boundary_heat_flux_W_m2"]
+        rows = [list(map(float, row)) for row in zip(run["time"].values, *(c.values for c in columns), strict=True)]
+    if as_json:
+        emit_json([dict(zip(header, row, strict=True)) for row in rows])
+    else:
+        typer.echo(table(header, rows))

@@ -1,0 +1,63 @@
+"""How the command speaks: results on stdout, everything else on stderr, one line per error."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+OK, FAILED, BAD_INPUT = 0, 1, 2
+"""Exit codes: all is well; a check failed; the input cannot be used."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
+
+
+def say(text: str) -> None:
+    """Print for a person, on stderr."""
+    typer.echo(text, err=True)
+
+
+def emit_json(content: Any) -> None:
+    """Print JSON; a number that is not finite becomes null, which JSON has."""
+    typer.echo(json.dumps(_plain(content), indent=2, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Align columns of text, numbers to the right.
+
+    >>> print(table(["time", "name"], [[1.0, "a"], [4.25, "bc"]]))
+    time  name
+    1     a
+    4.25  bc
+    """
+    cells = [list(map(str, header))] + [
+        [f"{entry:.6g}" if isinstance(entry, float) else str(entry) for entry in row] for row in rows
+    ]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
+
+
+def progress(label: str) -> Callable[[str, int, int], None]:
+    """Return a callback (stage, done, total) that keeps one line on stderr up to date."""
+
+    def show(stage: str, done: int, total: int) -> None:
+        typer.echo(f"\r{label}: {stage} {done}/{total}", nl=done >= total, err=True)
+
+    return show

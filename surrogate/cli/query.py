@@ -1,0 +1,230 @@
+"""Commands that ask a trained surrogate: predict, inspect, verify, check, benchmark, pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from surrogate.cli.output import FAILED, Json, emit_json, say, table
+
+Bundle = Annotated[str, typer.Argument(metavar="BUNDLE", help="Folder or zip file of a bundle, or the name of a run.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    for command in (predict, inspect, verify, check, pack, benchmark):
+        app.command()(command)
+
+
+def _parameter(flag: str, text: str) -> Any:
+    return typer.Option(flag, help=text, show_default=False, rich_help_panel="Parameters")
+
+
+def predict(
+    bundle: Bundle,
+    reference_viscosity: Annotated[
+        str | None, _parameter("--reference-viscosity", 'Pa s, or with a unit: "1e21 Pa s".')
+    ] = None,
+    activation_energy: Annotated[str | None, _parameter("--activation-energy", 'J/mol: "300 kJ/mol".')] = None,
+    activation_volume: Annotated[str | None, _parameter("--activation-volume", 'm3/mol: "6 cm**3/mol".')] = None,
+    crustal_enrichment: Annotated[str | None, _parameter("--crustal-enrichment", "No unit.")] = None,
+    initial_temperature: Annotated[str | None, _parameter("--initial-temperature", 'K: "1700 K".')] = None,
+    parameters: Annotated[
+        Path | None,
+        typer.Option("--parameters", help="CSV with one row per set, as `surrogate corpus design` writes it."),
+    ] = None,
+    time: Annotated[
+        list[str] | None,
+        typer.Option("--time", help='Gyr, or with a unit: "500 Myr"; repeat it. Default: all trained times.'),
+    ] = None,
+    method: Annotated[str, typer.Option(help="fnn, lstm or ensemble.")] = "fnn",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="NetCDF file of the temperature fields.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Predict the thermal evolution of one set of parameters, or of a table of them.
+
+    Without --output, print mean temperature and heat fluxes.
+
+    Example: surrogate predict results/default/surrogate --reference-viscosity "1e21 Pa s" --activation-energy
+    "300 kJ/mol" --activation-volume 6e-6 --crustal-enrichment 10 --initial-temperature 1700 --time 1 --time 4.5
+    -o run.nc
+    """
+    from surrogate.query import QueryError, Surrogate
+
+    named = {
+        "reference_viscosity": reference_viscosity,
+        "activation_energy": activation_energy,
+        "activation_volume": activation_volume,
+        "crustal_enrichment": crustal_enrichment,
+        "initial_temperature": initial_temperature,
+    }
+    given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    if parameters is not None:
+        if given:
+            raise QueryError(f"--parameters: a table cannot be combined with {', '.join(given)}")
+        from surrogate.corpus.design import read_design
+
+        given = {"parameters": read_design(parameters)}
+    surrogate = Surrogate.load(bundle)
+    question: dict[str, Any] = {**given, "time": time or None, "method": method}
+    if output is not None:
+        from surrogate.fields import write_netcdf
+
+        answer = surrogate.predict(**question)
+        write_netcdf(answer, output)
+        say(f"{output}: temperature {dict(answer['temperature'].sizes)}")
+        if as_json:
+            emit_json({"output": str(output), "sizes": dict(answer["temperature"].sizes), **answer.attrs})
+        return
+    import warnings
+
+    flux = surrogate.heat_flux(**question)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # said once, by the line above
+        flux = flux.merge(surrogate.mean_temperature(**question), compat="override", combine_attrs="override")
+    _print_series(flux, as_json)
+
+
+def _print_series(answer: Any, as_json: bool) -> None:
+    names = ["mean_temperature", "surface_heat_flux", "core_mantle_boundary_heat_flux", "in_range"]
+    if as_json:
+        content = {"time": answer["time"].values, **{name: answer[name].values for name in names}}
+        if "simulation" in answer.dims:
+            content["simulation"] = answer["simulation"].values
+        emit_json({**content, "attributes": answer.attrs})
+        return
+    many = "simulation" in answer.dims
+    rows = answer[names].to_dataframe().reset_index()
+    header = [*(["set"] if many else []), "time", "mean temperature", "surface flux", "core flux", "in range"]
+    units = [*([""] if many else []), "Gyr", "K", "mW/m2", "mW/m2", ""]
+    lines: list[list[Any]] = [
+        [*([int(row.simulation)] if many else []), float(row.time), round(float(row.mean_temperature), 1),
+         round(1e3 * float(row.surface_heat_flux), 2), round(1e3 * float(row.core_mantle_boundary_heat_flux), 2),
+         "yes" if row.in_range else "no"]
+        for row in rows.itertuples()
+    ]  # fmt: skip
+    typer.echo(table(header, [units, *lines]))
+
+
+def inspect(bundle: Bundle, as_json: Json = False) -> None:
+    """Tell what a bundle is: origin, training range, measures, limits.
+
+    Example: surrogate inspect results/default/surrogate
+    """
+    from surrogate.query import Surrogate
+
+    content = Surrogate.load(bundle).inspect()
+    if as_json:
+        emit_json(content)
+        return
+    typer.echo(f"{content['bundle']}  ({content['bytes'] / 1e6:.1f} MB, digest {content['digest'][:12]})")
+    typer.echo(
+        f"grid {content['cells'][0]} x {content['cells'][1]} cells, {content['time']['first']:g} .. "
+        f"{content['time']['last']:g} Gyr; runs: "
+        + ", ".join(f"{count} {name}" for name, count in content["runs"].items())
+    )
+    rows = [[name, entry["low"], entry["high"], entry["units"]] for name, entry in content["parameters"].items()]
+    typer.echo("\n" + table(["parameter", "low", "high", "unit"], rows))
+    methods = (content["metrics"] or {}).get("methods", {})
+    scores = [
+        [name, float(entry["relative_accuracy"]["mean"]), float(entry["lateral_anomaly_error"]["mean"])]
+        for name, entry in methods.items()
+        if "relative_accuracy" in entry and "lateral_anomaly_error" in entry
+    ]
+    if scores:
+        typer.echo("\n" + table(["on unseen runs", "relative accuracy, %", "lateral anomaly error"], scores))
+    typer.echo("\nlimits")
+    for line in content["limits"]:
+        typer.echo(f"  - {line}")
+    typer.echo(f"\nmade by surrogate {content['provenance'].get('code_version', '?')}")
+
+
+def verify(bundle: Bundle, as_json: Json = False) -> None:
+    """Check every file of a bundle against its checksum and recompute its stored example.
+
+    Example: surrogate verify results/default/surrogate
+    """
+    from surrogate.query import Surrogate
+
+    result = Surrogate.load(bundle).verify()
+    if as_json:
+        emit_json(result)
+    else:
+        typer.echo(f"{result['files']} files unchanged")
+        for name, entry in result["example"].items():
+            word = "reproduced" if entry["passed"] else "NOT reproduced"
+            typer.echo(
+                f"{name}: example {word} (differs by {entry['difference']:.2g} K, {entry['tolerance']:g} allowed)"
+            )
+    if not result["passed"]:
+        raise typer.Exit(FAILED)
+
+
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="NetCDF files of runs or predictions.")],
+    conductivity: Annotated[str, typer.Option(help="Law of the simulations: olivine or constant.")] = "olivine",
+    as_json: Json = False,
+) -> None:
+    """Hold temperature fields against what every thermal evolution must keep (the physics report card).
+
+    Example: surrogate check run.nc
+    """
+    from surrogate.diagnostics import check as report_card
+    from surrogate.fields import open_netcdf, validate
+
+    cards = {}
+    for path in files:
+        with open_netcdf(path) as dataset:
+            validate(dataset, str(path))
+            if conductivity not in ("constant", "olivine"):
+                raise ValueError(f"--conductivity {conductivity!r}: expected olivine or constant")
+            cards[str(path)] = report_card(dataset.load(), conductivity=conductivity)  # type: ignore[arg-type]
+    failed = any(passed is False for card in cards.values() for passed in card["passed"].values())
+    if as_json:
+        emit_json(cards)
+    else:
+        for name, card in cards.items():
+            typer.echo(name)
+            for key, value in card.items():
+                if isinstance(value, int | float):
+                    mark = {True: "ok", False: "FAILED"}.get(card["passed"].get(key), "")
+                    typer.echo(f"  {key.replace('_', ' '):<34} {value:>12.5g}  {mark}".rstrip())
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def pack(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of a bundle.")],
+    output: Annotated[Path, typer.Argument(metavar="ZIP", help="File to write.")],
+) -> None:
+    """Write a bundle folder as one zip file, which every command reads too.
+
+    Example: surrogate pack results/default/surrogate surrogate.zip
+    """
+    from surrogate.query import pack as write
+
+    write(bundle, output)
+    say(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+
+
+def benchmark(
+    bundle: Bundle,
+    sets: Annotated[int, typer.Option(min=1, help="Parameter sets of the batch.")] = 256,
+    repeats: Annotated[int, typer.Option(min=1, help="Repetitions; the median counts.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """Time the answers of a bundle on this machine.
+
+    Example: surrogate benchmark results/default/surrogate
+    """
+    from surrogate.query.speed import measure
+
+    result = measure(bundle, sets, repeats)
+    if as_json:
+        emit_json(result)
+    else:
+        typer.echo(table(["question", "ms"], [[name, round(1e3 * value, 3)] for name, value in result.items()]))

@@ -1,0 +1,18 @@
+"""Asking a trained surrogate: load a bundle, predict, encode, decode, inspect, verify."""
+
+from surrogate.query.arguments import OutOfRangeWarning, QueryError, read_sets, read_times
+from surrogate.query.bundle import BundleError, pack, read_bundle
+from surrogate.query.surrogate import Surrogate
+from surrogate.query.writing import write_bundle
+
+__all__ = [
+    "BundleError",
+    "OutOfRangeWarning",
+    "QueryError",
+    "Surrogate",
+    "pack",
+    "read_bundle",
+    "read_sets",
+    "read_times",
+    "write_bundle",
+]

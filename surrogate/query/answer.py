@@ -1,0 +1,121 @@
+"""Answers as datasets of the field convention, with what a reader of the file must know about them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from surrogate.annulus import Annulus
+from surrogate.fields import make_corpus, make_run
+from surrogate.parameters import PARAMETER_NAMES, PARAMETERS, Parameters
+from surrogate.query.arguments import OutOfRangeWarning, Sets
+
+
+def out_of_range(
+    sets: Sets, times: np.ndarray, ranges: Mapping[str, tuple[float, float]], time_range: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Compare a query with the range of the training runs.
+
+    Returns
+    -------
+    array of bool, shape (simulation,)
+        Whether every parameter of the set is in range.
+    array of bool, shape (time,)
+        Whether the time is in range.
+    list of str
+        One line per parameter (and time) that leaves its range.
+    """
+    inside = np.ones(len(sets.values), dtype=bool)
+    lines = []
+    for column, parameter in enumerate(PARAMETERS):
+        low, high = ranges[parameter.name]
+        values = sets.values[:, column]
+        good = (values >= low * (1 - 1e-9)) & (values <= high * (1 + 1e-9))
+        inside &= good
+        if not good.all():
+            worst = values[~good]
+            shown = f"{worst[0]:g}" if worst.size == 1 else f"{worst.min():g} .. {worst.max():g} ({worst.size} sets)"
+            lines.append(f"{parameter.name} = {shown} {parameter.unit} is outside the trained {low:g} .. {high:g}")
+    low, high = time_range
+    in_time = (times >= low - 1e-9) & (times <= high + 1e-9)
+    if not in_time.all():
+        lines.append(
+            f"time = {times[~in_time].min():g} .. {times[~in_time].max():g} Gyr is outside the trained "
+            f"{low:g} .. {high:g}"
+        )
+    return inside, in_time, lines
+
+
+def warn_out_of_range(lines: list[str], level: int = 3) -> None:
+    """Issue one :class:`OutOfRangeWarning` for all `lines`, if there are any."""
+    if lines:
+        warnings.warn("extrapolation: " + "; ".join(lines), OutOfRangeWarning, stacklevel=level + 1)
+
+
+def field_answer(
+    temperature: Any,
+    sets: Sets,
+    times: np.ndarray,
+    annulus: Annulus,
+    flags: tuple[np.ndarray, np.ndarray],
+    attributes: Mapping[str, Any],
+) -> xr.Dataset:
+    """Wrap temperatures, shape (simulation, time, radius, angle), K, as a run (one set) or a corpus (many)."""
+    if sets.single:
+        parameters = Parameters.from_array(sets.values[0])
+        dataset = make_run(temperature[0], times, annulus, parameters, attributes=attributes)
+    else:
+        every = np.broadcast_to(times, (len(sets.values), len(times)))
+        dataset = make_corpus(
+            temperature, every, annulus, sets.values, simulation=sets.simulation, attributes=attributes
+        )
+    return with_coordinates(dataset, sets, times, flags)
+
+
+def series_answer(
+    variables: Mapping[str, tuple[tuple[str, ...], Any, Mapping[str, Any]]],
+    coordinates: Mapping[str, Any],
+    sets: Sets,
+    times: np.ndarray,
+    flags: tuple[np.ndarray, np.ndarray],
+    attributes: Mapping[str, Any],
+) -> xr.Dataset:
+    """Wrap values on (simulation, time, ...); the dimension ``simulation`` goes if one set was asked for."""
+    units = {parameter.name: parameter.unit.replace("**", "") for parameter in PARAMETERS}
+    dataset = xr.Dataset(
+        {name: (("simulation", "time", *dimensions), values, attrs)
+         for name, (dimensions, values, attrs) in variables.items()},
+        {
+            "simulation": ("simulation", sets.simulation, {"long_name": "number of the set"}),
+            **{
+                name: ("simulation", sets.values[:, column], {"units": units[name].replace("dimensionless", "1")})
+                for column, name in enumerate(PARAMETER_NAMES)
+            },
+            **coordinates,
+        },
+        dict(attributes),
+    )  # fmt: skip
+    if sets.single:
+        dataset = dataset.isel(simulation=0, drop=True)
+    return with_coordinates(dataset, sets, times, flags)
+
+
+def with_coordinates(
+    dataset: xr.Dataset, sets: Sets, times: np.ndarray, flags: tuple[np.ndarray, np.ndarray]
+) -> xr.Dataset:
+    """Add the common times and the in-range flag."""
+    inside, in_time = flags
+    described = {
+        "long_name": "whether the parameters and the time lie within those of the training runs",
+        "flag_values": np.array([0, 1], dtype=np.int8),
+        "flag_meanings": "extrapolated trained",
+    }
+    flag = (inside[:, None] & in_time[None, :]).astype(np.int8)
+    dimensions = ("time",) if sets.single else ("simulation", "time")
+    about_time = {"units": "Gyr", "long_name": "time since the start of the thermal evolution"}
+    dataset = dataset.assign_coords(time=("time", times, about_time))
+    return dataset.assign(in_range=(dimensions, flag[0] if sets.single else flag, described))

@@ -1,0 +1,220 @@
+"""The networks of a bundle behind compiled calls; Keras is imported when the first answer is computed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from surrogate.learning.autoencoder import Autoencoder
+    from surrogate.learning.feedforward import FeedforwardPredictor
+    from surrogate.learning.recurrent import RecurrentPredictor
+
+METHODS = ("fnn", "lstm", "ensemble")
+"""Predictors that answer; the ensemble decodes the mean of the latents of the other two."""
+
+NODES = 4_000_000
+"""Nodes that pass through the decoder at once: more would not be faster, only larger."""
+
+Compiled = Callable[[np.ndarray], np.ndarray]
+
+
+def compiled(function: Callable[[Any], Any], width: int) -> Compiled:
+    """Compile a function of one batch, shape (n, `width`), once for every n; takes and gives NumPy arrays.
+
+    Keras' own `predict` spends tens of milliseconds per call around the computation.
+    """
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        # One graph per kind of answer is intended: TensorFlow would warn that there are several.
+        logging.getLogger("tensorflow").addFilter(_no_retracing)
+        signature = [tf.TensorSpec((None, width), tf.float32)]
+        graph = tf.function(function, input_signature=signature, autograph=False, jit_compile=False)
+        return lambda batch: graph(tf.convert_to_tensor(batch)).numpy()
+    if backend == "jax":
+        import jax
+
+        program = jax.jit(function)
+        return lambda batch: np.asarray(program(batch))
+    return lambda batch: keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(batch)))
+
+
+def _no_retracing(record: logging.LogRecord) -> bool:
+    return "retracing" not in str(record.msg)
+
+
+class Engine:
+    """Compiled inference of a bundle folder.
+
+    Parameters
+    ----------
+    folder : path
+        Of a checked bundle.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._folder = Path(folder)
+        self._functions: dict[str, Compiled] = {}
+        self._lock = threading.RLock()
+
+    @cached_property
+    def autoencoder(self) -> Autoencoder:
+        """The autoencoder, read on first use."""
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        from surrogate.learning.autoencoder import Autoencoder
+
+        return Autoencoder.load(self._folder / "autoencoder")
+
+    @cached_property
+    def feedforward(self) -> FeedforwardPredictor:
+        """The FNN, read on first use."""
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        from surrogate.learning.feedforward import FeedforwardPredictor
+
+        return FeedforwardPredictor.load(self._folder / "feedforward")
+
+    @cached_property
+    def recurrent(self) -> RecurrentPredictor:
+        """The LSTM, read on first use."""
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        from surrogate.learning.recurrent import RecurrentPredictor
+
+        return RecurrentPredictor.load(self._folder / "recurrent")
+
+    def decoded(self, latents: Any) -> Any:
+        """Decode inside a graph: latents, shape (n, latent), to temperature, shape (n, radius, angle), K."""
+        from keras import ops
+
+        scaler = self.autoencoder.scaler
+        profile = scaler.profile.astype(np.float32)
+        image, walls = self.autoencoder.decoder(latents, training=False)
+        image = ops.cast(image, "float32") * float(scaler.scale) + ops.convert_to_tensor(profile[scaler.rows, None])
+        like = ops.zeros_like(image[:, :1])
+        rows, column = [image], 0
+        for index, constant, carried in (
+            (0, scaler.core, scaler.core_scalar),
+            (-1, scaler.surface, scaler.surface_scalar),
+        ):
+            if constant is not None:
+                row = like + float(constant)
+            elif carried:
+                level = ops.cast(walls[:, column, None, None], "float32")
+                row = like + level * float(scaler.scale) + float(profile[index])
+                column += 1
+            else:
+                continue
+            rows = [row, *rows] if index == 0 else [*rows, row]
+        return ops.concatenate(rows, axis=1) if len(rows) > 1 else image
+
+    def feedforward_latents(self, features: Any) -> Any:
+        """Run the FNN inside a graph: features, shape (n, 6), to latents, shape (n, latent)."""
+        from keras import ops
+
+        scaler = self.feedforward.latent_scaler
+        scaled = ops.cast(self.feedforward.network(features, training=False)[:, 0, :], "float32")
+        deviation, mean = (ops.convert_to_tensor(part.astype(np.float32)) for part in (scaler.deviation, scaler.mean))
+        return scaled * deviation + mean
+
+    def _function(self, name: str) -> Compiled:
+        """Compile on first use: ``fnn`` or ``latents`` (where from) and ``field`` or ``profile`` (what)."""
+        with self._lock:
+            if name not in self._functions:
+                source, _, result = name.partition(" ")
+
+                def function(batch: Any) -> Any:
+                    latents = self.feedforward_latents(batch) if source == "fnn" else batch
+                    if result == "latents":
+                        return latents
+                    return _reduced(self.decoded(latents), result)
+
+                width = 6 if source == "fnn" else self.autoencoder.latents
+                self._functions[name] = compiled(function, width)
+            return self._functions[name]
+
+    def latents(self, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Predict latents, shape (simulation, time, latent).
+
+        Parameters
+        ----------
+        method : {"fnn", "lstm", "ensemble"}
+        parameters : array, shape (simulation, 5), SI units
+        times : array, shape (time,), Gyr
+        """
+        if method == "lstm":
+            return self.recurrent.predict(parameters, times)
+        features = self.feedforward.parameter_scaler.features(parameters, times)
+        flat = _in_parts(self._function("fnn latents"), features.reshape(-1, features.shape[-1]), 65536)
+        latents = flat.reshape(len(parameters), len(times), -1)
+        if method == "ensemble":
+            latents = 0.5 * (latents + self.recurrent.predict(parameters, times))
+        return latents
+
+    def answer(self, method: str, parameters: np.ndarray, times: np.ndarray, what: str = "field") -> np.ndarray:
+        """Predict temperatures, K, float32.
+
+        Parameters
+        ----------
+        method, parameters, times
+            As in :meth:`latents`.
+        what : {"field", "profile", "walls"}
+            Whole fields, their lateral means, or the two rows next to each wall.
+
+        Returns
+        -------
+        array, shape (simulation, time, radius, angle), (simulation, time, radius) or (simulation, time, 4, angle)
+        """
+        if method == "fnn":
+            features = self.feedforward.parameter_scaler.features(parameters, times)
+            batch = features.reshape(-1, features.shape[-1])
+        else:
+            batch = self.latents(method, parameters, times)
+            batch = batch.reshape(-1, batch.shape[-1])
+        source = "fnn" if method == "fnn" else "latents"
+        values = _in_parts(self._function(f"{source} {what}"), batch, self.chunk)
+        return values.reshape(len(parameters), len(times), *values.shape[1:])
+
+    @property
+    def chunk(self) -> int:
+        """Snapshots that pass through the decoder at once."""
+        return max(1, NODES // int(np.prod(self.autoencoder.shape)))
+
+    def decode(self, latents: np.ndarray) -> np.ndarray:
+        """Decode latents, shape (..., latent), to temperature, shape (..., radius, angle), K."""
+        latents = np.asarray(latents, dtype=np.float32)
+        if latents.shape[-1:] != (self.autoencoder.latents,):
+            raise ValueError(f"latents: expected shape (..., {self.autoencoder.latents}), got {latents.shape}")
+        flat = _in_parts(self._function("latents field"), latents.reshape(-1, latents.shape[-1]), self.chunk)
+        return flat.reshape(*latents.shape[:-1], *flat.shape[1:])
+
+
+def _reduced(field: Any, result: str) -> Any:
+    from keras import ops
+
+    if result == "profile":
+        return ops.mean(field, axis=-1)
+    if result == "walls":
+        return ops.concatenate([field[:, :2], field[:, -2:]], axis=1)
+    return field
+
+
+def _in_parts(function: Compiled, batch: np.ndarray, size: int) -> np.ndarray:
+    batch = np.ascontiguousarray(batch, dtype=np.float32)
+    if len(batch) <= size:
+        return function(batch)
+    first = function(batch[:size])
+    result = np.empty((len(batch), *first.shape[1:]), dtype=first.dtype)
+    result[:size] = first
+    for start in range(size, len(batch), size):
+        result[start : start + size] = function(batch[start : start + size])
+    return result

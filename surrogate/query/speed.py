@@ -1,0 +1,59 @@
+"""How long an answer takes on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from surrogate.parameters import PARAMETERS
+from surrogate.query.surrogate import Surrogate
+
+
+def measure(bundle: str | os.PathLike[str] | Surrogate, sets: int = 256, repeats: int = 7) -> dict[str, float]:
+    """Time typical questions, s, after one warm-up each (median of `repeats`).
+
+    Parameters
+    ----------
+    bundle : path or Surrogate
+    sets : int
+        Parameter sets of the batch questions.
+    repeats : int
+
+    Returns
+    -------
+    dict
+        Seconds by question.
+    """
+    surrogate = bundle if isinstance(bundle, Surrogate) else Surrogate.load(bundle)
+    rng = np.random.default_rng(0)
+    columns = []
+    for parameter in PARAMETERS:
+        low, high = (parameter.transform(value) for value in surrogate.parameter_ranges[parameter.name])
+        columns.append(parameter.inverse(low + (high - low) * rng.random(sets)))
+    table = np.stack(columns, axis=1)
+    one, last = table[0], [surrogate.time_range[1]]
+    history = np.linspace(*surrogate.time_range, 45)
+    questions: dict[str, Callable[[], Any]] = {
+        "one profile at one time, fnn": lambda: surrogate.profile(one, time=last),
+        "one field at one time, fnn": lambda: surrogate.predict(one, time=last),
+        "history of 45 fields, fnn": lambda: surrogate.predict(one, time=history),
+        "history of 45 fields, lstm": lambda: surrogate.predict(one, time=history, method="lstm"),
+        f"{sets} profiles at one time, fnn": lambda: surrogate.profile(table, time=last),
+        f"{sets} fields at one time, fnn": lambda: surrogate.predict(table, time=last),
+    }
+    return {name: _timed(question, repeats) for name, question in questions.items()}
+
+
+def _timed(question: Callable[[], Any], repeats: int) -> float:
+    question()
+    seconds = []
+    for _ in range(repeats):
+        start = perf_counter()
+        question()
+        seconds.append(perf_counter() - start)
+    return median(seconds)

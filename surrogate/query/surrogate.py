@@ -1,0 +1,356 @@
+"""`Surrogate`: a trained bundle that answers questions about thermal evolutions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from surrogate import diagnostics
+from surrogate.annulus import Annulus
+from surrogate.files import code_version
+from surrogate.planet import Planet
+from surrogate.query import bundle as bundles
+from surrogate.query.answer import field_answer, out_of_range, series_answer, warn_out_of_range
+from surrogate.query.arguments import QueryError, Sets, read_sets, read_times
+from surrogate.query.description import planet_from_dict, summary
+from surrogate.query.engine import METHODS, Engine
+
+Method = Literal["fnn", "lstm", "ensemble"]
+
+GIGABYTE = 1e9
+LARGEST_ANSWER = 4.0
+"""Gigabytes of temperature that :meth:`Surrogate.predict` returns in memory; more come as a Dask array."""
+
+
+class Surrogate:
+    """A trained surrogate of thermal evolutions.
+
+    Made by :meth:`load`. Answers follow the field convention (:mod:`surrogate.fields`): temperature in K on
+    ``(time, radius, angle)`` for one set of parameters, ``(simulation, time, radius, angle)`` for many.
+
+    Attributes
+    ----------
+    folder : Path
+        The bundle.
+    description : dict
+        Content of its ``bundle.json``.
+    annulus : Annulus
+        Grid of the answers.
+    planet : Planet
+    """
+
+    def __init__(self, folder: Path, description: Mapping[str, Any], source: Path | None = None) -> None:
+        self.folder, self.description = folder, dict(description)
+        self._source = source or folder
+        try:
+            grid = description["grid"]
+            self.annulus = Annulus(np.asarray(grid["radius_faces"]), np.asarray(grid["angle_faces"]))
+            self.planet: Planet = planet_from_dict(description["planet"])
+            self._conductivity = description["conductivity"]
+            self.parameter_ranges: dict[str, tuple[float, float]] = {
+                name: (float(entry["low"]), float(entry["high"])) for name, entry in description["parameters"].items()
+            }
+            self.time_range = (float(description["time"]["first"]), float(description["time"]["last"]))
+            self._default_times = np.linspace(*self.time_range, int(description["time"]["count"]))
+        except (KeyError, TypeError) as error:
+            raise bundles.BundleError(f"{self._source}: bundle.json lacks or misspells {error}") from None
+        self.engine = Engine(folder)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Surrogate:
+        """Open a bundle: a folder, a zip file of one, or the name of a pipeline run in ``results/``.
+
+        Every file is compared with the checksums in the bundle. Networks are read when first needed.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is nothing of that name.
+        BundleError
+            If the bundle is incomplete, changed, cut short, or of a newer version.
+
+        Examples
+        --------
+        >>> Surrogate.load("no/such/bundle")
+        Traceback (most recent call last):
+            ...
+        FileNotFoundError: no/such/bundle: no such bundle; expected a folder or a zip file made by surrogate
+        """
+        path = Path(path)
+        named = Path("results") / path / "surrogate"
+        if not path.exists() and len(path.parts) == 1 and named.is_dir():
+            path = named
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such bundle; expected a folder or a zip file made by surrogate")
+        if path.is_dir():
+            if not (path / "bundle.json").exists() and (path / "surrogate" / "bundle.json").exists():
+                path = path / "surrogate"  # results/<name> itself
+            return cls(path, bundles.read_bundle(path))
+        folder = bundles.unpack(path)
+        try:
+            result = cls(folder, bundles.read_bundle(folder), path)
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, bundles.BundleError):
+                raise bundles.BundleError(str(error).replace(str(folder), str(path))) from None
+            raise
+        weakref.finalize(result, shutil.rmtree, folder, ignore_errors=True)
+        return result
+
+    def __repr__(self) -> str:
+        return f"<Surrogate {self._source}: {' x '.join(map(str, self.annulus.shape))} nodes>"
+
+    # -- fields --
+
+    def predict(
+        self, parameters: Any = None, *, time: Any = None, method: Method = "fnn", **keywords: Any
+    ) -> xr.Dataset:
+        """Predict temperature fields.
+
+        Parameters
+        ----------
+        parameters : optional
+            One set (`Parameters`, a mapping, five numbers) or many (a list of sets, an array of shape (n, 5), a pandas
+            or xarray table); see :func:`surrogate.query.read_sets`.
+        time : float, str, quantity or sequence, optional
+            Increasing; bare numbers are Gyr. Default: the times of the training runs.
+        method : {"fnn", "lstm", "ensemble"}
+            The LSTM advances at the cadence of the training runs and its latents are interpolated linearly to the
+            requested times. The ensemble decodes the mean of the latents of both.
+        **keywords
+            The five parameters by name: numbers in SI units, strings such as ``"1e21 Pa s"``, pint quantities, or
+            equally long sequences of them.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``temperature`` in K (a Dask array if it is larger than 4 GB) and ``in_range``, 1 where parameters and
+            time lie within those of the training runs, with the provenance in the attributes.
+
+        Raises
+        ------
+        QueryError
+            If a parameter is missing, unknown, or of the wrong unit; if times do not increase.
+
+        Warns
+        -----
+        OutOfRangeWarning
+            If the answer is an extrapolation.
+        """
+        sets, times, flags = self._question(parameters, time, method, keywords)
+        shape = (len(sets.values), len(times), *self.annulus.shape)
+        temperature: Any
+        if 4 * float(np.prod(shape)) > LARGEST_ANSWER * GIGABYTE and not sets.single:
+            temperature = self._lazy(sets.values, times, method, shape)
+        else:
+            temperature = self.engine.answer(method, sets.values, times)
+        return field_answer(temperature, sets, times, self.annulus, flags, self._attributes(method))
+
+    def _lazy(self, values: np.ndarray, times: np.ndarray, method: str, shape: tuple[int, ...]) -> Any:
+        import dask.array
+
+        rows = max(1, int(0.1 * GIGABYTE / (4 * np.prod(shape[1:]))))
+        sources = dask.array.from_array(values, chunks=(rows, -1))
+        return dask.array.map_blocks(
+            lambda block: self.engine.answer(method, block, times), sources, dtype=np.float32,
+            chunks=(sources.chunks[0], *((size,) for size in shape[1:])), new_axis=[2, 3],
+            meta=np.empty((0,) * 4, np.float32),
+        )  # fmt: skip
+
+    # -- what people read off fields --
+
+    def profile(
+        self, parameters: Any = None, *, time: Any = None, method: Method = "fnn", **keywords: Any
+    ) -> xr.Dataset:
+        """Predict laterally averaged temperature; arguments as in :meth:`predict`.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``lateral_mean_temperature`` in K on ([simulation], time, radius), and ``in_range``.
+        """
+        sets, times, flags = self._question(parameters, time, method, keywords)
+        values = self.engine.answer(method, sets.values, times, "profile")
+        about = {"units": "K", "long_name": "laterally averaged temperature"}
+        radius = ("radius", self.annulus.radius, {"units": "m", "long_name": "radius in the rescaled cylinder"})
+        return series_answer(
+            {"lateral_mean_temperature": (("radius",), values, about)}, {"radius": radius},
+            sets, times, flags, self._attributes(method),
+        )  # fmt: skip
+
+    def mean_temperature(
+        self, parameters: Any = None, *, time: Any = None, method: Method = "fnn", **keywords: Any
+    ) -> xr.Dataset:
+        """Predict the volume-averaged temperature; arguments as in :meth:`predict`.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``mean_temperature`` in K on ([simulation], time), and ``in_range``.
+        """
+        sets, times, flags = self._question(parameters, time, method, keywords)
+        profile = self.engine.answer(method, sets.values, times, "profile")
+        # All columns are equally wide, so the mean over angle loses nothing.
+        values = profile.astype(float) @ self.annulus.weight.sum(axis=1)
+        about = {"units": "K", "long_name": "volume-averaged temperature of the mantle"}
+        return series_answer(
+            {"mean_temperature": ((), values, about)}, {}, sets, times, flags, self._attributes(method)
+        )
+
+    def heat_flux(
+        self, parameters: Any = None, *, time: Any = None, method: Method = "fnn", **keywords: Any
+    ) -> xr.Dataset:
+        """Predict the mean conductive heat flux through both boundaries; arguments as in :meth:`predict`.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``surface_heat_flux`` and ``core_mantle_boundary_heat_flux``, W/m2, positive outward, on
+            ([simulation], time), and ``in_range``.
+        """
+        sets, times, flags = self._question(parameters, time, method, keywords)
+        walls = self.engine.answer(method, sets.values, times, "walls")
+        fluxes = wall_fluxes(walls, self.annulus, self.planet, self._conductivity)
+        return series_answer(
+            {name: ((), flux.values, flux.attrs) for name, flux in fluxes.items()},
+            {}, sets, times, flags, self._attributes(method),
+        )  # fmt: skip
+
+    # -- latents --
+
+    def encode(self, temperature: Any) -> xr.DataArray:
+        """Compress temperature fields.
+
+        Parameters
+        ----------
+        temperature : xarray.Dataset, DataArray or array, shape (..., radius, angle), K
+            On the grid of the surrogate, wall rows included.
+
+        Returns
+        -------
+        xarray.DataArray, dims (..., component)
+        """
+        if isinstance(temperature, xr.Dataset):
+            temperature = temperature["temperature"]
+        values = np.asarray(temperature)
+        if values.shape[-2:] != self.annulus.shape:
+            raise QueryError(f"temperature: expected shape (..., {self.annulus.shape}), got {values.shape}")
+        if not np.all(np.isfinite(values)):
+            raise QueryError("temperature: expected finite values in K")
+        latents = self.engine.autoencoder.encode(values)
+        about = {"units": "1", "long_name": "latent variables of the autoencoder"}
+        if isinstance(temperature, xr.DataArray):
+            kept = temperature.dims[:-2]
+            coordinates = {k: v for k, v in temperature.coords.items() if set(v.dims) <= set(kept)}
+            return xr.DataArray(latents, coordinates, (*kept, "component"), "latent", about)
+        leading = tuple(f"dim_{number}" for number in range(latents.ndim - 1))
+        return xr.DataArray(latents, dims=(*leading, "component"), name="latent", attrs=about)
+
+    def decode(self, latents: Any) -> xr.DataArray:
+        """Expand latents.
+
+        Parameters
+        ----------
+        latents : xarray.DataArray or array, shape (..., component)
+
+        Returns
+        -------
+        xarray.DataArray
+            Temperature in K, dims (..., radius, angle).
+        """
+        try:
+            values = self.engine.decode(np.asarray(latents))
+        except ValueError as error:
+            raise QueryError(str(error)) from None
+        kept = latents.dims[:-1] if isinstance(latents, xr.DataArray) else tuple(
+            f"dim_{number}" for number in range(values.ndim - 2)
+        )  # fmt: skip
+        coordinates: dict[Any, Any] = {"radius": self.annulus.radius, "angle": self.annulus.angle}
+        if isinstance(latents, xr.DataArray):
+            coordinates |= {k: v for k, v in latents.coords.items() if set(v.dims) <= set(kept)}
+        about = {"units": "K", "long_name": "temperature"}
+        return xr.DataArray(values, coordinates, (*kept, "radius", "angle"), "temperature", about)
+
+    # -- trust --
+
+    def inspect(self) -> dict[str, Any]:
+        """Tell what this surrogate is: where it comes from, where it is valid, how good it is, where it stops."""
+        return summary(self.description, self._source)
+
+    def verify(self) -> dict[str, Any]:
+        """Check every file against its checksum and recompute the stored example.
+
+        Returns
+        -------
+        dict
+            ``passed``, ``files`` (number checked), ``example`` (per method: largest and tolerated difference, K).
+
+        Raises
+        ------
+        BundleError
+            If a file is missing or was changed.
+        """
+        bundles.read_bundle(self.folder)
+        stored = xr.load_dataset(self.folder / "example.nc", engine="h5netcdf")
+        tolerance = float(self.description["example"]["tolerance"])
+        parameters = np.array([[float(stored[name]) for name in self.parameter_ranges]])
+        example = {}
+        for method, kept in zip(stored["predictor"].values, stored["temperature"].values, strict=True):
+            again = self.engine.answer(str(method), parameters, stored["time"].values)[0]
+            error = float(np.max(np.abs(again - kept)))
+            example[str(method)] = {"difference": error, "tolerance": tolerance, "passed": bool(error <= tolerance)}
+        passed = all(entry["passed"] for entry in example.values())
+        return {"passed": passed, "files": len(self.description["files"]), "example": example}
+
+    # -- inside --
+
+    def _question(
+        self, parameters: Any, time: Any, method: str, keywords: Mapping[str, Any]
+    ) -> tuple[Sets, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        if method not in METHODS:
+            raise QueryError(f"method {method!r}: expected one of {', '.join(METHODS)}")
+        sets, times = read_sets(parameters, keywords), read_times(time, self._default_times)
+        inside, in_time, lines = out_of_range(sets, times, self.parameter_ranges, self.time_range)
+        warn_out_of_range(lines)
+        return sets, times, (inside, in_time)
+
+    def _attributes(self, method: str) -> dict[str, Any]:
+        attributes = {
+            "title": "Temperature of a mantle, predicted by a surrogate",
+            "method": method,
+            "surrogate": str(self.description.get("name", "")),
+            "bundle_digest": str(self.description["digest"]),
+            "code_version": code_version(),
+            "conductivity": self._conductivity,
+        }
+        if method != "fnn":
+            attributes["time_interpolation"] = (
+                f"the LSTM advances in steps of {self.engine.recurrent.cadence:g} Gyr from "
+                f"{self.engine.recurrent.first_time:g} Gyr; latents are linear in time between its steps"
+            )
+        return attributes
+
+
+def wall_fluxes(walls: np.ndarray, annulus: Annulus, planet: Planet, conductivity: Any) -> dict[str, xr.DataArray]:
+    """Heat fluxes from the two rows next to each wall, shape (simulation, time, 4, angle), K; W/m2, outward."""
+    # The diagnostics read these four rows only: give them a grid whose inner cells are all merged into one.
+    faces = annulus.radius_faces
+    coarse = Annulus(np.r_[faces[:2], faces[-2:]], annulus.angle_faces)
+    rows = np.concatenate([walls[..., :2, :], walls[..., 1:2, :], walls[..., 2:, :]], axis=-2)
+    dataset = xr.Dataset(
+        {"temperature": (("simulation", "time", "radius", "angle"), rows)},
+        {
+            "radius_bounds": (("radius", "bound"), coarse.radius_bounds),
+            "angle_bounds": (("angle", "bound"), coarse.angle_bounds),
+        },
+    )
+    functions = (diagnostics.surface_heat_flux, diagnostics.core_mantle_boundary_heat_flux)
+    fluxes = [function(dataset, planet, conductivity) for function in functions]
+    return {str(flux.name): flux for flux in fluxes}
