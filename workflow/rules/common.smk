@@ -1,15 +1,18 @@
 # The configuration, checked once, and the names that several rules share.
 from snakemake.exceptions import WorkflowError
 
-from surrogate.config import ConfigError, parse
+from surrogate.config import ConfigError, parse as parse_config
+from surrogate.files import fingerprint
+from surrogate.figures.catalogue import CATALOGUE, file_names
 
 try:
-    SETTINGS = parse(config)
+    SETTINGS = parse_config(config)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = f"results/{SETTINGS.name}"
 NETWORKS = ["autoencoder", "fnn", "lstm"]
+MODEL_SECTIONS = ["autoencoder", "feedforward", "recurrent"]
 BASELINES = list(SETTINGS.evaluation.baselines)
 
 

@@ -20,11 +20,11 @@ rule design:
         f"{RESULTS}/logs/design.log",
     benchmark:
         f"{RESULTS}/benchmarks/design.tsv"
-    params:
-        section("design"),
     resources:
         mem_mb=1000,
         runtime=5,
+    params:
+        section("design"),
     script:
         "../scripts/design.py"
 
@@ -40,14 +40,14 @@ rule simulate:
         f"{RESULTS}/logs/simulate_{{shard}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/simulate_{{shard}}.tsv"
-    params:
-        section("design", "simulator", "planet"),
-        shard_size=SETTINGS.source.shard_size,
-        folder=f"{RESULTS}/raw",
     threads: 1
     resources:
         mem_mb=1500,
         runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        section("design", "simulator", "planet"),
+        shard_size=SETTINGS.source.shard_size,
+        folder=f"{RESULTS}/raw",
     script:
         "../scripts/simulate.py"
 
@@ -59,11 +59,11 @@ rule list_runs:
         f"{RESULTS}/logs/list_runs.log",
     benchmark:
         f"{RESULTS}/benchmarks/list_runs.tsv"
-    params:
-        section("source"),
     resources:
         mem_mb=1000,
         runtime=30,
+    params:
+        section("source"),
     script:
         "../scripts/list_runs.py"
 
@@ -84,13 +84,13 @@ rule ingest:
         f"{RESULTS}/logs/ingest.log",
     benchmark:
         f"{RESULTS}/benchmarks/ingest.tsv"
-    params:
-        section("corpus", "source", "planet"),
-        memory_limit=SETTINGS.resources.memory_limit,
-        store=f"{RESULTS}/corpus.zarr",
     threads: SETTINGS.resources.ingest_workers
     resources:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        section("corpus", "source", "planet"),
+        memory_limit=SETTINGS.resources.memory_limit,
+        store=f"{RESULTS}/corpus.zarr",
     script:
         "../scripts/ingest.py"

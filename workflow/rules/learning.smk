@@ -12,13 +12,13 @@ rule autoencoder:
         f"{RESULTS}/logs/autoencoder.log",
     benchmark:
         f"{RESULTS}/benchmarks/autoencoder.tsv"
-    params:
-        section("autoencoder"),
-        store=f"{RESULTS}/corpus.zarr",
     threads: share(1)
     resources:
         mem_mb=8000,
         runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        section("autoencoder"),
+        store=f"{RESULTS}/corpus.zarr",
     script:
         "../scripts/autoencoder.py"
 
@@ -33,12 +33,12 @@ rule encode:
         f"{RESULTS}/logs/encode.log",
     benchmark:
         f"{RESULTS}/benchmarks/encode.tsv"
-    params:
-        store=f"{RESULTS}/corpus.zarr",
     threads: share(1)
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        store=f"{RESULTS}/corpus.zarr",
     script:
         "../scripts/encode.py"
 
@@ -53,12 +53,12 @@ rule feedforward:
         f"{RESULTS}/logs/feedforward.log",
     benchmark:
         f"{RESULTS}/benchmarks/feedforward.tsv"
-    params:
-        section("feedforward"),
     threads: share(2)
     resources:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        section("feedforward"),
     script:
         "../scripts/predictor.py"
 
@@ -73,19 +73,24 @@ rule recurrent:
         f"{RESULTS}/logs/recurrent.log",
     benchmark:
         f"{RESULTS}/benchmarks/recurrent.tsv"
-    params:
-        section("recurrent"),
     threads: share(2)
     resources:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        section("recurrent"),
     script:
         "../scripts/predictor.py"
 
 
 def models_of(wildcards):
-    folders = {"autoencoder": [], "fnn": ["feedforward"], "lstm": ["recurrent"]}[wildcards.method]
-    return [f"{RESULTS}/models/{folder}/manifest.json" for folder in ["autoencoder", *folders]]
+    folders = {"autoencoder": [], "fnn": ["feedforward"], "lstm": ["recurrent"]}[
+        wildcards.method
+    ]
+    return [
+        f"{RESULTS}/models/{folder}/manifest.json"
+        for folder in ["autoencoder", *folders]
+    ]
 
 
 rule predict:
@@ -95,19 +100,19 @@ rule predict:
         corpus=f"{RESULTS}/corpus.json",
     output:
         f"{RESULTS}/predictions/{{method}}.nc",
-    wildcard_constraints:
-        method="|".join(NETWORKS),
     log:
         f"{RESULTS}/logs/predict_{{method}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/predict_{{method}}.tsv"
-    params:
-        store=f"{RESULTS}/corpus.zarr",
-        models=f"{RESULTS}/models",
+    wildcard_constraints:
+        method="|".join(NETWORKS),
     threads: share(2)
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        store=f"{RESULTS}/corpus.zarr",
+        models=f"{RESULTS}/models",
     script:
         "../scripts/predict.py"
 
@@ -117,18 +122,18 @@ rule baseline:
         f"{RESULTS}/corpus.json",
     output:
         f"{RESULTS}/predictions/{{method}}.nc",
-    wildcard_constraints:
-        method="|".join(BASELINES) or "none",
     log:
         f"{RESULTS}/logs/baseline_{{method}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/baseline_{{method}}.tsv"
-    params:
-        modes=SETTINGS.evaluation.pod_modes,
-        store=f"{RESULTS}/corpus.zarr",
+    wildcard_constraints:
+        method="|".join(BASELINES) or "none",
     threads: share(2)
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        modes=SETTINGS.evaluation.pod_modes,
+        store=f"{RESULTS}/corpus.zarr",
     script:
         "../scripts/baseline.py"

@@ -3,7 +3,9 @@
 
 rule evaluate:
     input:
-        predictions=expand(f"{RESULTS}/predictions/{{method}}.nc", method=NETWORKS + BASELINES),
+        predictions=expand(
+            f"{RESULTS}/predictions/{{method}}.nc", method=NETWORKS + BASELINES
+        ),
         corpus=f"{RESULTS}/corpus.json",
     output:
         json=f"{RESULTS}/metrics.json",
@@ -17,21 +19,24 @@ rule evaluate:
         f"{RESULTS}/logs/evaluate.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate.tsv"
-    params:
-        section("evaluation", "planet"),
-        conductivity=SETTINGS.simulator.physics.conductivity,
-        store=f"{RESULTS}/corpus.zarr",
     threads: share(1)
     resources:
         mem_mb=6000,
         runtime=60,
+    params:
+        section("evaluation", "planet"),
+        conductivity=SETTINGS.simulator.physics.conductivity,
+        store=f"{RESULTS}/corpus.zarr",
     script:
         "../scripts/evaluate.py"
 
 
 rule bundle:
     input:
-        models=expand(f"{RESULTS}/models/{{model}}/manifest.json", model=["autoencoder", "feedforward", "recurrent"]),
+        models=expand(
+            f"{RESULTS}/models/{{model}}/manifest.json",
+            model=["autoencoder", "feedforward", "recurrent"],
+        ),
         metrics=f"{RESULTS}/metrics.json",
         corpus=f"{RESULTS}/corpus.json",
         latents=f"{RESULTS}/latents.nc",
@@ -41,15 +46,73 @@ rule bundle:
         f"{RESULTS}/logs/bundle.log",
     benchmark:
         f"{RESULTS}/benchmarks/bundle.tsv"
+    threads: share(2)
+    resources:
+        mem_mb=4000,
+        runtime=30,
     params:
         section("planet"),
         conductivity=SETTINGS.simulator.physics.conductivity,
         store=f"{RESULTS}/corpus.zarr",
         models=f"{RESULTS}/models",
-        configuration=SETTINGS.fingerprint(),
-    threads: share(2)
+        name=SETTINGS.name,
+        configuration=fingerprint(
+            section(
+                "design", "source", "simulator", "corpus", "planet", *MODEL_SECTIONS
+            )
+        ),
+    script:
+        "../scripts/bundle.py"
+
+
+def figure_files():
+    return [f"{RESULTS}/figures/{name}" for name in file_names(SETTINGS.figures)]
+
+
+def figure_needs(wildcards):
+    """What a figure is made from: the corpus, predictions and tables that its catalogue entry names."""
+    entry = CATALOGUE[wildcards.figure]
+    return {
+        "corpus": f"{RESULTS}/corpus.json",
+        "predictions": [
+            f"{RESULTS}/predictions/{method}.nc" for method in entry.predictions
+        ],
+        "tables": [f"{RESULTS}/models/{model}/losses.csv" for model in entry.tables],
+    }
+
+
+def figure_labels(wildcards):
+    labels = {"figure": wildcards.figure.replace("_", " ")}
+    if wildcards.example:
+        labels["example"] = wildcards.example.strip("_")
+    return {**labels, "format": wildcards.format}
+
+
+rule figure:
+    input:
+        unpack(figure_needs),
+    output:
+        report(
+            f"{RESULTS}/figures/{{figure}}{{example}}.{{format}}",
+            caption="../report/{figure}.rst",
+            category=lambda wildcards: CATALOGUE[wildcards.figure].category,
+            labels=figure_labels,
+        ),
+    log:
+        f"{RESULTS}/logs/figure_{{figure}}{{example}}_{{format}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_{{figure}}{{example}}_{{format}}.tsv"
+    wildcard_constraints:
+        figure="|".join(CATALOGUE),
+        example=r"(_\d+)?",
+        format="png|pdf|svg|gif",
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        section("figures", "planet"),
+        conductivity=SETTINGS.simulator.physics.conductivity,
+        store=f"{RESULTS}/corpus.zarr",
     script:
-        "../scripts/bundle.py"
+        "../scripts/figure.py"

@@ -1,0 +1,22 @@
+from _job import start
+
+if __name__ == "__main__":
+    start(snakemake)
+    from pathlib import Path
+
+    from surrogate.config import Config
+    from surrogate.figures.catalogue import make_figure
+
+    config = Config(**snakemake.params[0])
+    make_figure(
+        snakemake.wildcards.figure + snakemake.wildcards.example,
+        {
+            "corpus": snakemake.params.store,
+            "predictions": {Path(path).stem: path for path in snakemake.input.get("predictions", [])},
+            "tables": {Path(path).parent.name: path for path in snakemake.input.get("tables", [])},
+        },
+        config.figures,
+        snakemake.output[0],
+        config.make_planet(),
+        snakemake.params.conductivity,
+    )
