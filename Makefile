@@ -36,7 +36,13 @@ endif
 ## make run          the whole pipeline; results/<name>/ holds everything (CONFIG=..., CORES=...)
 run: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
-	$(BIN)/snakemake --cores 1 --configfile $(CONFIG) report
+	@results=results/$$($(BIN)/python -c "import sys, surrogate.config as c; print(c.load(sys.argv[1]).name)" $(CONFIG)); \
+	if [ ! -f $$results/report.html ] || \
+	   [ -n "$$(find $$results/figures $$results/metrics.md -newer $$results/report.html)" ]; then \
+	    $(BIN)/snakemake --configfile $(CONFIG) --report $$results/report.html && \
+	    cat $$results/metrics.md; \
+	fi; \
+	echo "Done: $$results (report: $$results/report.html)"
 
 ## make test         lint and all tests but the slow ones, under 12 minutes on 2 cores
 test: $(STAMP) lint

@@ -22,6 +22,7 @@ if __name__ == "__main__":
         config.design.seed,
         snakemake.params.folder,
         workers=snakemake.threads,
+        progress=print,
     )
     with atomic(snakemake.output[0]) as temporary:
         statuses.to_csv(temporary, index=False)

@@ -1,0 +1,173 @@
+"""The whole pipeline, from a design to a bundle, through Snakemake on a tiny corpus."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+
+
+def snakemake(folder, *arguments, configuration=ROOT / "config/tiny.yaml"):
+    command = [SNAKEMAKE, "--snakefile", ROOT / "Snakefile", "--directory", folder, "--cores", "2"]
+    command += ["--workflow-profile", ROOT / "profiles/default", "--configfile", configuration, *arguments]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=540)
+    return done.returncode, done.stdout + done.stderr
+
+
+def jobs(folder, *arguments, **keywords):
+    """Return how many jobs of each rule a dry run would start."""
+    code, text = snakemake(folder, "--dry-run", "--quiet", "rules", *arguments, **keywords)
+    assert code == 0, text
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", text, re.MULTILINE)}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pipeline")
+    code, text = snakemake(folder)
+    assert code == 0, text[-5000:]
+    return folder
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """Return a copy of the finished run that a test may damage."""
+    shutil.copytree(finished, tmp_path / "copy", symlinks=True)
+    return tmp_path / "copy"
+
+
+@pytest.fixture
+def results(finished):
+    return finished / "results/tiny"
+
+
+def changed(folder, section, **values):
+    """Write a copy of the tiny configuration with some keys of one section changed."""
+    content = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
+    content.setdefault(section, {}).update(values)
+    path = folder / "changed.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_every_run_is_simulated_and_ingested(results):
+    statuses = pd.concat([pd.read_csv(path) for path in sorted((results / "shards").glob("*.csv"))])
+    assert list(statuses.simulation) == list(range(16))
+    assert set(statuses.status) == {"done"}
+    assert len(pd.read_csv(results / "rejected.csv")) == 0
+
+
+def test_measures_of_every_method_are_finite_and_ordered(results):
+    metrics = json.loads((results / "metrics.json").read_text())["methods"]
+    expected = {"autoencoder", "fnn", "lstm", "mean_profile", "nearest_run", "pod_gaussian_process"}
+    assert set(metrics) == expected
+    for name, entry in metrics.items():
+        assert 80 < entry["relative_accuracy"]["mean"] < 100, name
+    # A profile has no lateral anomaly: it misses exactly all of it.
+    assert metrics["mean_profile"]["lateral_anomaly_error"]["mean"] == pytest.approx(1.0, abs=1e-4)
+    # The accuracy written down is that of the fields written down.
+    from surrogate.corpus.store import open_corpus
+    from surrogate.fields import open_netcdf, select_split
+
+    truth = select_split(open_corpus(results / "corpus.zarr"), "test").temperature.values
+    prediction = open_netcdf(results / "predictions/fnn.nc").temperature.values
+    accuracy = 100 - 100 * np.nanmean(np.abs(truth - prediction) / truth)
+    assert metrics["fnn"]["relative_accuracy"]["mean"] == pytest.approx(accuracy, abs=1e-3)
+
+
+def test_a_second_run_does_nothing(finished):
+    code, text = snakemake(finished)
+    assert code == 0
+    assert "Nothing to be done" in text
+
+
+def test_a_deleted_figure_is_made_again_alone(copy):
+    figure = copy / "results/tiny/figures/coverage.png"
+    before = figure.read_bytes()
+    figure.unlink()
+    assert jobs(copy) == {"figure": 1, "all": 1, "total": 2}
+    code, text = snakemake(copy)
+    assert code == 0, text
+    assert figure.read_bytes() == before
+
+
+def test_a_changed_key_reruns_what_depends_on_it_and_nothing_else(finished, tmp_path):
+    width = jobs(finished, configuration=changed(tmp_path, "feedforward", width=96))
+    assert {"feedforward", "predict", "evaluate", "bundle"} <= set(width)
+    assert width["predict"] == 1
+    assert not {"design", "simulate", "ingest", "autoencoder", "encode", "recurrent", "baseline"} & set(width)
+    picture = jobs(finished, configuration=changed(tmp_path, "figures", resolution=99))
+    assert set(picture) == {"figure", "all", "total"}
+    split = jobs(finished, configuration=changed(tmp_path, "corpus", split_seed=99))
+    assert {"ingest", "autoencoder", "baseline"} <= set(split)
+    assert not {"design", "simulate"} & set(split)
+
+
+def test_broken_raw_runs_are_left_out_and_named(copy):
+    results = copy / "results/tiny"
+    raw = sorted((results / "raw").glob("*.nc"))
+    raw[3].write_bytes(raw[3].read_bytes()[:2000])
+    import xarray as xr
+
+    poisoned = xr.load_dataset(raw[5], engine="h5netcdf", decode_times=False)
+    poisoned.temperature[4] = np.nan
+    poisoned.to_netcdf(raw[5], engine="h5netcdf")
+    (results / "corpus.json").unlink()
+    code, text = snakemake(copy, "corpus")
+    assert code == 0, text[-3000:]
+    rejected = pd.read_csv(results / "rejected.csv").set_index("simulation")
+    assert sorted(rejected.index) == [3, 5]
+    assert raw[3].name in rejected.loc[3, "file"]
+    assert "NaN" in rejected.loc[5, "message"]
+    assert json.loads((results / "corpus.json").read_text())["runs"] == 14
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("autoencoder", {"latent": 9}, "autoencoder.latent: unknown key"),
+        ("design", {"runs": 0}, "design.runs: Input should be greater than or equal to 1"),
+        ("source", {"kind": "files", "files": "nowhere/*.nc"}, "no file matches 'nowhere/*.nc'"),
+    ],
+)
+def test_a_wrong_configuration_is_named_before_anything_runs(tmp_path, section, values, message):
+    code, text = snakemake(tmp_path, configuration=changed(tmp_path, section, **values))
+    assert code == 1
+    assert message in text
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_bundle_answers_from_python_and_from_a_shell(results, tmp_path):
+    from surrogate import Surrogate
+
+    surrogate = Surrogate.load(results / "surrogate")
+    design = pd.read_csv(results / "design.csv", index_col=0)
+    parameters = design.iloc[0].to_dict()
+    for method in ("fnn", "lstm"):
+        answer = surrogate.predict(parameters, time=[1.0, 4.5], method=method)
+        assert answer.temperature.dims == ("time", "radius", "angle")
+        assert answer.temperature.attrs["units"] == "K"
+        assert float(answer.temperature.isel(radius=-1).max()) == pytest.approx(250.0, abs=0.5)
+    output = tmp_path / "answer.nc"
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in parameters.items()]
+    command = [Path(sys.executable).parent / "surrogate", "predict", results / "surrogate", *options]
+    done = subprocess.run(
+        [*map(str, command), "--time=1", "--time=4.5", "--method=lstm", f"--output={output}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    from surrogate.fields import open_netcdf
+
+    written = open_netcdf(output)
+    np.testing.assert_allclose(written.temperature, answer.temperature, rtol=1e-5)
