@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from made_up import ANNULUS, disturbed, made_up_corpus, made_up_run
 from sklearn.decomposition import PCA
 
-from surrogate.diagnostics import gram, pod
+from surrogate.diagnostics import eigen, gram, pod
 from surrogate.diagnostics.pairing import weight_of
 from surrogate.fields import valid_snapshots
 
@@ -73,22 +73,22 @@ def test_truncation_rule_bounds_the_error():
         assert np.sqrt(ANNULUS.average(rest**2).sum() / ANNULUS.average(fluctuation**2).sum()) > tolerance
 
 
-def test_out_of_core_agrees_and_reads_in_panels(monkeypatch):
+def test_out_of_core_agrees_and_reads_in_blocks(monkeypatch):
     corpus = made_up_corpus((30, 25, 30))
     lazy = corpus.chunk({"simulation": 1, "time": 1})
     assert isinstance(pod.snapshot_matrix(lazy), dask.array.Array)
-    longest = []
-    original = gram.Centred.panel
+    read = []
+    original = gram.Centred.read
 
-    def watched(self, start):
-        panel = original(self, start)
-        longest.append(len(panel))
-        return panel
+    def watched(self, start, stop):
+        read.append(stop - start)
+        return original(self, start, stop)
 
-    monkeypatch.setattr(gram.Centred, "panel", watched)
-    memory = 6 * 8 * ANNULUS.weight.size * 10  # ten rows a panel
-    decomposition = pod.decompose(lazy, 5, memory=memory)
-    assert max(longest) == 10
+    monkeypatch.setattr(gram.Centred, "read", watched)
+    row = 8 * ANNULUS.weight.size
+    decomposition = pod.decompose(lazy, 5, memory=40 * row)
+    assert max(read) <= 10
+    assert sum(read) > 3 * 85  # 85 rows do not fit: they are streamed past the ten that are held
     expected = pod.decompose(corpus, 5)
     np.testing.assert_allclose(decomposition["singular_value"], expected["singular_value"], rtol=1e-9)
     np.testing.assert_allclose(np.abs(decomposition["pattern"]), np.abs(expected["pattern"]), atol=1e-6)
@@ -99,14 +99,39 @@ def test_too_little_memory_is_refused():
         pod.singular_values(made_up_run(), memory=100)
 
 
-def test_single_precision_blocks_keep_the_small_singular_values(monkeypatch):
+@pytest.mark.parametrize("counts", [(40, 40), (150, 120)])
+def test_single_precision_blocks_keep_the_small_singular_values(monkeypatch, counts):
     monkeypatch.setattr(gram, "DOUBLE_PRECISION_WORK", 0.0)
-    corpus = made_up_corpus((40, 40))
+    corpus = made_up_corpus(counts)
     for remove_mean in (True, False):
         matrix = np.asarray(pod.snapshot_matrix(corpus), dtype=float)
         matrix = matrix - matrix.mean(axis=0) if remove_mean else matrix
         expected = np.linalg.svd(matrix, compute_uv=False)[:7]
-        np.testing.assert_allclose(pod.singular_values(corpus, 7, remove_mean), expected, rtol=3e-4)
+        found = pod.decompose(corpus, 7, remove_mean=remove_mean, weighted=False)
+        np.testing.assert_allclose(found["singular_value"], expected, rtol=1e-4)
+        np.testing.assert_allclose(pod.singular_values(corpus, 7, remove_mean), expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("decay", [0.5, 2.0])
+def test_leading_eigenpairs_are_certified(monkeypatch, decay):
+    monkeypatch.setattr(eigen, "DENSE_SIZE", 100)
+    rng = np.random.default_rng(0)
+    vectors = np.linalg.qr(rng.standard_normal((800, 800)))[0]
+    expected = np.arange(1.0, 801.0) ** -decay
+    matrix = (vectors * expected) @ vectors.T
+    values, found = eigen.leading_eigenpairs(matrix, 30)
+    np.testing.assert_allclose(values, expected[:30], rtol=1e-6)
+    np.testing.assert_allclose(found.T @ found, np.eye(30), atol=1e-9)
+    residual = np.linalg.norm(matrix @ found - found * values, axis=0)
+    assert np.all(residual <= 2e-6 * values)
+
+
+def test_leading_eigenpairs_below_rounding_fall_back_to_a_dense_solution(monkeypatch):
+    monkeypatch.setattr(eigen, "DENSE_SIZE", 100)
+    factor = np.random.default_rng(0).standard_normal((400, 5))
+    values, _ = eigen.leading_eigenpairs(factor @ factor.T, 12)
+    np.testing.assert_allclose(values[:5], np.linalg.svd(factor, compute_uv=False) ** 2, rtol=1e-10)
+    assert np.all(values[5:] < 1e-10)
 
 
 def test_randomised_finds_the_leading_modes():

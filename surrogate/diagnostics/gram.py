@@ -1,6 +1,6 @@
-"""Products and eigenpairs of tall matrices that need not fit into memory.
+"""Products of tall matrices that need not fit into memory.
 
-A matrix is a NumPy or Dask array of shape (snapshot, node). It is read in panels of whole rows, so that a store with
+A matrix is a NumPy or Dask array of shape (snapshot, node). It is read in blocks of whole rows, so that a store with
 one snapshot a chunk is read in order, and never held whole.
 """
 
@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.linalg
 
 COLUMN_BLOCK = 4096
 """Nodes per single-precision product; the products are summed in double precision."""
+
+BLOCK_ROWS = 512
+"""Rows read at a time: enough for a product at full speed."""
 
 DOUBLE_PRECISION_WORK = 2e10
 """Below this many multiplications everything is done in double precision: it costs less than a second."""
@@ -29,8 +31,8 @@ class Centred(NamedTuple):
         Subtracted from every row.
     scale : array, shape (node,), float64
         Multiplied with every row after that: the root of the weights of an inner product.
-    rows : int
-        Rows per panel.
+    resident : int
+        Rows that may be held at once.
     dtype : type
         Of the arithmetic.
     """
@@ -38,22 +40,27 @@ class Centred(NamedTuple):
     matrix: Any
     shift: np.ndarray
     scale: np.ndarray
-    rows: int
+    resident: int
     dtype: Any
 
-    def panel(self, start: int) -> np.ndarray:
-        """Read the panel that starts at row `start`, shifted and scaled, shape (rows, node)."""
-        raw = np.asarray(self.matrix[start : start + self.rows], dtype=self.dtype)
-        return (raw - self.shift.astype(self.dtype)) * self.scale.astype(self.dtype)
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Read rows, shifted and scaled, shape (stop - start, node)."""
+        block = np.array(self.matrix[start:stop], dtype=self.dtype)  # a copy: it is changed in place
+        block -= self.shift.astype(self.dtype)
+        block *= self.scale.astype(self.dtype)
+        return block
 
-    def panels(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (first row, panel) from the first row to the last."""
-        for start in range(0, self.matrix.shape[0], self.rows):
-            yield start, self.panel(start)
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield (rows, block) from row `start` to row `stop`."""
+        stop = self.matrix.shape[0] if stop is None else stop
+        size = min(BLOCK_ROWS, self.resident)
+        for first in range(start, stop, size):
+            rows = slice(first, min(first + size, stop))
+            yield rows, self.read(rows.start, rows.stop)
 
 
 def prepare(matrix: Any, weight: np.ndarray | None, memory: float) -> Centred:
-    """Choose panels and arithmetic for a matrix, and a row to subtract.
+    """Choose blocks and arithmetic for a matrix, and a row to subtract.
 
     Parameters
     ----------
@@ -61,7 +68,7 @@ def prepare(matrix: Any, weight: np.ndarray | None, memory: float) -> Centred:
     weight : array, shape (node,), optional
         Of the inner product.
     memory : float
-        Bytes that panels may take. The matrix of products comes on top of it.
+        Bytes that rows of the matrix may take. The square matrix of products, in double precision, comes on top.
 
     Raises
     ------
@@ -71,45 +78,50 @@ def prepare(matrix: Any, weight: np.ndarray | None, memory: float) -> Centred:
     snapshots, nodes = matrix.shape
     work = float(min(snapshots, nodes)) * snapshots * nodes
     dtype = np.float64 if work < DOUBLE_PRECISION_WORK else np.float32
-    # Two panels are held at once, each with the temporary copies made when it is read.
-    rows = int(memory / (6 * nodes * np.dtype(dtype).itemsize))
-    if rows < 1:
-        raise ValueError(f"POD: {memory:.3g} bytes of memory do not hold one row of {nodes} nodes; allow more memory")
-    rows = min(rows, snapshots)
-    first = np.asarray(matrix[:: max(1, snapshots // 16)][:16] if snapshots > 16 else matrix[:], dtype=np.float64)
+    # Besides the resident rows, a block is held up to three times while it is read: as stored, converted, multiplied.
+    row = nodes * np.dtype(dtype).itemsize
+    resident = int(max(memory - 3 * min(BLOCK_ROWS, memory / (4 * row)) * row, 0.0) / row)
+    if resident < 1:
+        raise ValueError(
+            f"POD: {memory:.3g} bytes of memory do not hold a few rows of {nodes} nodes; allow more memory"
+        )
+    first = np.asarray(matrix[:: max(1, snapshots // 16)][:16], dtype=np.float64)
     scale = np.ones(nodes) if weight is None else np.sqrt(np.asarray(weight, dtype=float))
-    return Centred(matrix, first.mean(axis=0), scale, rows, dtype)
-
-
-def _accumulate(total: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
-    """Add left @ right' to `total`, in blocks of columns, summed in double precision."""
-    for start in range(0, left.shape[1], COLUMN_BLOCK):
-        block = slice(start, start + COLUMN_BLOCK)
-        total += left[:, block] @ right[:, block].T
+    return Centred(matrix, first.mean(axis=0), scale, min(resident, snapshots), dtype)
 
 
 def gram(source: Centred) -> tuple[np.ndarray, np.ndarray]:
     """Return the products of all pairs of rows, shape (snapshot, snapshot), and with the shift, shape (snapshot,).
 
-    Both are of the shifted and scaled rows; the shift is scaled in the second.
+    Both are of the shifted and scaled rows; the shift is scaled in the second. As many rows as fit are held, and the
+    rows after them are streamed past; only the products above the diagonal are computed.
     """
-    snapshots = source.matrix.shape[0]
+    snapshots, nodes = source.matrix.shape
     products = np.zeros((snapshots, snapshots))
     with_shift = np.zeros(snapshots)
     shift = source.shift * source.scale
-    for start, left in source.panels():
-        here = slice(start, start + len(left))
-        with_shift[here] = left @ shift
-        block = np.zeros((len(left), len(left)))
-        _accumulate(block, left, left)
-        products[here, here] = block
-        for other in range(start + source.rows, snapshots, source.rows):
-            right = source.panel(other)
-            there = slice(other, other + len(right))
-            block = np.zeros((len(left), len(right)))
-            _accumulate(block, left, right)
-            products[here, there], products[there, here] = block, block.T
+    for start in range(0, snapshots, source.resident):
+        stop = min(start + source.resident, snapshots)
+        held = np.empty((stop - start, nodes), dtype=source.dtype)
+        for rows, block in source.blocks(start, stop):
+            held[rows.start - start : rows.stop - start] = block
+            with_shift[rows] = block @ shift
+            _accumulate(products[start : rows.stop, rows], held[: rows.stop - start], block)
+        for rows, block in source.blocks(stop):
+            _accumulate(products[start:stop, rows], held, block)
+    for start in range(0, snapshots, BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        products[rows, :start] = products[:start, rows].T
+        square = products[rows, rows]
+        square[:] = np.triu(square) + np.triu(square, 1).T
     return products, with_shift
+
+
+def _accumulate(total: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
+    """Add left @ right' to `total`, in blocks of columns, summed in double precision."""
+    for start in range(0, left.shape[1], COLUMN_BLOCK):
+        columns = slice(start, start + COLUMN_BLOCK)
+        total += left[:, columns] @ right[:, columns].T
 
 
 def covariance(source: Centred) -> tuple[np.ndarray, np.ndarray]:
@@ -119,20 +131,10 @@ def covariance(source: Centred) -> tuple[np.ndarray, np.ndarray]:
     """
     nodes = source.matrix.shape[1]
     products, total = np.zeros((nodes, nodes)), np.zeros(nodes)
-    for _, panel in source.panels():
-        total += panel.sum(axis=0, dtype=np.float64)
-        for start in range(0, len(panel), COLUMN_BLOCK):
-            block = panel[start : start + COLUMN_BLOCK]
-            products += block.T @ block
+    # The sum of a block is as large as the whole matrix of products: few blocks, as long as precision allows.
+    size = min(COLUMN_BLOCK, source.resident)
+    for start in range(0, source.matrix.shape[0], size):
+        block = source.read(start, min(start + size, source.matrix.shape[0]))
+        total += block.sum(axis=0, dtype=np.float64)
+        products += block.T @ block
     return products, total
-
-
-def leading_eigenpairs(matrix: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Largest eigenvalues, descending, shape (count,), and their vectors, shape (size, count), of a symmetric matrix.
-
-    Negative eigenvalues, which only rounding can make here, are returned as zero.
-    """
-    size = len(matrix)
-    count = min(count, size)
-    values, vectors = scipy.linalg.eigh(matrix, subset_by_index=(size - count, size - 1), check_finite=False)
-    return np.clip(values[::-1], 0.0, None), vectors[:, ::-1]

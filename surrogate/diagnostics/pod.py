@@ -22,12 +22,16 @@ import numpy as np
 import scipy.linalg
 import xarray as xr
 
-from surrogate.diagnostics.gram import Centred, covariance, gram, leading_eigenpairs, prepare
+from surrogate.diagnostics.eigen import leading_eigenpairs
+from surrogate.diagnostics.gram import Centred, covariance, gram, prepare
 from surrogate.diagnostics.pairing import mask_of, times_of, weight_of
 from surrogate.fields import FieldError
 
 MEMORY = 1e9
-"""Bytes that panels of a matrix of snapshots may take, unless the caller says otherwise."""
+"""Bytes that rows of a matrix of snapshots may take, unless the caller says otherwise."""
+
+RESOLUTION = {"float64": 1e-6, "float32": 1e-5}
+"""Smallest singular value, over the first, whose mode the arithmetic of the products can tell from rounding."""
 
 
 def snapshot_matrix(dataset: xr.Dataset) -> Any:
@@ -131,7 +135,7 @@ def decompose(
     Parameters
     ----------
     dataset : xarray.Dataset
-        NumPy or Dask; a Dask array is read in panels of rows and never held whole.
+        NumPy or Dask; a Dask array is read in blocks of rows and never held whole.
     modes : int, optional
         At most so many; default all.
     tolerance : float
@@ -146,7 +150,7 @@ def decompose(
     seed : int
         Of the randomised method.
     memory : float
-        Bytes that panels may take.
+        Bytes that rows of the matrix may take.
 
     Returns
     -------
@@ -168,13 +172,14 @@ def decompose(
         values, left, right, total = randomised(source, limit, remove_mean, seed)
     else:
         raise ValueError(f"POD: method {method!r}: expected 'exact' or 'randomised'")
-    # Below this share of the first, rounding in the squares decides the direction of a mode.
-    noise = 1e-5 if source.dtype is np.float64 else 1e-4
-    resolved = int((values > values[0] * noise).sum())
+    # What is below this share of the first is rounding of the products; it has no direction.
+    resolved = int((values > values[0] * RESOLUTION[np.dtype(source.dtype).name]).sum())
     count = min(kept_modes(values, total, tolerance), max(resolved, 1))
-    values = values[:count]
     mean = _row_mean(source) if remove_mean else np.zeros(matrix.shape[1])
-    coefficients, patterns = _project(source, mean, values, left, right)
+    values, coefficients, patterns = _refine(
+        source, mean, values[:count], None if left is None else left[:, :count],
+        None if right is None else right[:, :count],
+    )  # fmt: skip
     return _as_dataset(dataset, values, total, patterns, coefficients, mean, {
         "method": method, "weighted": str(weighted), "mean_removed": str(remove_mean), "tolerance": tolerance,
     })  # fmt: skip
@@ -193,30 +198,40 @@ def _exact(
 
 def _row_mean(source: Centred) -> np.ndarray:
     """Mean over all rows of the matrix, neither shifted nor scaled, shape (node,)."""
-    total = np.zeros(source.matrix.shape[1])
-    for start in range(0, source.matrix.shape[0], source.rows):
-        total += np.asarray(source.matrix[start : start + source.rows]).sum(axis=0, dtype=np.float64)
-    return total / source.matrix.shape[0]
+    plain = source._replace(shift=np.zeros_like(source.shift), scale=np.ones_like(source.scale))
+    total = sum((block.sum(axis=0, dtype=np.float64) for _, block in plain.blocks()), np.zeros(source.matrix.shape[1]))
+    return np.asarray(total) / source.matrix.shape[0]
 
 
-def _project(
+def _refine(
     source: Centred, mean: np.ndarray, values: np.ndarray, left: np.ndarray | None, right: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (mode, snapshot) and patterns (mode, node), also on nodes of no weight, in one pass."""
-    count = len(values)
-    coefficients = np.zeros((count, source.matrix.shape[0]))
-    patterns = np.zeros((count, source.matrix.shape[1]))
-    plain = Centred(source.matrix, mean, np.ones_like(mean), source.rows, source.dtype)
-    for start, panel in plain.panels():
-        here = slice(start, start + len(panel))
-        if right is not None:
-            vectors = (panel @ (right[:, :count] * source.scale[:, None]).astype(panel.dtype)) / values
-        else:
-            assert left is not None  # one of the two is always given
-            vectors = left[here, :count]
-        coefficients[:, here] = values[:, None] * vectors.T
-        patterns += vectors.T.astype(panel.dtype) @ panel
-    return coefficients, patterns / values[:, None]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Singular values, coefficients (mode, snapshot) and patterns (mode, node), in one more pass over the matrix.
+
+    The vectors of the products, whose squares lose digits, only choose the subspace; within it the decomposition is
+    made anew from the matrix itself (Rayleigh-Ritz). Patterns come out on nodes of no weight, too.
+    """
+    plain = source._replace(shift=mean, scale=np.ones_like(mean))
+    nodes = source.matrix.shape[1]
+    if left is not None:
+        patterns = np.zeros((len(values), nodes))
+        for rows, block in plain.blocks():
+            patterns += left[rows].T.astype(block.dtype) @ block
+        scaled = patterns * source.scale
+        squares, rotation = scipy.linalg.eigh(scaled @ scaled.T)
+        squares, rotation = squares[::-1], rotation[:, ::-1]
+        values = np.sqrt(np.clip(squares, np.finfo(float).tiny, None))
+        return values, values[:, None] * (left @ rotation).T, rotation.T @ patterns / values[:, None]
+    assert right is not None  # one of the two is always given
+    projector = (right * source.scale[:, None]).astype(source.dtype)
+    coefficients, patterns = np.zeros((len(values), source.matrix.shape[0])), np.zeros((len(values), nodes))
+    for rows, block in plain.blocks():
+        part = block @ projector
+        coefficients[:, rows] = part.T
+        patterns += part.T @ block
+    squares, rotation = scipy.linalg.eigh(coefficients @ coefficients.T)
+    squares, rotation = np.clip(squares[::-1], np.finfo(float).tiny, None), rotation[:, ::-1]
+    return np.sqrt(squares), rotation.T @ coefficients, rotation.T @ patterns / squares[:, None]
 
 
 def _as_dataset(

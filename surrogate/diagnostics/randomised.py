@@ -1,4 +1,4 @@
-"""Randomised singular value decomposition of a matrix that is read in panels of rows."""
+"""Randomised singular value decomposition of a matrix that is read in blocks of rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def randomised(source: Centred, limit: int, remove_mean: bool, seed: int) -> tup
     basis = scipy.linalg.qr(np.random.default_rng(seed).standard_normal((nodes, width)), mode="economic")[0]
     offset = np.zeros(nodes)
     if remove_mean:
-        offset = sum((panel.sum(axis=0, dtype=np.float64) for _, panel in source.panels()), offset) / snapshots
+        offset = sum((block.sum(axis=0, dtype=np.float64) for _, block in source.blocks()), offset) / snapshots
     else:
         offset = -source.shift * source.scale
     total = 0.0
@@ -49,11 +49,11 @@ def randomised(source: Centred, limit: int, remove_mean: bool, seed: int) -> tup
     for iteration in range(POWER_ITERATIONS + 1):
         image, squares = np.zeros((nodes, width)), 0.0
         small[:] = 0.0
-        for _, panel in source.panels():
-            panel = panel - offset.astype(panel.dtype)
-            squares += float(np.einsum("ij,ij->", panel, panel, dtype=np.float64))
-            forward = panel @ basis.astype(panel.dtype)
-            image += panel.T @ forward
+        for _, block in source.blocks():
+            block -= offset.astype(block.dtype)
+            squares += float(np.einsum("ij,ij->", block, block, dtype=np.float64))
+            forward = block @ basis.astype(block.dtype)
+            image += block.T @ forward
             small += forward.T.astype(np.float64) @ forward
         total = squares
         if iteration < POWER_ITERATIONS:

@@ -1,0 +1,106 @@
+"""POD against scikit-learn and against the matrix product that an exact decomposition cannot do without.
+
+    pytest benchmarks/bench_pod.py --benchmark-group-by=param:shape --benchmark-columns=min --benchmark-sort=min
+
+Compare within one run: the machine's load changes all of them alike. `python benchmarks/bench_pod.py` measures the
+10,000 x 118,988 matrix out of core (5 GB of disk in the temporary folder, minutes) and prints time and memory.
+"""
+
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import dask.array
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from surrogate.diagnostics import gram, pod
+
+MODES = 100
+SHAPES = {"10000x6144": (10_000, 6_144), "1000x118988": (1_000, 118_988)}
+
+
+def snapshots(count: int, nodes: int, start: int = 0, rank: int = 600) -> np.ndarray:
+    """Temperature-like rows: a mean profile and smooth modes whose amplitudes decay as k**-1.2, K, float32."""
+    amplitude = 300.0 * np.arange(1, rank + 1) ** -1.2
+    place = np.linspace(0.0, 1.0, nodes, dtype=np.float32)
+    modes = np.cos(np.outer(np.arange(1, rank + 1), np.pi * place)).astype(np.float32)
+    weights = np.stack([np.random.default_rng(start + row).standard_normal(rank) for row in range(count)])
+    return (weights * amplitude).astype(np.float32) @ modes + (1700 + 300 * np.cos(3 * place))
+
+
+def exact(matrix, memory: float = 2e9) -> np.ndarray:
+    source = gram.prepare(matrix, None, memory)
+    return pod._exact(source, MODES, remove_mean=True)[0]
+
+
+def randomised(matrix) -> np.ndarray:
+    from surrogate.diagnostics.randomised import randomised as decompose
+
+    return decompose(gram.prepare(matrix, None, 2e9), MODES, True, 0)[0]
+
+
+def product(matrix) -> np.ndarray:
+    return matrix.T @ matrix if matrix.shape[0] > matrix.shape[1] else matrix @ matrix.T
+
+
+METHODS = {
+    "product": product,
+    "exact": exact,
+    "randomised": randomised,
+    "sklearn_arpack": lambda matrix: PCA(MODES, svd_solver="arpack").fit(matrix).singular_values_,
+    "sklearn_randomised": lambda matrix: (
+        PCA(MODES, svd_solver="randomized", random_state=0).fit(matrix).singular_values_
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def shape(request):
+    matrix = snapshots(*SHAPES[request.param])
+    centred = matrix - matrix.mean(axis=0, dtype=np.float64)
+    squares = centred.T @ centred if matrix.shape[0] > matrix.shape[1] else centred @ centred.T
+    return matrix, np.sqrt(np.linalg.eigvalsh(squares)[::-1][:MODES])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_pod(benchmark, shape, method):
+    matrix, truth = shape
+    start = time.process_time()
+    found = benchmark.pedantic(METHODS[method], args=(matrix,), rounds=1, warmup_rounds=0)
+    benchmark.extra_info["cpu_seconds"] = time.process_time() - start
+    if method != "product":
+        benchmark.extra_info["largest_error"] = float(np.abs(found / truth - 1).max())
+    print(f"\n{method} {matrix.shape}: {benchmark.extra_info}")
+
+
+def out_of_core(count: int = 10_000, nodes: int = 118_988, memory: float = 2e9) -> None:
+    """Exact POD of a matrix in a Zarr store, one snapshot a chunk, in a stated memory."""
+    import zarr
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = zarr.create_array(
+            Path(folder) / "matrix.zarr", shape=(count, nodes), chunks=(1, nodes), shards=(100, nodes), dtype="float32"
+        )
+        for start in range(0, count, 500):
+            store[start : start + 500] = snapshots(min(500, count - start), nodes, start)
+        lazy = dask.array.from_zarr(Path(folder) / "matrix.zarr", chunks=(100, nodes))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        clock, cpu = time.perf_counter(), time.process_time()
+        values = exact(lazy, memory)
+        spent = time.perf_counter() - clock, time.process_time() - cpu
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(f"exact {count} x {nodes}: {spent[0]:.0f} s, CPU {spent[1]:.0f} s, last of {MODES}: {values[-1]:.6g}")
+        print(f"memory: {memory / 1e9:.1f} GB allowed for rows, {8 * count**2 / 1e9:.1f} GB for the products; "
+              f"peak of the process {peak / 1e6:.1f} GB ({before / 1e6:.1f} before)")  # fmt: skip
+        sample = snapshots(2000, nodes)
+        cpu = time.process_time()
+        product(sample)
+        spent_product = (time.process_time() - cpu) * (count / 2000) ** 2
+        print(f"the product alone would take {spent_product:.0f} CPU s (scaled from 2000 rows)")
+
+
+if __name__ == "__main__":
+    out_of_core()
