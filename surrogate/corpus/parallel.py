@@ -59,6 +59,7 @@ class Workers:
                 {
                     "distributed.worker.multiprocessing-method": "spawn",  # HDF5 and forks do not mix
                     "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": 1,
+                    "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "error",
                     "distributed.comm.timeouts.connect": "120s",
                 }
             )
