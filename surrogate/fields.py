@@ -75,6 +75,11 @@ def _described(name: str) -> dict[str, str]:
     return {"units": units, "long_name": long_name}
 
 
+def _bounds(name: str) -> dict[str, str]:
+    # CF: bounds have the units of their coordinate; xarray drops the attribute from files.
+    return {"long_name": VARIABLES[name][1]}
+
+
 def _grid_coordinates(annulus: Annulus) -> dict[str, Any]:
     return {
         "radius": (
@@ -83,8 +88,8 @@ def _grid_coordinates(annulus: Annulus) -> dict[str, Any]:
             {**_described("radius"), "bounds": "radius_bounds", "positive": "up"},
         ),
         "angle": ("angle", annulus.angle, {**_described("angle"), "bounds": "angle_bounds"}),
-        "radius_bounds": (("radius", "bound"), annulus.radius_bounds, _described("radius_bounds")),
-        "angle_bounds": (("angle", "bound"), annulus.angle_bounds, _described("angle_bounds")),
+        "radius_bounds": (("radius", "bound"), annulus.radius_bounds, _bounds("radius_bounds")),
+        "angle_bounds": (("angle", "bound"), annulus.angle_bounds, _bounds("angle_bounds")),
     }
 
 

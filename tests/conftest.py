@@ -1,0 +1,29 @@
+"""What all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# A loaded machine is no reason to fail.
+settings.register_profile("surrogate", deadline=None, max_examples=50)
+settings.load_profile("surrogate")
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(tmp_path_factory) -> Path:
+    """A tiny bundle, shared by all test processes; not to be changed."""
+    from query_examples import bundle
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    return bundle(shared / "query")
+
+
+@pytest.fixture(scope="session")
+def tiny(bundle_folder):
+    """The surrogate in that bundle."""
+    from surrogate.query import Surrogate
+
+    return Surrogate.load(bundle_folder)

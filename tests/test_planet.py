@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surrogate.planet import (
+    GIGAYEAR,
+    MARS,
+    Planet,
+    olivine_conductivity,
+    olivine_expansivity,
+    to_magnitude,
+    unit_registry,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [
+        ("1e21 Pa s", "Pa s", 1e21),
+        ("1e21 Pa*s", "Pa s", 1e21),
+        ("1e22 poise", "Pa s", 1e21),
+        ("300kJ/mol", "J/mol", 3e5),
+        ("6 cm^3/mol", "m**3/mol", 6e-6),
+        ("6e-6 m³/mol", "m**3/mol", 6e-6),
+        ("1400 degC", "K", 1673.15),
+        ("500 Myr", "Gyr", 0.5),
+        ("10", "dimensionless", 10.0),
+        ("+1.7e3", "K", 1700.0),
+        (np.float32(1700), "K", 1700.0),
+        (np.int64(3), "dimensionless", 3.0),
+    ],
+)
+def test_numbers_with_units_are_read(text, unit, value):
+    assert to_magnitude(text, unit, "x") == pytest.approx(value, rel=1e-12)
+
+
+def test_quantities_are_read():
+    registry = unit_registry()
+    assert to_magnitude(registry.Quantity(300, "kJ/mol"), "J/mol", "x") == pytest.approx(3e5)
+    assert to_magnitude(registry.Quantity(np.float64(2), "Gyr"), "Gyr", "x") == 2.0
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", " ", "K", "nan", "nan K", "inf", "1e400", "1,7e3 K", "1.700,0 K", "1700 K; 1", "9**9**9", "1 K**9**9",
+     "1 s", "1 blub", "1 K K", "__import__('os')", "1 (K)", "17OO K", True, np.bool_(True), None, [1.0], {}, b"1",
+     np.array([1.0, 2.0]), float("nan"), -np.inf],
+)  # fmt: skip
+def test_what_is_not_a_temperature_is_refused_by_name(value):
+    with pytest.raises(ValueError, match="initial temperature: expected"):
+        to_magnitude(value, "K", "initial temperature")
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_any_finite_number_survives_its_text(number):
+    assert to_magnitude(repr(number), "K", "x") == number
+    assert to_magnitude(f"{number!r} K", "K", "x") == number
+
+
+def test_scales_of_mars_are_those_of_the_reference_corpus():
+    assert MARS.mantle_thickness == 1.7e6
+    assert MARS.time_scale / GIGAYEAR == pytest.approx(91.58, abs=0.01)
+    assert np.log10(MARS.rayleigh_number(1e22)) == pytest.approx(5.50, abs=0.01)
+    assert np.log10(MARS.rayleigh_number(1e19)) == pytest.approx(8.50, abs=0.01)
+    assert MARS.cylinder_inner_radius / MARS.mantle_thickness == pytest.approx(1 / 3)
+    assert MARS.pressure(MARS.mantle_thickness) == pytest.approx(22e9, rel=0.01)
+    assert MARS.initial_core_temperature == 2250.0
+    assert MARS.dissipation_number == pytest.approx(0.131, abs=1e-3)
+
+
+def test_heating_and_depletion_follow_the_published_values():
+    assert MARS.radiogenic_heating(0.0) == pytest.approx(2.322e-11, rel=1e-3)
+    assert MARS.radiogenic_heating(4.5) == pytest.approx(4.106e-12, rel=1e-3)
+    times = np.linspace(0, 4.5, 50)
+    assert np.all(np.diff(MARS.radiogenic_heating(times)) < 0)
+    depletion = [MARS.mantle_depletion(factor) for factor in (1, 20, 50)]
+    assert depletion == pytest.approx([0.947, 0.470, 0.262], abs=2e-3)
+
+
+def test_olivine_conducts_less_when_hot_and_more_under_pressure():
+    assert olivine_conductivity(300.0, 0.0) == pytest.approx(2.47)
+    assert olivine_conductivity(1600.0, 0.0) < olivine_conductivity(300.0, 0.0) < olivine_conductivity(300.0, 1e10)
+    assert olivine_expansivity(1600.0, 2e10) < olivine_expansivity(1600.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"gravity": 0.0}, {"mantle_density": -1.0}, {"conductivity": float("nan")}, {"diffusivity": float("inf")},
+     {"core_radius": 4e6}, {"planet_radius": 1.7e6}, {"crust_thickness": 2e6}, {"crust_thickness": float("nan")}],
+)  # fmt: skip
+def test_an_impossible_planet_is_refused(change):
+    with pytest.raises(ValueError, match="planet: "):
+        Planet(**change)
