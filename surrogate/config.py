@@ -195,15 +195,15 @@ class FeedforwardSettings(Section):
     """The FNN: parameters and time to latents."""
 
     network: Literal["default", "paper"] = Field("default", description="Architecture.")
-    width: Count = Field(256, description="Units per layer.")
+    width: Count = Field(128, description="Units per layer.")
     depth: Count = Field(6, description="Hidden layers.")
     dropout: Fraction = Field(0.05, description="Share of units dropped in training.")
-    time_frequencies: Annotated[int, Field(ge=0)] = Field(6, description="Fourier features of time.")
+    time_frequencies: Annotated[int, Field(ge=0)] = Field(2, description="Fourier features of time.")
     members: Count = Field(
-        4, description="Networks of the ensemble, trained side by side; their mean is the prediction."
+        8, description="Networks of the ensemble, trained side by side; their mean is the prediction."
     )
     training: TrainingSettings = Field(
-        default_factory=lambda: TrainingSettings(epochs=200, batch_size=128), description="Training."
+        default_factory=lambda: TrainingSettings(epochs=25, batch_size=128, learning_rate=3e-3), description="Training."
     )
 
 
@@ -211,16 +211,16 @@ class RecurrentSettings(Section):
     """The LSTM: parameters and past latents to the next latents."""
 
     network: Literal["default", "paper"] = Field("default", description="Architecture.")
-    width: Count = Field(256, description="Units per layer.")
-    depth: Count = Field(2, description="LSTM layers.")
+    width: Count = Field(128, description="Units per layer.")
+    depth: Count = Field(1, description="LSTM layers.")
     dropout: Fraction = Field(0.05, description="Share of units dropped in training.")
     time_frequencies: Annotated[int, Field(ge=0)] = Field(2, description="Fourier features of time.")
     members: Count = Field(
-        4, description="Networks of the ensemble, trained side by side; their mean is the prediction."
+        6, description="Networks of the ensemble, trained side by side; their mean is the prediction."
     )
     window: Count = Field(20, description="Steps seen by the paper's network.")
     training: TrainingSettings = Field(
-        default_factory=lambda: TrainingSettings(epochs=200, batch_size=16), description="Training."
+        default_factory=lambda: TrainingSettings(epochs=40, batch_size=16, learning_rate=3e-3), description="Training."
     )
 
 

@@ -143,7 +143,7 @@ def train_autoencoder(
         row_weight = _row_weight(train, scaler)
         paper = settings.network == "paper"
         loss = "mse" if paper else networks.FieldLoss(row_weight.tolist(), settings.lateral_weight)
-        model = keras.Model(encoder.inputs, decoder(encoder.outputs)[0])
+        model = keras.Model(encoder.inputs, decoder(encoder.outputs[0])[0])
         name = fingerprint({
             "settings": settings.model_dump(mode="json"), "scaling": scaler.as_dict(),
             "runs": [int(number) for number in corpus.simulation.values[corpus.split.values < 2]],

@@ -17,9 +17,19 @@ from surrogate.fields import parameter_table, valid_snapshots
 from surrogate.files import fingerprint
 from surrogate.learning import folders
 from surrogate.learning.batches import ArrayBatches
-from surrogate.learning.latents import Consensus, LatentLoss, check_inputs, training_parts
+from surrogate.learning.latents import (
+    Consensus,
+    LatentLoss,
+    calibrate,
+    check_inputs,
+    common_times,
+    draw_folds,
+    fold_weight,
+    sequences,
+    training_parts,
+)
 from surrogate.learning.layers import EnsembleDense, Members, TimeFeatures
-from surrogate.learning.scaling import LatentScaler, ParameterScaler
+from surrogate.learning.scaling import Calibration, LatentScaler, ParameterScaler
 from surrogate.learning.training import Progress, arithmetic, fit
 
 CHUNK = 4096
@@ -58,6 +68,7 @@ class FeedforwardPredictor:
     network : keras.Model
     parameter_scaler : ParameterScaler
     latent_scaler : LatentScaler
+    calibration : Calibration
     manifest : dict
     """
 
@@ -66,10 +77,11 @@ class FeedforwardPredictor:
         network: keras.Model,
         parameter_scaler: ParameterScaler,
         latent_scaler: LatentScaler,
+        calibration: Calibration,
         manifest: Mapping[str, Any],
     ) -> None:
         self.network, self.manifest = network, dict(manifest)
-        self.parameter_scaler, self.latent_scaler = parameter_scaler, latent_scaler
+        self.parameter_scaler, self.latent_scaler, self.calibration = parameter_scaler, latent_scaler, calibration
         self._members = keras.Model(network.inputs, network.get_layer("each_member").output)
 
     @classmethod
@@ -81,6 +93,7 @@ class FeedforwardPredictor:
             models["network"],
             ParameterScaler.from_dict(scaling["parameters"]),
             LatentScaler.from_dict(scaling["latents"]),
+            Calibration.from_dict(scaling["calibration"]),
             manifest,
         )
 
@@ -98,7 +111,7 @@ class FeedforwardPredictor:
         _, members, latents = self._members.output_shape
         scaled = np.concatenate(parts or [np.zeros((0, members, latents))])
         scaled = scaled.reshape(*times.shape, members, latents)
-        return self.latent_scaler.inverse(np.moveaxis(scaled, 2, 1))
+        return self.calibration.apply(self.latent_scaler.inverse(np.moveaxis(scaled, 2, 1)), times)
 
     def predict(self, parameters: Any, times: Any) -> np.ndarray:
         """Predict latents.
@@ -145,11 +158,16 @@ def train_feedforward(
     latent_scaler = LatentScaler.fit(train.latent.values[valid_snapshots(train)], settings.network)
     training = settings.training
 
+    members = 1 if settings.network == "paper" else settings.members
+    folds = draw_folds(train.sizes["simulation"], members, training.seed)
+
     def batches(part: xr.Dataset, size: int, seed: int | None) -> ArrayBatches:
         valid = valid_snapshots(part)
         times = np.nan_to_num(part.snapshot_time.values)
         features = parameter_scaler.features(parameter_table(part), times)[valid]
-        return ArrayBatches(features, latent_scaler.transform(part.latent.values[valid]), batch_size=size, seed=seed)
+        weights = fold_weight(folds, members)[np.nonzero(valid)[0]] if part is train else None
+        targets = latent_scaler.transform(part.latent.values[valid])
+        return ArrayBatches(features, targets, weights, batch_size=size, seed=seed)
 
     with arithmetic(training):
         build = paper_network if settings.network == "paper" else default_network
@@ -162,9 +180,21 @@ def train_feedforward(
             network, LatentLoss(latent_scaler.weight.tolist()), batches(train, training.batch_size, training.seed),
             batches(validation, CHUNK, None), training, Path(folder), name=name, label="feedforward", progress=progress,
         )  # fmt: skip
-    manifest = {
+    predictor = FeedforwardPredictor(
+        network, parameter_scaler, latent_scaler, Calibration.none(latents.sizes["component"]), {}
+    )
+    times = common_times(train)
+    predictor.calibration = calibrate(
+        lambda part: predictor.predict_members(part.parameters, part.times),
+        sequences(train, times), sequences(validation, times), folds,
+    )  # fmt: skip
+    predictor.manifest = {
         "settings": settings.model_dump(mode="json"),
-        "scaling": {"parameters": parameter_scaler.as_dict(), "latents": latent_scaler.as_dict()},
+        "scaling": {
+            "parameters": parameter_scaler.as_dict(),
+            "latents": latent_scaler.as_dict(),
+            "calibration": predictor.calibration.as_dict(),
+        },
         "shapes": {
             "latent": latents.sizes["component"],
             "runs": {"train": train.sizes["simulation"], "validation": validation.sizes["simulation"]},
@@ -172,5 +202,5 @@ def train_feedforward(
         "training": summary,
         "provenance": dict(provenance or {}),
     }
-    folders.write(Path(folder), "feedforward", {"network": network}, manifest, losses)
-    return FeedforwardPredictor(network, parameter_scaler, latent_scaler, manifest)
+    folders.write(Path(folder), "feedforward", {"network": network}, predictor.manifest, losses)
+    return predictor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,12 @@ import xarray as xr
 from keras import ops
 
 from surrogate.fields import parameter_table, select_split, valid_snapshots
+from surrogate.learning.scaling import Calibration, interpolate
 
 
 @keras.saving.register_keras_serializable(package="surrogate")
 class LatentLoss(keras.losses.Loss):
-    """Mean square error of scaled latents, each weighted, averaged over the members of an ensemble.
+    """Mean square error of scaled latents, each weighted; one for every member of an ensemble.
 
     Parameters
     ----------
@@ -28,10 +29,10 @@ class LatentLoss(keras.losses.Loss):
         self.weight = [float(value) for value in weight]
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Compare the truth, shape (..., latent), with members, shape (..., member, latent)."""
+        """Compare the truth, shape (..., latent), with members, shape (..., member, latent): shape (..., member)."""
         error = ops.expand_dims(y_true, -2) - y_pred
         weight = ops.convert_to_tensor(self.weight, dtype=error.dtype)
-        return ops.mean(ops.square(error) * weight, axis=(-2, -1))
+        return ops.mean(ops.square(error) * weight, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that rebuild the loss."""
@@ -94,17 +95,57 @@ def sequences(latents: xr.Dataset, times: np.ndarray) -> Sequences:
     return Sequences(parameter_table(latents), times, values, real)
 
 
-def interpolate(own: np.ndarray, values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Linear interpolation of values, shape (time, latent), from times `own` to `times`; constant beyond the ends.
+def draw_folds(runs: int, members: int, seed: int) -> np.ndarray:
+    """Say which member of an ensemble never sees a run, shape (run,); all members sit out equally often.
 
-    >>> interpolate(np.array([0.0, 1.0]), np.array([[0.0, 2.0], [1.0, 4.0]]), np.array([-1.0, 0.5, 1.0])).tolist()
-    [[0.0, 2.0], [0.5, 3.0], [1.0, 4.0]]
+    An ensemble of one sees everything: its member is number 0, and no run has that fold.
     """
-    if len(own) == 1:
-        return np.repeat(values, len(times), axis=0)
-    after = np.clip(np.searchsorted(own, times), 1, len(own) - 1)
-    share = np.clip((times - own[after - 1]) / (own[after] - own[after - 1]), 0.0, 1.0)[:, None]
-    return np.asarray((1 - share) * values[after - 1] + share * values[after])
+    if members == 1:
+        return np.full(runs, -1)
+    return np.asarray(np.random.default_rng(seed).permutation(runs) % members)
+
+
+def fold_weight(folds: np.ndarray, members: int) -> np.ndarray:
+    """Weight of each run in the loss of each member, shape (run, member); 1 on average.
+
+    >>> fold_weight(np.array([0, 1]), 2).tolist()
+    [[0.0, 2.0], [2.0, 0.0]]
+    """
+    seen = folds[:, None] != np.arange(members)
+    return np.asarray(seen / seen.mean(), dtype=np.float32)
+
+
+def calibrate(
+    predict: Callable[[Sequences], np.ndarray], train: Sequences, validation: Sequences, folds: np.ndarray
+) -> Calibration:
+    """Learn how far to trust each latent, from predictions for runs that the predicting member did not see.
+
+    The flow is chaotic: what the parameters do not determine, a network can only learn by heart, and on an unseen run
+    that is an error of its own. The best prediction then lies between the mean evolution and the network's:
+    mean + gain (prediction - mean), where the gain is the regression coefficient of the truth on the prediction.
+    Covariance and variance come from members on the runs that they sat out; the mean of the ensemble varies less than
+    a member, by a ratio that needs no truth and is taken on the validation runs.
+
+    Parameters
+    ----------
+    predict : callable
+        From runs to predictions of every member, shape (run, member, time, latent).
+    train, validation : Sequences
+    folds : array, shape (run,)
+        Of the training runs, from :func:`draw_folds`.
+    """
+    real = train.real[..., None]
+    mean = (train.latents * real).sum(axis=0) / np.maximum(real.sum(axis=0), 1)
+    if folds.max() < 0:
+        return Calibration.none(mean.shape[1])
+    truth = (train.latents - mean) * real
+    blind = (predict(train)[np.arange(len(folds)), folds] - mean) * real
+    around = (predict(validation) - mean) * validation.real[:, None, :, None]
+    single = (around**2).mean(axis=1).sum(axis=(0, 1))
+    together = (around.mean(axis=1) ** 2).sum(axis=(0, 1))
+    ratio = together / np.maximum(single, 1e-30)
+    gain = (truth * blind).sum(axis=(0, 1)) / np.maximum(ratio * (blind**2).sum(axis=(0, 1)), 1e-30)
+    return Calibration(train.times, mean, np.clip(gain, 0.0, 1.0))
 
 
 def training_parts(latents: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:

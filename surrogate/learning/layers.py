@@ -74,9 +74,9 @@ class EnsembleDense(keras.layers.Layer):
     """One dense layer for each member of an ensemble.
 
     Input shape
-        (batch, member, features)
+        (batch, ..., member, features)
     Output shape
-        (batch, member, units)
+        (batch, ..., member, units)
     """
 
     def __init__(self, units: int, activation: str | None = None, gain: float = 1.0, **keywords: Any) -> None:
@@ -87,7 +87,7 @@ class EnsembleDense(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Create one kernel and one bias per member."""
-        _, members, features = input_shape
+        members, features = input_shape[-2:]
         # Variance scaling by the fan of one member, which Keras cannot see in a kernel with a member axis.
         deviation = math.sqrt(self.gain / features)
         self.kernel = self.add_weight(
@@ -97,11 +97,14 @@ class EnsembleDense(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Apply every member's own layer to its own slice."""
-        return self.activation(ops.einsum("bmi,mio->bmo", inputs, self.kernel) + self.bias)
+        # Flat: an ellipsis in the einsum would repeat the kernel for every sample, ten times slower.
+        flat = ops.reshape(inputs, (-1, *inputs.shape[-2:]))
+        result = self.activation(ops.einsum("bmi,mio->bmo", flat, self.kernel) + self.bias)
+        return ops.reshape(result, (*ops.shape(inputs)[:-1], self.units)) if inputs.ndim > 3 else result
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
         """Shape of the output."""
-        return (*input_shape[:2], self.units)
+        return (*input_shape[:-1], self.units)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that rebuild the layer."""
@@ -114,9 +117,9 @@ class Members(keras.layers.Layer):
     """Give every member of an ensemble the same input.
 
     Input shape
-        (batch, features)
+        (batch, ..., features)
     Output shape
-        (batch, member, features)
+        (batch, ..., member, features)
     """
 
     def __init__(self, members: int, **keywords: Any) -> None:
@@ -125,11 +128,11 @@ class Members(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Repeat `inputs`."""
-        return ops.repeat(ops.expand_dims(inputs, 1), self.members, axis=1)
+        return ops.repeat(ops.expand_dims(inputs, -2), self.members, axis=-2)
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
         """Shape of the output."""
-        return (input_shape[0], self.members, *input_shape[1:])
+        return (*input_shape[:-1], self.members, input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that rebuild the layer."""
@@ -171,13 +174,16 @@ class TimeFeatures(keras.layers.Layer):
 class RolloutCell(keras.layers.Layer):
     """One step of an ensemble of stacked LSTMs that feeds its own prediction back to itself.
 
+    What it advances is the departure of the latents from a mean evolution that it is given.
+
     The states are flat, as Keras' RNN wants them: for every layer the hidden and the cell state,
-    (batch, member * units), and last the latents, (batch, member * latents).
+    (batch, member * units), and last the departure, (batch, member * latents).
 
     Input shape
-        (batch, features): the forcing of this step, that is parameters and time
+        (batch, features + member * latents): the forcing of this step, that is parameters and time, and the mean
+        evolution of every member after this step
     Output shape
-        (batch, member * latents): the latents after this step
+        (batch, member * latents): the departure after this step
     """
 
     def __init__(self, latents: int, members: int, width: int, depth: int, **keywords: Any) -> None:
@@ -188,7 +194,7 @@ class RolloutCell(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Create the gates of every layer and the layer that reads the step."""
-        features = input_shape[-1] + self.latents
+        features = input_shape[-1] - self.members * self.latents + 2 * self.latents
         self.kernels, self.biases = [], []
         for number in range(self.depth):
             fan = features + self.width
@@ -203,7 +209,7 @@ class RolloutCell(keras.layers.Layer):
                 self.add_weight(name=f"bias_{number}", shape=(self.members, 4 * self.width), initializer="zeros")
             )
             features = self.width
-        # A small gain: at the start every step changes the latents little.
+        # A small gain: at the start every step changes the departure little.
         self.readout = self.add_weight(
             name="readout",
             shape=(self.members, self.width, self.latents),
@@ -214,7 +220,7 @@ class RolloutCell(keras.layers.Layer):
         )
 
     def call(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
-        """Advance the latents by one step."""
+        """Advance the departure by one step."""
 
         def unfold(state: Any, size: int) -> Any:
             return ops.reshape(state, (-1, self.members, size))
@@ -222,9 +228,11 @@ class RolloutCell(keras.layers.Layer):
         def fold(state: Any, size: int) -> Any:
             return ops.reshape(state, (-1, self.members * size))
 
-        latents = unfold(states[-1], self.latents)
-        forcing = ops.repeat(ops.expand_dims(inputs, 1), self.members, axis=1)
-        signal = ops.concatenate([forcing, latents], axis=-1)
+        own = self.members * self.latents
+        departure = unfold(states[-1], self.latents)
+        evolution = unfold(inputs[:, -own:], self.latents)
+        forcing = ops.repeat(ops.expand_dims(inputs[:, :-own], 1), self.members, axis=1)
+        signal = ops.concatenate([forcing, evolution, departure], axis=-1)
         fresh = []
         for number in range(self.depth):
             hidden, memory = (unfold(state, self.width) for state in states[2 * number : 2 * number + 2])
@@ -235,8 +243,8 @@ class RolloutCell(keras.layers.Layer):
             signal = ops.sigmoid(leave) * ops.tanh(memory)
             fresh += [fold(signal, self.width), fold(memory, self.width)]
         step = ops.einsum("bmi,mio->bmo", signal, self.readout) + self.readout_bias
-        latents = fold(latents + step, self.latents)
-        return latents, [*fresh, latents]
+        departure = fold(departure + step, self.latents)
+        return departure, [*fresh, departure]
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
         """Shape of the output."""

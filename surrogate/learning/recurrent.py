@@ -20,13 +20,15 @@ from surrogate.learning.batches import ArrayBatches, Batches
 from surrogate.learning.latents import (
     LatentLoss,
     Sequences,
+    calibrate,
     check_inputs,
     common_times,
-    interpolate,
+    draw_folds,
+    fold_weight,
     sequences,
     training_parts,
 )
-from surrogate.learning.scaling import LatentScaler, ParameterScaler
+from surrogate.learning.scaling import Calibration, LatentScaler, ParameterScaler, interpolate
 from surrogate.learning.training import Progress, arithmetic, fit
 
 CHUNK = 256
@@ -43,6 +45,7 @@ class RecurrentPredictor:
     network : keras.Model
     parameter_scaler : ParameterScaler
     latent_scaler : LatentScaler
+    calibration : Calibration
     first_time, cadence : float, Gyr
     manifest : dict
     """
@@ -52,10 +55,11 @@ class RecurrentPredictor:
         network: keras.Model,
         parameter_scaler: ParameterScaler,
         latent_scaler: LatentScaler,
+        calibration: Calibration,
         manifest: Mapping[str, Any],
     ) -> None:
         self.network, self.manifest = network, dict(manifest)
-        self.parameter_scaler, self.latent_scaler = parameter_scaler, latent_scaler
+        self.parameter_scaler, self.latent_scaler, self.calibration = parameter_scaler, latent_scaler, calibration
         rollout = manifest["rollout"]
         self.first_time, self.cadence = float(rollout["first_time"]), float(rollout["cadence"])
         self._initial = np.asarray(rollout["initial_coefficients"], dtype=float)
@@ -73,6 +77,7 @@ class RecurrentPredictor:
             models["network"],
             ParameterScaler.from_dict(scaling["parameters"]),
             LatentScaler.from_dict(scaling["latents"]),
+            Calibration.from_dict(scaling["calibration"]),
             manifest,
         )
 
@@ -110,18 +115,22 @@ class RecurrentPredictor:
         forcing = self.parameter_scaler.features(parameters, grid)
         scaled = self.latent_scaler.transform(initial)
         rolled = [self._roll(scaled[i : i + CHUNK], forcing[i : i + CHUNK]) for i in range(0, len(scaled), CHUNK)]
-        result = [
+        latents = self.latent_scaler.inverse(np.concatenate(rolled))
+        # The first is given, not predicted: there is nothing to calibrate.
+        latents[:, :, 1:] = self.calibration.apply(
+            latents[:, :, 1:], np.broadcast_to(grid[1:], (len(scaled), steps - 1))
+        )
+        return np.stack([
             np.stack([interpolate(grid, member, own) for member in run])
-            for run, own in zip(np.concatenate(rolled), times, strict=True)
-        ]
-        return self.latent_scaler.inverse(np.stack(result))
+            for run, own in zip(latents, times, strict=True)
+        ]).astype(np.float32)  # fmt: skip
 
     def _roll(self, initial: np.ndarray, forcing: np.ndarray) -> np.ndarray:
         """Roll out on the training cadence: scaled latents, shape (n, member, time, latent)."""
         if self._settings.network == "paper":
             step = 2 * self.cadence / (self.parameter_scaler.last_time - self.parameter_scaler.first_time)
             return networks.roll_windows(self._members, initial, forcing, self._settings.window, step)[:, None]
-        members = np.asarray(self._members.predict_on_batch([initial, forcing[:, 1:]]))
+        members = np.asarray(self._members.predict_on_batch([initial, forcing]))
         start = np.repeat(initial[:, None, None], members.shape[2], axis=2)
         return np.moveaxis(np.concatenate([start, members], axis=1), 2, 1)
 
@@ -189,14 +198,18 @@ def train_recurrent(
     training, paper = settings.training, settings.network == "paper"
     learnt, judged = sequences(train, times), sequences(validation, times)
 
+    folds = draw_folds(len(learnt.parameters), 1 if paper else settings.members, training.seed)
+
     def batches(part: Sequences, size: int, seed: int | None) -> Batches:
         scaled = latent_scaler.transform(part.latents)
         forcing = parameter_scaler.features(part.parameters, times)
         if paper:
             step = 2 * (times[1] - times[0]) / (parameter_scaler.last_time - parameter_scaler.first_time)
             return networks.WindowBatches(scaled, forcing, part.real, settings.window, step, batch_size=size, seed=seed)
-        weights = part.real[:, 1:].astype(np.float32)
-        return ArrayBatches((scaled[:, 0], forcing[:, 1:]), scaled[:, 1:], weights, batch_size=size, seed=seed)
+        weights = part.real[:, 1:, None].astype(np.float32)
+        if part is learnt:
+            weights = weights * fold_weight(folds, settings.members)[:, None, :]
+        return ArrayBatches((scaled[:, 0], forcing), scaled[:, 1:], weights, batch_size=size, seed=seed)
 
     with arithmetic(training):
         build = networks.window_network if paper else networks.rollout_network
@@ -210,7 +223,7 @@ def train_recurrent(
             batches(judged, CHUNK, None), training, Path(folder), name=name, label="recurrent", progress=progress,
         )  # fmt: skip
     initial = _fit_initial(parameter_scaler.transform(learnt.parameters), learnt.latents[:, 0])
-    manifest = {
+    manifest: dict[str, Any] = {
         "settings": settings.model_dump(mode="json"),
         "scaling": {"parameters": parameter_scaler.as_dict(), "latents": latent_scaler.as_dict()},
         "rollout": {
@@ -225,5 +238,12 @@ def train_recurrent(
         "training": summary,
         "provenance": dict(provenance or {}),
     }
+    predictor = RecurrentPredictor(
+        network, parameter_scaler, latent_scaler, Calibration.none(latents.sizes["component"]), manifest
+    )
+    predictor.calibration = calibrate(
+        lambda part: predictor.predict_members(part.parameters, part.times, part.latents[:, 0]), learnt, judged, folds
+    )
+    manifest["scaling"]["calibration"] = predictor.calibration.as_dict()
     folders.write(Path(folder), "recurrent", {"network": network}, manifest, losses)
-    return RecurrentPredictor(network, parameter_scaler, latent_scaler, manifest)
+    return predictor

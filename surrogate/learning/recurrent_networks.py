@@ -15,23 +15,35 @@ from surrogate.learning.layers import EnsembleDense, Members, RolloutCell, TimeF
 def rollout_network(features: int, latents: int, settings: RecurrentSettings) -> keras.Model:
     """Ensemble of LSTMs that go from the initial latents through all steps on their own.
 
-    Inputs: initial latents (batch, latent); forcing (batch, steps, features), the parameters and the time of each step.
-    Output: (batch, steps, member or 1, latent).
+    A small feedforward network gives the mean evolution for the parameters; the LSTM advances the departure from it,
+    beginning with that of the initial latents. Slow cooling is so learnt without drift, and the LSTM is left with what
+    depends on the state.
+
+    Inputs: initial latents (batch, latent); forcing (batch, time, features), the parameters and the times, the first
+    that of the initial latents. Output: (batch, time - 1, member or 1, latent).
     """
+    members = settings.members
     initial = keras.Input((latents,), name="initial")
     forcing = keras.Input((None, features), name="forcing")
-    members = settings.members
-    start = Members(members)(layers.Concatenate()([initial, forcing[:, 0]]))
+    wide = TimeFeatures(settings.time_frequencies)(forcing)
+    signal = EnsembleDense(settings.width, activation="silu")(Members(members)(wide))
+    for _ in range(2):
+        inner = EnsembleDense(settings.width, activation="silu", gain=2.0)(signal)
+        inner = layers.Dropout(settings.dropout)(inner)
+        signal = layers.Add()([signal, EnsembleDense(settings.width, gain=0.5)(inner)])
+    evolution = EnsembleDense(latents, gain=0.1)(layers.Activation("silu")(signal))
+
+    departure = layers.Subtract()([Members(members)(initial), evolution[:, 0]])
+    start = layers.Concatenate()([Members(members)(forcing[:, 0]), evolution[:, 0], departure])
     states = []
     for _ in range(2 * settings.depth):
         state = EnsembleDense(settings.width, activation="tanh")(start)
         states.append(layers.Flatten()(layers.Dropout(settings.dropout)(state)))
-    states.append(layers.Flatten()(Members(members)(initial)))
+    states.append(layers.Flatten()(departure))
     cell = RolloutCell(latents, members, settings.width, settings.depth)
-    signal = layers.RNN(cell, return_sequences=True)(
-        TimeFeatures(settings.time_frequencies)(forcing), initial_state=states
-    )
-    signal = layers.Reshape((-1, members, latents), dtype="float32", name="each_member")(signal)
+    flat = layers.Reshape((-1, members * latents))(evolution[:, 1:])
+    steps = layers.RNN(cell, return_sequences=True)(layers.Concatenate()([wide[:, 1:], flat]), initial_state=states)
+    signal = layers.Reshape((-1, members, latents), dtype="float32", name="each_member")(layers.Add()([flat, steps]))
     return keras.Model([initial, forcing], Consensus(dtype="float32")(signal), name="recurrent")
 
 

@@ -58,8 +58,8 @@ class ParameterScaler(_Data):
     Examples
     --------
     >>> scaler = ParameterScaler(np.array([19.0, 1e5, 4e-6, 1, 1600]), np.array([22.0, 5e5, 1e-5, 50, 1800]), 0.0, 4.5)
-    >>> scaler.transform(np.array([[1e22, 3e5, 7e-6, 1.0, 1800]])).round(6).tolist()
-    [[1.0, 0.0, 0.0, -1.0, 1.0]]
+    >>> scaler.transform(np.array([[1e22, 3e5, 4e-6, 1.0, 1800]])).round(6).tolist()
+    [[1.0, 0.0, -1.0, -1.0, 1.0]]
     """
 
     low: np.ndarray
@@ -249,3 +249,51 @@ class LatentScaler(_Data):
     def inverse(self, scaled: Any) -> np.ndarray:
         """Inverse of :meth:`transform`; float32."""
         return (np.asarray(scaled, dtype=float) * self.deviation + self.mean).astype(np.float32)
+
+
+def interpolate(own: np.ndarray, values: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Linear interpolation of values, shape (time, ...), from times `own` to `times`; constant beyond the ends.
+
+    >>> interpolate(np.array([0.0, 1.0]), np.array([[0.0, 2.0], [1.0, 4.0]]), np.array([-1.0, 0.5, 1.0])).tolist()
+    [[0.0, 2.0], [0.5, 3.0], [1.0, 4.0]]
+    """
+    if len(own) == 1:
+        return np.repeat(values, len(times), axis=0)
+    after = np.clip(np.searchsorted(own, times), 1, len(own) - 1)
+    share = np.clip((times - own[after - 1]) / (own[after] - own[after - 1]), 0.0, 1.0)
+    share = share.reshape(-1, *[1] * (values.ndim - 1))
+    return np.asarray((1 - share) * values[after - 1] + share * values[after])
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration(_Data):
+    """How far each latent of a prediction may depart from the mean evolution of the training runs.
+
+    Attributes
+    ----------
+    times : array, shape (time,), Gyr
+    mean : array, shape (time, latent)
+    gain : array, shape (latent,)
+        0: not predictable from the parameters; 1: as the network says.
+
+    Examples
+    --------
+    >>> calibration = Calibration(np.array([0.0, 1.0]), np.array([[0.0], [2.0]]), np.array([0.5]))
+    >>> calibration.apply(np.array([[[4.0], [4.0]]]), np.array([[0.0, 1.0]])).tolist()
+    [[[2.0], [3.0]]]
+    """
+
+    times: np.ndarray
+    mean: np.ndarray
+    gain: np.ndarray
+
+    @classmethod
+    def none(cls, latents: int) -> Self:
+        """Leave predictions as they are."""
+        return cls(np.zeros(1), np.zeros((1, latents)), np.ones(latents))
+
+    def apply(self, latents: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Calibrate latents, shape (n, ..., time, latent), at times (n, time), Gyr; float32."""
+        mean = np.stack([interpolate(self.times, self.mean, own) for own in times])
+        mean = mean.reshape(len(mean), *[1] * (latents.ndim - 3), *mean.shape[1:])
+        return np.asarray(mean + self.gain * (latents - mean), dtype=np.float32)

@@ -1,0 +1,302 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from learning_examples import SHAPE, made_up_corpus, parameters, training
+
+from surrogate.config import AutoencoderSettings, FeedforwardSettings, RecurrentSettings
+from surrogate.fields import parameter_table, select_split, validate
+from surrogate.learning import training as driver
+from surrogate.learning.autoencoder import Autoencoder, decode_corpus, encode_corpus, train_autoencoder
+from surrogate.learning.feedforward import FeedforwardPredictor, train_feedforward
+from surrogate.learning.folders import ModelError
+from surrogate.learning.recurrent import RecurrentPredictor, train_recurrent
+
+TINY = {
+    "autoencoder": AutoencoderSettings(latents=5, channels=[4, 6], training=training()),
+    "feedforward": FeedforwardSettings(width=16, depth=4, members=2, training=training(epochs=30)),
+    "recurrent": RecurrentSettings(width=16, depth=1, members=2, training=training(epochs=30, batch_size=4)),
+}
+COLUMNS = ["epoch", "loss", "validation_loss", "learning_rate", "seconds"]
+
+
+def settings(kind, network="default", **changes):
+    return TINY[kind].model_copy(update={"network": network, **changes})
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return made_up_corpus()
+
+
+@pytest.fixture(scope="module")
+def folder(corpus, tmp_path_factory):
+    """All three models, trained and written; latents too."""
+    folder = tmp_path_factory.mktemp("models")
+    autoencoder = train_autoencoder(corpus, TINY["autoencoder"], folder / "autoencoder", {"by": "a test"}, None)
+    latents = encode_corpus(autoencoder, corpus, folder / "latents.nc")
+    train_feedforward(latents, TINY["feedforward"], folder / "feedforward", progress=None)
+    train_recurrent(latents, TINY["recurrent"], folder / "recurrent", progress=None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def latents(folder):
+    import xarray as xr
+
+    return xr.load_dataset(folder / "latents.nc", engine="h5netcdf")
+
+
+def test_autoencoder_comes_back_from_its_folder_and_keeps_walls_exact(folder, corpus):
+    autoencoder = Autoencoder.load(folder / "autoencoder")
+    truth = select_split(corpus, "test").temperature.values[0]
+    latent = autoencoder.encode(truth)
+    assert latent.shape == (8, 5)
+    back = autoencoder.decode(latent)
+    assert back.shape == truth.shape
+    np.testing.assert_array_equal(back[:, -1], truth[:, -1])
+    np.testing.assert_allclose(back[:, 0], truth[:, 0], atol=0.01)
+    assert np.abs(back - truth).mean() < 4.0
+    one = autoencoder.decode(autoencoder.encode(truth[0]))
+    np.testing.assert_allclose(one, back[0], atol=0.01)
+
+
+def test_autoencoder_refuses_other_shapes(folder):
+    autoencoder = Autoencoder.load(folder / "autoencoder")
+    with pytest.raises(ValueError, match=r"expected shape \(\.\.\., 12, 10\)"):
+        autoencoder.encode(np.zeros((3, 10, 12)))
+    with pytest.raises(ValueError, match=r"expected shape \(\.\.\., 5\)"):
+        autoencoder.decode(np.zeros((3, 4)))
+
+
+def test_untrained_autoencoder_is_the_pod(corpus, tmp_path):
+    """With a learning rate of nearly nothing the error must be that of the best linear map."""
+    frozen = settings("autoencoder", training=training(epochs=1, learning_rate=1e-12))
+    autoencoder = train_autoencoder(corpus, frozen, tmp_path / "autoencoder", progress=None)
+    truth = np.concatenate(list(select_split(corpus, "train").temperature.values))
+    truth = truth[np.isfinite(truth[:, 0, 0])]
+    error = autoencoder.decode(autoencoder.encode(truth)) - truth
+    # The field has a profile, its slope in time, and two cells: four directions and the wall explain it all.
+    assert np.abs(error).max() < 3.0
+
+
+def test_canonical_latents_measure_the_field_in_kelvin(folder, corpus):
+    autoencoder = Autoencoder.load(folder / "autoencoder")
+    from surrogate.fields import annulus_of
+
+    annulus = annulus_of(corpus)
+    latent = autoencoder.encode(select_split(corpus, "train").temperature.values[1])
+    step = np.zeros(5, dtype=np.float32)
+    step[1] = 1.0
+    change = autoencoder.decode(latent + step) - autoencoder.decode(latent)
+    assert np.sqrt(annulus.average(change**2)).mean() == pytest.approx(1.0, rel=0.25)
+
+
+def test_encoded_corpus_keeps_coordinates_and_padding(latents, corpus):
+    assert latents.latent.dims == ("simulation", "time", "component")
+    np.testing.assert_array_equal(np.isnan(latents.latent.values[..., 0]), np.isnan(corpus.snapshot_time.values))
+    assert set(corpus.coords) <= set(latents.coords)
+    np.testing.assert_array_equal(parameter_table(latents), parameter_table(corpus))
+
+
+def test_decoded_corpus_follows_the_convention(folder, latents, corpus):
+    decoded = decode_corpus(Autoencoder.load(folder / "autoencoder"), latents)
+    validate(decoded)
+    error = np.abs(decoded.temperature - corpus.temperature)
+    assert float(error.mean()) < 4.0
+    assert decoded.simulation.values.tolist() == corpus.simulation.values.tolist()
+
+
+@pytest.mark.parametrize(("kind", "cls"), [("feedforward", FeedforwardPredictor), ("recurrent", RecurrentPredictor)])
+def test_predictor_learns_and_comes_back(folder, latents, kind, cls):
+    predictor = cls.load(folder / kind)
+    test = select_split(latents, "test")
+    times = np.linspace(0, 4.5, 8)
+    predicted = predictor.predict(parameter_table(test), times)
+    members = predictor.predict_members(parameter_table(test), times)
+    assert predicted.shape == (3, 8, 5)
+    assert members.shape == (3, 2, 8, 5)
+    np.testing.assert_allclose(members.mean(axis=1), predicted, rtol=1e-5)
+    assert np.ptp(members, axis=1).max() > 0
+    truth, mean = test.latent.values, np.nanmean(latents.latent.values, axis=(0, 1))
+    error, spread = np.nansum((predicted - truth) ** 2), np.nansum((truth - mean) ** 2)
+    assert error < 0.5 * spread
+    # Each run at its own times is the same as all at the times of all.
+    own = predictor.predict(parameter_table(test), np.stack([times[2:4]] * 3))
+    np.testing.assert_allclose(own, predicted[:, 2:4], atol=1e-2)
+    with pytest.raises(ValueError, match=r"expected shape \(n, 5\)"):
+        predictor.predict(np.zeros((2, 4)), times)
+    with pytest.raises(ValueError, match="times: expected shape"):
+        predictor.predict(parameters(3), np.zeros((2, 4)))
+
+
+def test_recurrent_starts_from_what_it_is_given_and_interpolates(folder, latents):
+    predictor = RecurrentPredictor.load(folder / "recurrent")
+    test = select_split(latents, "test")
+    values, initial = parameter_table(test), test.latent.values[:, 0]
+    grid = predictor.first_time + predictor.cadence * np.arange(3)
+    np.testing.assert_allclose(predictor.predict(values, grid, initial)[:, 0], initial, rtol=1e-4, atol=1e-3)
+    rolled = predictor.predict(values, grid, initial)
+    between = predictor.predict(values, [0.5 * (grid[1] + grid[2])], initial)
+    np.testing.assert_allclose(between[:, 0], 0.5 * (rolled[:, 1] + rolled[:, 2]), rtol=1e-4, atol=1e-3)
+    other = predictor.predict(values, grid, initial + 10.0)
+    assert np.abs(other[:, 1] - rolled[:, 1]).max() > 0.1
+    with pytest.raises(ValueError, match="initial_latent: expected shape"):
+        predictor.predict(values, grid, initial[:, :2])
+
+
+def test_initial_latents_come_from_the_parameters(folder, latents):
+    predictor = RecurrentPredictor.load(folder / "recurrent")
+    train = select_split(latents, "train")
+    error = predictor.initial_latents(parameter_table(train)) - train.latent.values[:, 0]
+    assert np.abs(error).max() < 0.05 * np.abs(train.latent.values[:, 0]).max() + 1.0
+
+
+@pytest.mark.parametrize("kind", ["autoencoder", "feedforward", "recurrent"])
+def test_folder_holds_manifest_and_losses(folder, kind):
+    manifest = json.loads((folder / kind / "manifest.json").read_text())
+    assert manifest["kind"] == kind
+    assert {"settings", "scaling", "shapes", "provenance", "training", "files"} <= set(manifest)
+    losses = pd.read_csv(folder / kind / "losses.csv")
+    assert list(losses.columns) == COLUMNS
+    assert losses.epoch.tolist() == list(range(1, len(losses) + 1))
+    assert losses.validation_loss.min() == pytest.approx(manifest["training"]["best_validation_loss"])
+    assert not (folder / kind / "checkpoint.npz").exists()
+
+
+def test_damaged_folders_are_named(folder, tmp_path):
+    import shutil
+
+    with pytest.raises(ModelError, match="no such folder"):
+        Autoencoder.load(tmp_path / "nothing")
+    copy = tmp_path / "copy"
+    shutil.copytree(folder / "autoencoder", copy)
+    with pytest.raises(ModelError, match="of kind 'autoencoder', expected 'feedforward'"):
+        FeedforwardPredictor.load(copy)
+    with open(copy / "decoder.keras", "ab") as stream:
+        stream.write(b"x")
+    with pytest.raises(ModelError, match=r"decoder\.keras: its content differs"):
+        Autoencoder.load(copy)
+    (copy / "decoder.keras").unlink()
+    with pytest.raises(ModelError, match=r"decoder\.keras: missing"):
+        Autoencoder.load(copy)
+    (copy / "manifest.json").unlink()
+    with pytest.raises(ModelError, match="did not finish"):
+        Autoencoder.load(copy)
+
+
+def test_missing_split_is_named(corpus, tmp_path):
+    none = corpus.assign_coords(split=("simulation", np.zeros(18, dtype=np.int8)))
+    with pytest.raises(ValueError, match="no validation runs"):
+        train_autoencoder(none, TINY["autoencoder"], tmp_path, progress=None)
+
+
+@pytest.mark.slow
+def test_paper_networks_end_to_end(corpus, tmp_path):
+    one = training(epochs=1, batch_size=64)
+    autoencoder = train_autoencoder(
+        corpus, settings("autoencoder", "paper", training=one), tmp_path / "autoencoder", progress=None
+    )
+    assert Autoencoder.load(tmp_path / "autoencoder").latents == autoencoder.latents == 1
+    assert autoencoder.decode(autoencoder.encode(corpus.temperature.values[1])).shape == (8, *SHAPE)
+    latents = encode_corpus(autoencoder, corpus)
+    feedforward = train_feedforward(
+        latents, settings("feedforward", "paper", training=one), tmp_path / "feedforward", progress=None
+    )
+    assert feedforward.predict(parameters(2), [0.0, 1.0]).shape == (2, 2, 1)
+    train_recurrent(
+        latents, settings("recurrent", "paper", window=4, training=one), tmp_path / "recurrent", progress=None
+    )
+    recurrent = RecurrentPredictor.load(tmp_path / "recurrent")
+    rolled = recurrent.predict(parameters(2), [0.0, 1.0, 2.0], latents.latent.values[1:3, 0])
+    np.testing.assert_allclose(rolled[:, 0], latents.latent.values[1:3, 0], rtol=1e-4)
+
+
+def test_paper_autoencoder_has_840_latents_on_its_own_grid():
+    from surrogate.learning.autoencoder_networks import paper_networks
+
+    encoder, decoder = paper_networks((302, 394))
+    assert encoder.output_shape == (None, 840)
+    assert decoder.output_shape[0] == (None, 302, 394)
+    assert paper_networks((66, 96))[0].output_shape == (None, 44)
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {tests!r})
+import test_learning_models as tests
+tests.train_resumable(sys.argv[1], lambda line: print(line, flush=True))
+"""
+
+
+def train_resumable(folder, progress=None):
+    corpus = made_up_corpus()
+    latents = corpus.temperature[..., 3, :4].rename(angle="component").to_dataset(name="latent")
+    plan = training(epochs=30)
+    settings = FeedforwardSettings(width=16, depth=4, members=2, dropout=0.1, training=plan)
+    driver.fit.__kwdefaults__["checkpoint_seconds"] = 0.0
+    train_feedforward(latents, settings, folder, progress=progress)
+
+
+def test_killed_training_resumes_on_the_same_loss_curve(tmp_path):
+    """kill -9 in the middle, then the same call: the losses are those of a training that was never disturbed."""
+    script = SCRIPT.format(tests=str(Path(__file__).parent))
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "cut")],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    for line in process.stdout:
+        if " epoch 12/" in line:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "cut" / "manifest.json").exists()
+    assert (tmp_path / "cut" / "checkpoint.npz").exists()
+    lines = []
+    train_resumable(tmp_path / "cut", lines.append)
+    assert "resumes after epoch 1" in lines[0]
+    train_resumable(tmp_path / "whole")
+    columns = ["epoch", "loss", "validation_loss", "learning_rate"]
+    first, second = (pd.read_csv(tmp_path / name / "losses.csv")[columns] for name in ("whole", "cut"))
+    assert len(first) == 30
+    pd.testing.assert_frame_equal(first, second, rtol=1e-5)
+
+
+def test_jax_reads_what_tensorflow_wrote(folder, latents):
+    """A folder trained on one backend gives the same numbers on another."""
+    pytest.importorskip("jax")
+    if keras.backend.backend() == "jax":
+        pytest.skip("already on JAX")
+    values = parameter_table(select_split(latents, "test"))
+    here = FeedforwardPredictor.load(folder / "feedforward").predict(values, [1.0, 2.0])
+    script = f"""
+import numpy as np, json
+from surrogate.learning import training as driver
+from surrogate.learning.autoencoder import Autoencoder
+from surrogate.learning.feedforward import FeedforwardPredictor
+from surrogate.learning.recurrent import RecurrentPredictor
+values = np.array({values.tolist()})
+latent = FeedforwardPredictor.load({str(folder / "feedforward")!r}).predict(values, [1.0, 2.0])
+rolled = RecurrentPredictor.load({str(folder / "recurrent")!r}).predict(values, [1.0, 2.0])
+field = Autoencoder.load({str(folder / "autoencoder")!r}).decode(latent)
+print("RESULT" + json.dumps([latent.tolist(), rolled.tolist(), field.tolist()]))
+"""
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    latent, rolled, field = json.loads(done.stdout.split("RESULT")[1])
+    np.testing.assert_allclose(latent, here, rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(
+        rolled, RecurrentPredictor.load(folder / "recurrent").predict(values, [1.0, 2.0]), rtol=1e-3, atol=1e-2
+    )
+    np.testing.assert_allclose(field, Autoencoder.load(folder / "autoencoder").decode(here), atol=0.5)
