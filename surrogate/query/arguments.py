@@ -71,7 +71,8 @@ def read_sets(parameters: Any = None, keywords: Mapping[str, Any] | None = None)
     """
     keywords = dict(keywords or {})
     try:
-        if parameters is None or isinstance(parameters, Mapping | Parameters):
+        table = isinstance(parameters, xr.Dataset | pd.DataFrame)  # a Dataset is a Mapping, too
+        if parameters is None or (isinstance(parameters, Mapping | Parameters) and not table):
             given = parameters.as_dict() if isinstance(parameters, Parameters) else dict(parameters or {})
             return _from_mapping({**given, **keywords})
         if keywords:

@@ -7,10 +7,13 @@ import os
 import threading
 from collections.abc import Callable
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from surrogate.query.bundle import BundleError
 
 if TYPE_CHECKING:
     from surrogate.learning.autoencoder import Autoencoder
@@ -22,6 +25,12 @@ METHODS = ("fnn", "lstm", "ensemble")
 
 NODES = 4_000_000
 """Nodes that pass through the decoder at once: more would not be faster, only larger."""
+
+FEATURES = 6
+"""Inputs of the FNN: five parameters and time."""
+
+ROWS = 65536
+"""Rows that pass through the FNN at once."""
 
 Compiled = Callable[[np.ndarray], np.ndarray]
 
@@ -71,26 +80,32 @@ class Engine:
     @cached_property
     def autoencoder(self) -> Autoencoder:
         """The autoencoder, read on first use."""
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        from surrogate.learning.autoencoder import Autoencoder
-
-        return Autoencoder.load(self._folder / "autoencoder")
+        return self._load("autoencoder", "Autoencoder")
 
     @cached_property
     def feedforward(self) -> FeedforwardPredictor:
         """The FNN, read on first use."""
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        from surrogate.learning.feedforward import FeedforwardPredictor
-
-        return FeedforwardPredictor.load(self._folder / "feedforward")
+        return self._load("feedforward", "FeedforwardPredictor")
 
     @cached_property
     def recurrent(self) -> RecurrentPredictor:
         """The LSTM, read on first use."""
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        from surrogate.learning.recurrent import RecurrentPredictor
+        return self._load("recurrent", "RecurrentPredictor")
 
-        return RecurrentPredictor.load(self._folder / "recurrent")
+    def _load(self, name: str, class_name: str) -> Any:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        module = import_module(f"surrogate.learning.{name}")
+        folder = self._folder / name
+        with self._lock:
+            try:
+                return getattr(module, class_name).load(folder)
+            except (TypeError, ValueError, KeyError, AttributeError) as error:
+                if type(error).__name__ == "ModelError":
+                    raise BundleError(str(error)) from None
+                reason = str(error).strip().splitlines()
+                raise BundleError(
+                    f"{folder}: not readable by this version of surrogate and keras: {(reason or [repr(error)])[0]}"
+                ) from error
 
     def decoded(self, latents: Any) -> Any:
         """Decode inside a graph: latents, shape (n, latent), to temperature, shape (n, radius, angle), K."""
@@ -117,14 +132,31 @@ class Engine:
             rows = [row, *rows] if index == 0 else [*rows, row]
         return ops.concatenate(rows, axis=1) if len(rows) > 1 else image
 
-    def feedforward_latents(self, features: Any) -> Any:
-        """Run the FNN inside a graph: features, shape (n, 6), to latents, shape (n, latent)."""
+    def feedforward_latents(self, batch: Any) -> Any:
+        """Run the FNN inside a graph: rows of :meth:`feedforward_inputs` to latents, shape (n, latent)."""
         from keras import ops
 
-        scaler = self.feedforward.latent_scaler
-        scaled = ops.cast(self.feedforward.network(features, training=False)[:, 0, :], "float32")
-        deviation, mean = (ops.convert_to_tensor(part.astype(np.float32)) for part in (scaler.deviation, scaler.mean))
-        return scaled * deviation + mean
+        predictor = self.feedforward
+        scaled = ops.cast(predictor.network(batch[:, :FEATURES], training=False)[:, 0, :], "float32")
+        gain = predictor.calibration.gain
+        slope = ops.convert_to_tensor((gain * predictor.latent_scaler.deviation).astype(np.float32))
+        return scaled * slope + batch[:, FEATURES:]
+
+    def feedforward_inputs(self, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Rows for the FNN: scaled parameters and time, then what the latents of a zero output are at that time.
+
+        Returns
+        -------
+        array, shape (simulation * time, 6 + latent), float32
+        """
+        predictor = self.feedforward
+        calibration, scaler = predictor.calibration, predictor.latent_scaler
+        # The calibration pulls latents towards the mean evolution; it is linear, so only its offset depends on time.
+        zero = np.broadcast_to(scaler.mean.astype(np.float64), (1, len(times), len(scaler.mean)))
+        offset = calibration.apply(zero, times[None])
+        features = predictor.parameter_scaler.features(parameters, times)
+        rows = np.concatenate([features, np.broadcast_to(offset, (*features.shape[:2], offset.shape[-1]))], axis=-1)
+        return rows.reshape(-1, rows.shape[-1]).astype(np.float32, copy=False)
 
     def _function(self, name: str) -> Compiled:
         """Compile on first use: ``fnn`` or ``latents`` (where from) and ``field`` or ``profile`` (what)."""
@@ -138,7 +170,7 @@ class Engine:
                         return latents
                     return _reduced(self.decoded(latents), result)
 
-                width = 6 if source == "fnn" else self.autoencoder.latents
+                width = self.autoencoder.latents + (FEATURES if source == "fnn" else 0)
                 self._functions[name] = compiled(function, width)
             return self._functions[name]
 
@@ -153,8 +185,7 @@ class Engine:
         """
         if method == "lstm":
             return self.recurrent.predict(parameters, times)
-        features = self.feedforward.parameter_scaler.features(parameters, times)
-        flat = _in_parts(self._function("fnn latents"), features.reshape(-1, features.shape[-1]), 65536)
+        flat = _in_parts(self._function("fnn latents"), self.feedforward_inputs(parameters, times), ROWS)
         latents = flat.reshape(len(parameters), len(times), -1)
         if method == "ensemble":
             latents = 0.5 * (latents + self.recurrent.predict(parameters, times))
@@ -175,8 +206,7 @@ class Engine:
         array, shape (simulation, time, radius, angle), (simulation, time, radius) or (simulation, time, 4, angle)
         """
         if method == "fnn":
-            features = self.feedforward.parameter_scaler.features(parameters, times)
-            batch = features.reshape(-1, features.shape[-1])
+            batch = self.feedforward_inputs(parameters, times)
         else:
             batch = self.latents(method, parameters, times)
             batch = batch.reshape(-1, batch.shape[-1])

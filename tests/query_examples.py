@@ -1,0 +1,48 @@
+"""A tiny trained bundle, made once for all tests that ask it."""
+
+import fcntl
+from pathlib import Path
+
+from learning_examples import made_up_corpus, training
+
+from surrogate.config import AutoencoderSettings, FeedforwardSettings, RecurrentSettings
+
+POINT = {
+    "reference_viscosity": "1e21 Pa s",
+    "activation_energy": "300 kJ/mol",
+    "activation_volume": 7e-6,
+    "crustal_enrichment": 25,
+    "initial_temperature": 1700,
+}
+
+
+def corpus_and_models(folder: Path):
+    """Train three tiny networks on the made-up corpus."""
+    from surrogate.learning.autoencoder import encode_corpus, train_autoencoder
+    from surrogate.learning.feedforward import train_feedforward
+    from surrogate.learning.recurrent import train_recurrent
+
+    corpus = made_up_corpus()
+    settings = AutoencoderSettings(latents=5, channels=[4, 6], training=training(epochs=1))
+    autoencoder = train_autoencoder(corpus, settings, folder / "autoencoder", progress=None)
+    latents = encode_corpus(autoencoder, corpus)
+    small = {"width": 16, "members": 2, "training": training(epochs=4)}
+    train_feedforward(latents, FeedforwardSettings(depth=4, **small), folder / "feedforward", progress=None)
+    train_recurrent(latents, RecurrentSettings(depth=1, **small), folder / "recurrent", progress=None)
+    return corpus
+
+
+def bundle(folder: Path) -> Path:
+    """Make the bundle, or wait for the test process that is making it."""
+    from surrogate.query import write_bundle
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "bundle").exists():
+            corpus = corpus_and_models(folder / "models")
+            metrics = {
+                "methods": {"fnn": {"relative_accuracy": {"mean": 99.0}, "lateral_anomaly_error": {"mean": 0.5}}}
+            }
+            write_bundle(folder / "bundle", folder / "models", corpus, metrics=metrics, name="tiny", origin={"seed": 1})
+    return folder / "bundle"

@@ -1,0 +1,217 @@
+import shutil
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from query_examples import POINT
+
+from surrogate import diagnostics
+from surrogate.fields import annulus_of, open_netcdf, parameters_of, validate, write_netcdf
+from surrogate.parameters import Parameters
+from surrogate.query import BundleError, OutOfRangeWarning, QueryError, Surrogate, pack, write_bundle
+
+METHODS = ("fnn", "lstm", "ensemble")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_set_gives_a_run_of_the_convention(tiny, method):
+    answer = tiny.predict(**POINT, time=["500 Myr", 4.5], method=method)
+    validate(answer)
+    assert answer.temperature.dims == ("time", "radius", "angle")
+    assert answer.temperature.attrs["units"] == "K"
+    assert answer.time.values.tolist() == [0.5, 4.5]
+    assert parameters_of(answer) == Parameters.create(POINT)
+    assert annulus_of(answer) == tiny.annulus
+    assert answer.attrs["method"] == method
+    assert answer.attrs["bundle_digest"] == tiny.description["digest"]
+    assert ("linear in time" in answer.attrs.get("time_interpolation", "")) == (method != "fnn")
+    assert answer.in_range.values.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_compiled_answer_is_that_of_the_networks(tiny, method):
+    parameters = np.stack([Parameters.create(POINT).as_array()] * 2)
+    parameters[1, 4] = 1650
+    times = np.array([0.3, 1.0, 4.2])
+    engine = tiny.engine
+    latents = {
+        "fnn": lambda: engine.feedforward.predict(parameters, times),
+        "lstm": lambda: engine.recurrent.predict(parameters, times),
+    }
+    expected = latents[method]() if method in latents else 0.5 * (latents["fnn"]() + latents["lstm"]())
+    np.testing.assert_allclose(engine.latents(method, parameters, times), expected, rtol=1e-4, atol=1e-3)
+    fields = engine.autoencoder.decode(expected)
+    answer = tiny.predict(parameters, time=times, method=method)
+    np.testing.assert_allclose(answer.temperature, fields, atol=2e-2)
+    assert answer.temperature.dtype == np.float32
+
+
+def test_many_sets_are_the_single_ones_side_by_side(tiny):
+    energies = [2e5, 3e5, 4e5]
+    many = tiny.predict(**{**POINT, "activation_energy": energies}, time=[1, 2])
+    validate(many)
+    assert many.temperature.dims == ("simulation", "time", "radius", "angle")
+    for position, energy in enumerate(energies):
+        one = tiny.predict(**{**POINT, "activation_energy": energy}, time=[1, 2])
+        np.testing.assert_allclose(many.temperature[position], one.temperature, atol=1e-2)
+    assert not np.allclose(many.temperature[0], many.temperature[2], atol=0.1)
+
+
+def test_numbers_of_a_table_label_the_answer(tiny):
+    table = pd.DataFrame([Parameters.create(POINT).as_dict()] * 2, index=[4, 8])
+    assert tiny.predict(table, time=1).simulation.values.tolist() == [4, 8]
+
+
+def test_parts_make_the_same_answer_as_the_whole(tiny, monkeypatch):
+    parameters = np.stack([Parameters.create(POINT).as_array()] * 3)
+    whole = tiny.engine.answer("fnn", parameters, np.linspace(0, 4.5, 5))
+    monkeypatch.setattr("surrogate.query.engine.NODES", 4 * 12 * 10)
+    assert tiny.engine.chunk == 4
+    parts = tiny.engine.answer("fnn", parameters, np.linspace(0, 4.5, 5))
+    np.testing.assert_allclose(parts, whole, atol=1e-2)
+
+
+def test_a_large_answer_is_lazy_and_the_same(tiny, monkeypatch):
+    question = {**POINT, "crustal_enrichment": np.linspace(5, 45, 7)}
+    loaded = tiny.predict(**question, time=[1, 2])
+    monkeypatch.setattr("surrogate.query.surrogate.LARGEST_ANSWER", 0.0)
+    lazy = tiny.predict(**question, time=[1, 2])
+    assert lazy.temperature.chunks is not None
+    np.testing.assert_allclose(lazy.temperature.compute(), loaded.temperature, atol=1e-2)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_reduced_answers_are_those_of_the_fields(tiny, method):
+    question = {**POINT, "initial_temperature": [1640.0, 1760.0], "time": [0.5, 2, 4.5], "method": method}
+    fields = tiny.predict(**question)
+    np.testing.assert_allclose(
+        tiny.profile(**question).lateral_mean_temperature, diagnostics.lateral_mean(fields), atol=1e-2
+    )
+    np.testing.assert_allclose(
+        tiny.mean_temperature(**question).mean_temperature, diagnostics.mean_temperature(fields), atol=1e-2
+    )
+    fluxes = tiny.heat_flux(**question)
+    for function in (diagnostics.surface_heat_flux, diagnostics.core_mantle_boundary_heat_flux):
+        expected = function(fields, tiny.planet, "olivine")
+        np.testing.assert_allclose(fluxes[expected.name], expected, rtol=1e-3, atol=1e-6)
+        assert fluxes[expected.name].attrs["units"] == "W m-2"
+    one = tiny.heat_flux(**{**question, "initial_temperature": 1640.0})
+    assert one.surface_heat_flux.dims == ("time",)
+    np.testing.assert_allclose(one.surface_heat_flux, fluxes.surface_heat_flux[0], rtol=1e-3)
+
+
+def test_the_default_times_are_those_of_the_training_runs(tiny):
+    assert tiny.predict(**POINT).time.values == pytest.approx(np.linspace(0, 4.5, 8))
+
+
+def test_extrapolation_warns_once_and_is_flagged(tiny):
+    with pytest.warns(OutOfRangeWarning) as caught:
+        answer = tiny.predict(**{**POINT, "reference_viscosity": [1e21, 1e24], "time": [1, 5]})
+    assert len(caught) == 1
+    assert "reference_viscosity = 1e+24 Pa s is outside the trained" in str(caught[0].message)
+    assert "time = 5 .. 5 Gyr" in str(caught[0].message)
+    assert caught[0].filename == __file__
+    assert answer.in_range.values.tolist() == [[1, 0], [0, 0]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tiny.predict(**POINT, time=1)
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ({"method": "cnn"}, "method 'cnn': expected one of fnn, lstm, ensemble"),
+        ({"reference_viscosity": "1e21 K"}, "reference_viscosity"),
+        ({"time": [2, 1]}, "increasing"),
+        ({"color": 1}, "unknown color"),
+    ],
+)
+def test_bad_questions_are_named(tiny, question, message):
+    for ask in (tiny.predict, tiny.profile, tiny.heat_flux, tiny.mean_temperature):
+        with pytest.raises(QueryError, match=message):
+            ask(**{**POINT, **question})
+
+
+def test_an_answer_survives_its_file(tiny, tmp_path):
+    for question in (POINT, {**POINT, "initial_temperature": [1650, 1700]}):
+        answer = tiny.predict(**question, time=[1, 2], method="lstm")
+        write_netcdf(answer, tmp_path / "answer.nc")
+        with open_netcdf(tmp_path / "answer.nc") as again:
+            xr.testing.assert_equal(again.load(), answer)
+
+
+def test_encode_and_decode_keep_names_and_meet_the_autoencoder(tiny):
+    answer = tiny.predict(**POINT, time=[1, 2, 3])
+    latents = tiny.encode(answer)
+    assert latents.dims == ("time", "component")
+    np.testing.assert_array_equal(latents.time, answer.time)
+    fields = tiny.decode(latents)
+    assert fields.dims == ("time", "radius", "angle")
+    np.testing.assert_allclose(fields, tiny.engine.autoencoder.decode(latents.values), atol=1e-2)
+    np.testing.assert_allclose(tiny.encode(answer.temperature.values[0]), latents[0], atol=1e-4)
+    np.testing.assert_array_equal(fields[:, -1], 250.0)
+    for bad in (np.ones((3, 4)), np.full(tiny.annulus.shape, np.nan)):
+        with pytest.raises(QueryError, match="temperature: expected"):
+            tiny.encode(bad)
+    with pytest.raises(QueryError, match="latents: expected"):
+        tiny.decode(np.ones((2, 99)))
+
+
+def test_inspect_says_what_matters_and_verify_passes(tiny):
+    content = tiny.inspect()
+    assert content["runs"] == {"train": 12, "validation": 3, "test": 3}
+    assert content["cells"] == [10, 10]
+    assert content["provenance"]["seed"] == 1
+    assert content["metrics"]["methods"]["fnn"]["relative_accuracy"]["mean"] == 99.0
+    assert any("end early" in line for line in content["limits"])
+    assert content["parameters"]["reference_viscosity"]["units"] == "Pa s"
+    result = tiny.verify()
+    assert result["passed"]
+    assert set(result["example"]) == {"fnn", "lstm"}
+    assert all(entry["difference"] < 0.01 for entry in result["example"].values())
+
+
+def test_verify_sees_an_example_that_the_networks_do_not_reproduce(bundle_folder, tmp_path):
+    from surrogate.query.bundle import read_bundle, seal
+
+    copy = shutil.copytree(bundle_folder, tmp_path / "copy")
+    example = xr.load_dataset(copy / "example.nc", engine="h5netcdf")
+    example["temperature"] = example.temperature + 1.0
+    example.to_netcdf(copy / "example.nc", engine="h5netcdf")
+    content = {key: value for key, value in read_bundle(bundle_folder).items() if key not in ("files", "digest")}
+    seal(copy, content)  # every checksum is right, the content is not
+    result = Surrogate.load(copy).verify()
+    assert not result["passed"]
+    assert result["example"]["fnn"]["difference"] == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_zip_a_folder_and_a_name_open_the_same_bundle(bundle_folder, tmp_path, tiny, monkeypatch):
+    pack(bundle_folder, tmp_path / "tiny.zip")
+    zipped = Surrogate.load(tmp_path / "tiny.zip")
+    np.testing.assert_array_equal(
+        zipped.predict(**POINT, time=1).temperature, tiny.predict(**POINT, time=1).temperature
+    )
+    scratch = zipped.folder
+    assert scratch.exists()
+    del zipped
+    assert not scratch.exists()
+    shutil.copytree(bundle_folder, tmp_path / "results" / "mine" / "surrogate")
+    monkeypatch.chdir(tmp_path)
+    assert Surrogate.load("mine").description["digest"] == tiny.description["digest"]
+    assert Surrogate.load("results/mine").description["digest"] == tiny.description["digest"]
+
+
+def test_a_tampered_network_is_refused(bundle_folder, tmp_path):
+    copy = shutil.copytree(bundle_folder, tmp_path / "copy")
+    network = copy / "feedforward" / "network.keras"
+    network.write_bytes(network.read_bytes()[:-100])
+    with pytest.raises(BundleError, match=r"network\.keras: has .* bytes, expected"):
+        Surrogate.load(copy)
+
+
+def test_a_bundle_needs_its_models(tmp_path):
+    with pytest.raises(BundleError, match="expected a trained autoencoder"):
+        write_bundle(tmp_path / "bundle", tmp_path, xr.Dataset())
+    assert not (tmp_path / "bundle").exists()
