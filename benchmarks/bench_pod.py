@@ -33,7 +33,8 @@ def snapshots(count: int, nodes: int, start: int = 0, rank: int = 600) -> np.nda
 
 def exact(matrix, memory: float = 2e9) -> np.ndarray:
     source = gram.prepare(matrix, None, memory)
-    return pod._exact(source, MODES, remove_mean=True)[0]
+    values, left, right, _ = pod._exact(source, MODES, remove_mean=True)
+    return pod._refine(source, True, values, left, right)[0]
 
 
 def randomised(matrix) -> np.ndarray:

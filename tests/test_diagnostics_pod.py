@@ -80,9 +80,9 @@ def test_out_of_core_agrees_and_reads_in_blocks(monkeypatch):
     read = []
     original = gram.Centred.read
 
-    def watched(self, start, stop):
+    def watched(self, start, stop, into=None):
         read.append(stop - start)
-        return original(self, start, stop)
+        return original(self, start, stop, into)
 
     monkeypatch.setattr(gram.Centred, "read", watched)
     row = 8 * ANNULUS.weight.size

@@ -21,8 +21,8 @@ LARGEST_SHARE = 0.5
 BLOCK = 64
 """Columns multiplied at once: as few as the product of matrices still runs at full speed with."""
 
-OVERSAMPLING = 20
-"""Dimensions of the Krylov space beyond the eigenpairs asked for, before the first check."""
+FIRST_CHECK = 4
+"""Dimension of the Krylov space at the first check, over the number of eigenpairs: earlier ones never pass."""
 
 
 def leading_eigenpairs(matrix: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +43,7 @@ def leading_eigenpairs(matrix: np.ndarray, count: int, seed: int = 0) -> tuple[n
     """
     size = len(matrix)
     count = min(count, size)
-    if size > DENSE_SIZE and count + OVERSAMPLING < DENSE_SHARE * size:
+    if size > DENSE_SIZE and count < DENSE_SHARE * size:
         found = _block_lanczos(matrix, count, seed)
         if found is not None:
             return found
@@ -55,9 +55,9 @@ def _block_lanczos(matrix: np.ndarray, count: int, seed: int) -> tuple[np.ndarra
     """Leading eigenpairs, or None if they do not converge."""
     size = len(matrix)
     largest = int(LARGEST_SHARE * size)
-    basis, images = np.empty((size, 0)), np.empty((size, 0))
+    basis, images = (np.empty((size, 0), order="F") for _ in range(2))
     block = np.random.default_rng(seed).standard_normal((size, BLOCK))
-    next_check = count + OVERSAMPLING
+    next_check = FIRST_CHECK * count + BLOCK
     while basis.shape[1] + BLOCK <= largest:
         block = _orthonormal(block - basis @ (basis.T @ block))
         block = _orthonormal(block - basis @ (basis.T @ block))  # once more: the first leaves rounding behind

@@ -43,11 +43,13 @@ class Centred(NamedTuple):
     resident: int
     dtype: Any
 
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Read rows, shifted and scaled, shape (stop - start, node)."""
-        block = np.array(self.matrix[start:stop], dtype=self.dtype)  # a copy: it is changed in place
-        block -= self.shift.astype(self.dtype)
-        block *= self.scale.astype(self.dtype)
+    def read(self, start: int, stop: int, into: np.ndarray | None = None) -> np.ndarray:
+        """Read rows, shifted and scaled, shape (stop - start, node), into an array if one is given."""
+        stored = np.asarray(self.matrix[start:stop])
+        block = np.empty(stored.shape, dtype=self.dtype) if into is None else into
+        np.subtract(stored, self.shift.astype(self.dtype), out=block, casting="same_kind")
+        if not np.all(self.scale == 1.0):
+            block *= self.scale.astype(self.dtype)
         return block
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[slice, np.ndarray]]:
@@ -100,25 +102,26 @@ def gram(source: Centred) -> tuple[np.ndarray, np.ndarray]:
     products = np.zeros((snapshots, snapshots))
     with_shift = np.zeros(snapshots)
     shift = source.shift * source.scale
+    size = min(BLOCK_ROWS, source.resident)
     for start in range(0, snapshots, source.resident):
         stop = min(start + source.resident, snapshots)
         held = np.empty((stop - start, nodes), dtype=source.dtype)
-        for rows, block in source.blocks(start, stop):
-            held[rows.start - start : rows.stop - start] = block
-            with_shift[rows] = block @ shift
-            _accumulate(products[start : rows.stop, rows], held[: rows.stop - start], block)
+        for first in range(start, stop, size):
+            last = min(first + size, stop)
+            block = source.read(first, last, held[first - start : last - start])
+            with_shift[first:last] = np.einsum("ij,j->i", block, shift, optimize=False)
+        _accumulate(products[start:stop, start:stop], held, held)
         for rows, block in source.blocks(stop):
             _accumulate(products[start:stop, rows], held, block)
-    for start in range(0, snapshots, BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
-        products[rows, :start] = products[:start, rows].T
-        square = products[rows, rows]
-        square[:] = np.triu(square) + np.triu(square, 1).T
+            products[rows, start:stop] = products[start:stop, rows].T
     return products, with_shift
 
 
 def _accumulate(total: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
-    """Add left @ right' to `total`, in blocks of columns, summed in double precision."""
+    """Add left @ right' to `total`, in blocks of columns, summed in double precision.
+
+    NumPy computes half of the products where left is right.
+    """
     for start in range(0, left.shape[1], COLUMN_BLOCK):
         columns = slice(start, start + COLUMN_BLOCK)
         total += left[:, columns] @ right[:, columns].T

@@ -95,8 +95,13 @@ def singular_values(
     """
     matrix = snapshot_matrix(dataset)
     source = prepare(matrix, weight_of(dataset).values.ravel() if weighted else None, memory)
-    products, _ = _products(source, remove_mean)
-    return np.sqrt(leading_eigenpairs(products, count or min(matrix.shape))[0])[: min(matrix.shape)]
+    values, left, right, _ = _exact(source, min(count or min(matrix.shape), *matrix.shape), remove_mean)
+    if source.dtype is np.float64:
+        return values
+    # The squares of small values are lost in single precision: once more from the matrix itself.
+    resolved = _resolved(source, values)
+    refined = _refine(source, remove_mean, values[:resolved], left, right)[0]
+    return np.concatenate([refined, values[resolved:]])
 
 
 def _products(source: Centred, remove_mean: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -172,14 +177,8 @@ def decompose(
         values, left, right, total = randomised(source, limit, remove_mean, seed)
     else:
         raise ValueError(f"POD: method {method!r}: expected 'exact' or 'randomised'")
-    # What is below this share of the first is rounding of the products; it has no direction.
-    resolved = int((values > values[0] * RESOLUTION[np.dtype(source.dtype).name]).sum())
-    count = min(kept_modes(values, total, tolerance), max(resolved, 1))
-    mean = _row_mean(source) if remove_mean else np.zeros(matrix.shape[1])
-    values, coefficients, patterns = _refine(
-        source, mean, values[:count], None if left is None else left[:, :count],
-        None if right is None else right[:, :count],
-    )  # fmt: skip
+    count = min(kept_modes(values, total, tolerance), max(_resolved(source, values), 1))
+    values, coefficients, patterns, mean = _refine(source, remove_mean, values[:count], left, right)
     return _as_dataset(dataset, values, total, patterns, coefficients, mean, {
         "method": method, "weighted": str(weighted), "mean_removed": str(remove_mean), "tolerance": tolerance,
     })  # fmt: skip
@@ -196,42 +195,63 @@ def _exact(
     return (values, vectors, None, total) if gramian else (values, None, vectors, total)
 
 
-def _row_mean(source: Centred) -> np.ndarray:
-    """Mean over all rows of the matrix, neither shifted nor scaled, shape (node,)."""
-    plain = source._replace(shift=np.zeros_like(source.shift), scale=np.ones_like(source.scale))
-    total = sum((block.sum(axis=0, dtype=np.float64) for _, block in plain.blocks()), np.zeros(source.matrix.shape[1]))
-    return np.asarray(total) / source.matrix.shape[0]
+def _resolved(source: Centred, values: np.ndarray) -> int:
+    """Count the singular values that the products tell from rounding; the rest have no direction."""
+    return int((values > values[0] * RESOLUTION[np.dtype(source.dtype).name]).sum())
 
 
 def _refine(
-    source: Centred, mean: np.ndarray, values: np.ndarray, left: np.ndarray | None, right: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Singular values, coefficients (mode, snapshot) and patterns (mode, node), in one more pass over the matrix.
+    source: Centred, remove_mean: bool, values: np.ndarray, left: np.ndarray | None, right: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Decompose once more within the subspace of given vectors, in one pass over the matrix (Rayleigh-Ritz).
 
-    The vectors of the products, whose squares lose digits, only choose the subspace; within it the decomposition is
-    made anew from the matrix itself (Rayleigh-Ritz). Patterns come out on nodes of no weight, too.
+    The vectors of the products, whose squares lose digits, only choose the subspace. Patterns come out on nodes of no
+    weight, too.
+
+    Returns
+    -------
+    values : array, shape (mode,)
+    coefficients : array, shape (mode, snapshot)
+    patterns : array, shape (mode, node)
+    mean : array, shape (node,)
+        That was removed; zero if none.
     """
-    plain = source._replace(shift=mean, scale=np.ones_like(mean))
-    nodes = source.matrix.shape[1]
+    snapshots, nodes = source.matrix.shape
+    count = len(values)
+    plain = source._replace(scale=np.ones(nodes))
+    total, patterns = np.zeros(nodes), np.zeros((count, nodes))
     if left is not None:
-        patterns = np.zeros((len(values), nodes))
+        vectors = left[:, :count]
         for rows, block in plain.blocks():
-            patterns += left[rows].T.astype(block.dtype) @ block
+            total += block.sum(axis=0, dtype=np.float64)
+            patterns += vectors[rows].T.astype(block.dtype) @ block
+        # Vectors of centred rows sum to zero, so that any constant row drops out; otherwise the shift comes back.
+        if not remove_mean:
+            patterns += np.outer(vectors.sum(axis=0), source.shift)
         scaled = patterns * source.scale
         squares, rotation = scipy.linalg.eigh(scaled @ scaled.T)
-        squares, rotation = squares[::-1], rotation[:, ::-1]
-        values = np.sqrt(np.clip(squares, np.finfo(float).tiny, None))
-        return values, values[:, None] * (left @ rotation).T, rotation.T @ patterns / values[:, None]
-    assert right is not None  # one of the two is always given
-    projector = (right * source.scale[:, None]).astype(source.dtype)
-    coefficients, patterns = np.zeros((len(values), source.matrix.shape[0])), np.zeros((len(values), nodes))
-    for rows, block in plain.blocks():
-        part = block @ projector
-        coefficients[:, rows] = part.T
-        patterns += part.T @ block
-    squares, rotation = scipy.linalg.eigh(coefficients @ coefficients.T)
+        coefficients = vectors.T
+    else:
+        assert right is not None  # one of the two is always given
+        vectors = right[:, :count] * source.scale[:, None]
+        coefficients = np.zeros((count, snapshots))
+        for rows, block in plain.blocks():
+            total += block.sum(axis=0, dtype=np.float64)
+            coefficients[:, rows] = (block @ vectors.astype(block.dtype)).T
+            patterns += coefficients[:, rows].astype(block.dtype) @ block
+        offset = -total / snapshots if remove_mean else source.shift
+        # Rows are off by the offset in both products.
+        patterns += np.outer(offset @ vectors, total)
+        coefficients += (offset @ vectors)[:, None]
+        patterns += np.outer(coefficients.sum(axis=1), offset)
+        squares, rotation = scipy.linalg.eigh(coefficients @ coefficients.T)
     squares, rotation = np.clip(squares[::-1], np.finfo(float).tiny, None), rotation[:, ::-1]
-    return np.sqrt(squares), rotation.T @ coefficients, rotation.T @ patterns / squares[:, None]
+    values = np.sqrt(squares)
+    coefficients, patterns = rotation.T @ coefficients, rotation.T @ patterns
+    mean = source.shift + total / snapshots if remove_mean else np.zeros(nodes)
+    if left is not None:
+        return values, values[:, None] * coefficients, patterns / values[:, None], mean
+    return values, coefficients, patterns / squares[:, None], mean
 
 
 def _as_dataset(
