@@ -1,0 +1,134 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from query_examples import POINT
+from test_cli_basics import run
+
+from surrogate.fields import open_netcdf
+
+PARAMETERS = [part for name, value in POINT.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def test_predict_prints_series(capsys, bundle_folder):
+    code, out, err = run(capsys, "predict", bundle_folder, *PARAMETERS, "--time", "500 Myr", "--time", 4)
+    assert (code, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()] == ["time", "Gyr", "0.5", "4"]
+
+
+def test_predict_as_json_is_the_answer_of_the_package(capsys, bundle_folder, tiny):
+    code, out, _ = run(
+        capsys, "predict", bundle_folder, *PARAMETERS, "--time", 1, "--time", 2, "--json", "--method", "lstm"
+    )
+    assert code == 0
+    content = json.loads(out)
+    question = {**POINT, "time": [1, 2], "method": "lstm"}
+    assert content["time"] == [1.0, 2.0]
+    np.testing.assert_allclose(
+        content["mean_temperature"], tiny.mean_temperature(**question).mean_temperature, rtol=1e-5
+    )
+    np.testing.assert_allclose(content["surface_heat_flux"], tiny.heat_flux(**question).surface_heat_flux, rtol=1e-4)
+    assert content["in_range"] == [1, 1]
+    assert content["attributes"]["method"] == "lstm"
+
+
+def test_predict_writes_a_file_that_can_be_checked(capsys, bundle_folder, tmp_path):
+    path = tmp_path / "answer.nc"
+    code, out, err = run(capsys, "predict", bundle_folder, *PARAMETERS, "--time", 1, "--time", 2, "-o", path)
+    assert code == 0
+    assert out == ""
+    assert "answer.nc" in err
+    with open_netcdf(path) as answer:
+        assert answer.temperature.sizes == {"time": 2, "radius": 12, "angle": 10}
+    code, out, _ = run(capsys, "check", path, "--json")
+    card = json.loads(out)[str(path)]
+    assert code == (1 if False in card["passed"].values() else 0)
+    code, out, _ = run(capsys, "check", path)
+    assert "surface temperature deviation" in out
+
+
+def test_check_fails_what_cannot_be_a_mantle(capsys, bundle_folder, tmp_path, tiny):
+    from surrogate.fields import write_netcdf
+
+    answer = tiny.predict(**POINT, time=[1, 2, 3])
+    answer["temperature"][:, -1] = 400.0  # K: the surface is at 250 K
+    write_netcdf(answer, tmp_path / "hot.nc")
+    code, out, _ = run(capsys, "check", tmp_path / "hot.nc")
+    assert code == 1
+    assert "FAILED" in out
+
+
+def test_predict_answers_a_table(capsys, bundle_folder, tmp_path):
+    code, _, _ = run(capsys, "corpus", "design", tmp_path / "design.csv", "--runs", 4, "--seed", 3)
+    assert code == 0
+    code, out, _ = run(capsys, "predict", bundle_folder, "--parameters", tmp_path / "design.csv", "--time", 1, "--json")
+    assert code == 0
+    assert json.loads(out)["simulation"] == [0, 1, 2, 3]
+    code, _, err = run(capsys, "predict", bundle_folder, "--parameters", tmp_path / "design.csv", *PARAMETERS)
+    assert code == 2
+    assert "cannot be combined" in err
+
+
+def test_extrapolation_is_said_on_stderr(capsys, bundle_folder):
+    changed = [*PARAMETERS]
+    changed[1] = "1e24 Pa s"
+    code, out, err = run(capsys, "predict", bundle_folder, *changed, "--time", 1)
+    assert code == 0
+    assert err.startswith("surrogate: warning: extrapolation: reference_viscosity = 1e+24")
+    assert len(err.splitlines()) == 1
+    assert out.splitlines()[-1].endswith("no")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--time", "2", "--time", "1"], "increasing"),
+        (["--method", "cnn"], "expected one of fnn, lstm, ensemble"),
+        (["--initial-temperature", "1700 Pa"], "initial_temperature: expected a value in K"),
+        (["--initial-temperature", "warm"], "initial_temperature: expected a number in K"),
+    ],
+)
+def test_bad_questions_are_one_line(capsys, bundle_folder, change, message):
+    code, out, err = run(capsys, "predict", bundle_folder, *PARAMETERS, *change)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_missing_parameter_is_named(capsys, bundle_folder):
+    code, _, err = run(capsys, "predict", bundle_folder, *PARAMETERS[:-2])
+    assert code == 2
+    assert "missing initial_temperature" in err
+
+
+def test_inspect_verify_and_pack(capsys, bundle_folder, tmp_path):
+    code, out, _ = run(capsys, "inspect", bundle_folder)
+    assert code == 0
+    assert "10 x 10 cells" in out
+    assert "limits" in out
+    assert json.loads(run(capsys, "inspect", bundle_folder, "--json")[1])["runs"]["train"] == 12
+    assert run(capsys, "pack", bundle_folder, tmp_path / "tiny.zip")[0] == 0
+    code, out, _ = run(capsys, "verify", tmp_path / "tiny.zip", "--json")
+    assert code == 0
+    assert json.loads(out)["passed"] is True
+    code, out, _ = run(capsys, "verify", bundle_folder)
+    assert code == 0
+    assert "reproduced" in out
+
+
+def test_a_tampered_bundle_is_refused(capsys, bundle_folder, tmp_path):
+    copy = shutil.copytree(bundle_folder, tmp_path / "copy")
+    (copy / "feedforward" / "losses.csv").write_text("epoch,loss\n")
+    for command in ("verify", "inspect"):
+        code, _, err = run(capsys, command, copy)
+        assert code == 2
+        assert "losses.csv" in err
+
+
+def test_benchmark_times_every_question(capsys, bundle_folder):
+    code, out, _ = run(capsys, "benchmark", bundle_folder, "--sets", 2, "--repeats", 1, "--json")
+    assert code == 0
+    result = json.loads(out)
+    assert len(result) == 6
+    assert all(seconds > 0 for seconds in result.values())
