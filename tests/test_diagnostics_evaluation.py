@@ -5,7 +5,7 @@ import pytest
 from made_up import disturbed, made_up_corpus, made_up_run
 
 from surrogate.config import EvaluationSettings
-from surrogate.diagnostics import accuracy, evaluate, metrics_table, score
+from surrogate.diagnostics import accuracy, conclusions, evaluate, metrics_table, score, summary_page
 from surrogate.diagnostics.evaluation import compare_modes
 from surrogate.fields import FieldError, valid_snapshots
 
@@ -81,3 +81,34 @@ def test_table_holds_the_numbers_and_names_the_other_corpus(metrics):
     assert "99.285" in table
     assert "another corpus" in table
     assert "21 snapshots" in table
+
+
+def test_conclusions_say_who_wins():
+    truth = made_up_corpus()
+    worse, better = disturbed(truth, 40.0), disturbed(truth, 5.0)
+    said = " ".join(conclusions(evaluate(truth, {"fnn": better, "nearest_run": worse, "autoencoder": truth})))
+    assert "The FNN reaches" in said
+    assert "21 snapshots" in said
+    assert "not** beat" not in said
+    said = " ".join(conclusions(evaluate(truth, {"fnn": worse, "nearest_run": better})))
+    assert said.count("does **not** beat the best trivial baseline, nearest run") == 2
+
+
+def test_conclusions_name_broken_physics():
+    truth = made_up_corpus()
+    hot = truth.assign(temperature=truth.temperature + 30.0)
+    hot["temperature"].attrs = truth.temperature.attrs
+    said = " ".join(conclusions(evaluate(truth, {"lstm": hot})))
+    assert "break the temperature of the surface" in said
+
+
+def test_summary_page_is_whole_html(metrics):
+    page = summary_page(metrics, "a <run>")
+    assert (
+        page.count("<tr>")
+        == page.count("</tr>")
+        == 1 + len([r for r in metrics_table(metrics).splitlines() if r.startswith("|")]) - 2
+    )
+    assert "a &lt;run&gt;" in page
+    assert "another corpus" in page
+    assert "**" not in page

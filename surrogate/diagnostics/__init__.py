@@ -13,6 +13,7 @@ from surrogate.diagnostics.accuracy import (
     variance_scaled_error,
 )
 from surrogate.diagnostics.evaluation import compare_modes, evaluate, score
+from surrogate.diagnostics.page import conclusions, summary_page
 from surrogate.diagnostics.physics import (
     core_mantle_boundary_heat_flux,
     energy_budget,
@@ -28,6 +29,7 @@ from surrogate.diagnostics.table import metrics_table, title_of
 __all__ = [
     "check",
     "compare_modes",
+    "conclusions",
     "core_mantle_boundary_heat_flux",
     "decompose",
     "energy_budget",
@@ -48,6 +50,7 @@ __all__ = [
     "singular_values",
     "spectral_error",
     "subspace_angles",
+    "summary_page",
     "surface_heat_flux",
     "title_of",
     "variance_scaled_error",

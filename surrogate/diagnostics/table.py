@@ -40,29 +40,38 @@ def title_of(method: str) -> str:
     return TITLES.get(method, method.replace("_", " "))
 
 
-def metrics_table(metrics: Mapping[str, Any]) -> str:
-    """Write the result of :func:`surrogate.diagnostics.evaluation.evaluate` as Markdown.
+def metrics_rows(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of the table of measures; ``**`` marks the best method of a row, the autoencoder aside.
 
-    One column per method, one row per measure, and last the paper's published numbers, which are of another corpus.
-    The best method in a row, the autoencoder aside (it sees the truth), stands in bold.
-
-    Returns
-    -------
-    str
-        The table, with a line on the corpus above and the explanations below it.
+    One column per method, and last the paper's published numbers, which are of another corpus.
     """
     methods, published = dict(metrics["methods"]), metrics["published"]
-    about = metrics["truth"]
     heads = ["measure", *(title_of(name) for name in methods), *(f"{title_of(name)}, paper*" for name in published)]
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    rows = []
     for title, metric, entry, style in COLUMNS:
         values = {name: content[metric][entry] for name, content in methods.items()}
-        best = _best(metric, {name: value for name, value in values.items() if name != "autoencoder"})
+        rivals = {name: value for name, value in values.items() if name != "autoencoder"}
+        best = best_of(metric, rivals) if len(rivals) > 1 else None
         cells = [
             f"**{_cell(value, style)}**" if name == best else _cell(value, style) for name, value in values.items()
         ]
         cells += [_cell(content.get(metric, {}).get(entry), style) for content in published.values()]
-        lines.append("| " + " | ".join([title, *cells]) + " |")
+        rows.append([title, *cells])
+    return heads, rows
+
+
+def metrics_table(metrics: Mapping[str, Any]) -> str:
+    """Write the result of :func:`surrogate.diagnostics.evaluation.evaluate` as Markdown.
+
+    Returns
+    -------
+    str
+        The table (:func:`metrics_rows`), with a line on the corpus above and the explanations below it.
+    """
+    about = metrics["truth"]
+    heads, rows = metrics_rows(metrics)
+    lines = ["| " + " | ".join(row) + " |" for row in [heads, *rows]]
+    lines.insert(1, "|" + "---|" * len(heads))
     grid = " x ".join(map(str, about["grid"]))
     return "\n".join([
         f"{about['runs']} unseen runs, {about['snapshots']} snapshots of {grid} nodes.", "", *lines, "",
@@ -77,9 +86,8 @@ def _cell(value: float | None, style: str) -> str:
     return "" if value is None else format(value, style).removesuffix("%")
 
 
-def _best(metric: str, values: Mapping[str, float]) -> str | None:
-    if len(values) < 2:
-        return None
+def best_of(metric: str, values: Mapping[str, float]) -> str:
+    """Name of the best of some methods in one measure."""
     if metric == "relative_accuracy":
         return max(values, key=lambda name: values[name])
     if metric.endswith("sum_ratio"):

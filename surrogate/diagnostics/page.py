@@ -1,0 +1,122 @@
+"""The measures in sentences, and a page of them for the report."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+from surrogate.diagnostics.report_card import TOLERANCES
+from surrogate.diagnostics.table import best_of, metrics_rows, title_of
+
+NETWORKS = ("fnn", "lstm", "feedforward", "recurrent")
+"""Methods that are judged; the autoencoder bounds them, all others are trivial baselines."""
+
+RULES = {
+    "surface_temperature_deviation": "the temperature of the surface",
+    "core_mantle_boundary_spread": "an isothermal core-mantle boundary",
+    "fraction_out_of_range": "the range of possible temperatures",
+    "budget_residual": "the energy budget",
+}
+"""What the entries of the physics report card stand for."""
+
+STYLE = (
+    "body{font:15px/1.5 sans-serif;max-width:75em;margin:2em auto;padding:0 1em;color:#222}"
+    "table{border-collapse:collapse;margin:1.5em 0}td,th{padding:.25em .7em;text-align:right;white-space:nowrap}"
+    "td:first-child,th:first-child{text-align:left}thead th{border-bottom:1.5px solid #222;white-space:normal}"
+    "tr:nth-child(even) td{background:#f5f5f5}.other{color:#888}"
+)
+
+
+def conclusions(metrics: Mapping[str, Any]) -> list[str]:
+    """Say in sentences what :func:`surrogate.diagnostics.evaluation.evaluate` found, one per network and measure.
+
+    Where a network does not beat every trivial baseline, the sentence says so.
+    """
+    methods, about = metrics["methods"], metrics["truth"]
+    judged = [name for name in methods if name in NETWORKS]
+    baselines = {name: entry for name, entry in methods.items() if name not in (*NETWORKS, "autoencoder")}
+    said = [f"Measured on {about['runs']} runs with {about['snapshots']} snapshots that no network saw in training."]
+    for name in judged:
+        entry = methods[name]
+        accuracy = entry["relative_accuracy"]
+        said.append(
+            f"The {title_of(name)} reaches a mean relative accuracy of {accuracy['mean']:.2f} % "
+            f"(median run {accuracy['run_median']:.2f} %, worst run {accuracy['run_worst']:.2f} %)"
+            + _against(baselines, "relative_accuracy", accuracy["mean"], "{:.2f} %")
+        )
+        anomaly = entry["lateral_anomaly_error"]["mean"]
+        said.append(
+            f"Its error of the lateral anomaly is {anomaly:.2f} of the anomaly itself"
+            + _against(baselines, "lateral_anomaly_error", anomaly, "{:.2f}")
+        )
+        said.append(
+            f"It is off by {entry['profile_error']['mean']:.1f} K in the mean profile, by "
+            f"{entry['surface_heat_flux_error']['mean']:.1%} in the surface heat flux and by "
+            f"{entry['core_mantle_boundary_heat_flux_error']['mean']:.1%} in that of the core-mantle boundary; its "
+            f"singular values sum to {entry['singular_value_sum_ratio']['mean']:.1f} % of the simulations' as the "
+            f"paper counts, {entry['weighted_sum_ratio']['mean']:.1f} % with the mean removed."
+        )
+        broken = [RULES[rule] for rule in TOLERANCES if not entry["report_card"]["passed"][rule]]
+        said.append(
+            f"Its predictions break {' and '.join(broken)} by more than is tolerated."
+            if broken
+            else "Its predictions keep the wall temperatures, the range of possible temperatures and the energy budget."
+        )
+    if "autoencoder" in methods:
+        bound = methods["autoencoder"]
+        said.append(
+            f"The autoencoder alone, which sees the true field, reaches {bound['relative_accuracy']['mean']:.2f} % and "
+            f"{bound['lateral_anomaly_error']['mean']:.2f}: no predictor in its latents can do better."
+        )
+    return said
+
+
+def _against(baselines: Mapping[str, Any], metric: str, value: float, style: str) -> str:
+    """Compare with the best trivial baseline in one measure."""
+    if not baselines:
+        return "."
+    values = {name: entry[metric]["mean"] for name, entry in baselines.items()}
+    best = best_of(metric, values)
+    number = style.format(values[best])
+    if best_of(metric, {"it": value, "baseline": values[best]}) == "it":
+        return f"; the best trivial baseline, {title_of(best)}, {number}."
+    return f" and does **not** beat the best trivial baseline, {title_of(best)} ({number})."
+
+
+def summary_page(metrics: Mapping[str, Any], name: str = "") -> str:
+    """Write the conclusions and the table of measures as one HTML page that needs no other file.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Result of :func:`surrogate.diagnostics.evaluation.evaluate`.
+    name : str
+        Of the pipeline run.
+    """
+    heads, rows = metrics_rows(metrics)
+    others = len(metrics["published"])
+
+    def cells(row: list[str], tag: str) -> str:
+        first_other = len(row) - others
+        return "".join(
+            f"<{tag}{' class=other' if number >= first_other else ''}>{_emphasised(text)}</{tag}>"
+            for number, text in enumerate(row)
+        )
+
+    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
+    points = "".join(f"<li>{_emphasised(sentence)}</li>" for sentence in conclusions(metrics))
+    return (
+        f"<!doctype html><html lang=en><head><meta charset=utf-8><title>Measures</title><style>{STYLE}</style></head>"
+        f"<body><h1>Measures on unseen runs{': ' + html.escape(name) if name else ''}</h1><ul>{points}</ul>"
+        f"<table><thead><tr>{cells(heads, 'th')}</tr></thead><tbody>{body}</tbody></table>"
+        f"<p class=other>* {html.escape(metrics['published_source'])}. Read beside our numbers, not against them.</p>"
+        "<p>Lateral anomaly error and VRMSE: 1 is what a prediction without lateral structure, or of the mean "
+        "temperature alone, scores. The best predictor of each row is in bold.</p></body></html>\n"
+    )
+
+
+def _emphasised(text: str) -> str:
+    """HTML of a text in which ``**`` marks what is bold."""
+    parts = html.escape(text).split("**")
+    return "".join(f"<b>{part}</b>" if number % 2 else part for number, part in enumerate(parts))
