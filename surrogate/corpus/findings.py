@@ -197,7 +197,10 @@ class RunCheck:
         return {
             "profile_mean": np.asarray(self._mean).tolist(),
             "profile_variance": (np.asarray(self._squares) / (self._count * self._columns)).tolist(),
-            "minimum": self._minimum,
-            "maximum": self._maximum,
+            **self.extremes(),
             "snapshots": self._count,
         }
+
+    def extremes(self) -> dict[str, float]:
+        """Lowest and highest temperature, K."""
+        return {"minimum": self._minimum, "maximum": self._maximum}

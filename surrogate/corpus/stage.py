@@ -20,7 +20,7 @@ import xarray as xr
 from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings
 from surrogate.corpus.findings import RunCheck
-from surrogate.corpus.layout import decode, encode
+from surrogate.corpus.layout import decode, encode, shard_length
 from surrogate.corpus.readers import open_run
 from surrogate.corpus.regrid import Regridder, resample, same_domain
 from surrogate.fields import SERIES, annulus_of, parameters_of
@@ -232,6 +232,42 @@ def _stage_open_run(candidate: int, run: xr.Dataset, check: RunCheck, target: Ta
         "statistics": check.statistics(),
         "digest": check.digest,
     }
+
+
+def examine_run(source: Source, settings: CorpusSettings) -> dict[str, Any]:
+    """Read and check one raw run without storing it.
+
+    Returns
+    -------
+    dict
+        ``file``, ``simulation``, ``findings``; for a run that could be read also ``reader``, ``shape``,
+        ``parameters``, ``times``, ``digest``, ``minimum``, ``maximum``.
+    """
+    check = RunCheck(run_number(xr.Dataset(), source.file), source.file, settings)
+    record: dict[str, Any] = {"file": source.file}
+    try:
+        with open_run(source.file, source.reader, source.options) as run:
+            check.simulation = run_number(run, source.file)
+            parameters = parameters_of(run)
+            times = np.asarray(run.time.values, dtype=float)
+            check.describe(run.attrs, times, parameters.outside())
+            rows, columns = annulus_of(run).shape
+            for block in _blocks(run, times, times, shard_length(len(times), rows, columns)):
+                check.feed(np.asarray(block, dtype=np.float32))
+            check.finish()
+            record |= {
+                "reader": run.encoding.get("reader", source.reader),
+                "shape": [rows, columns],
+                "parameters": parameters.as_array().tolist(),
+                "times": times.tolist(),
+                "digest": check.digest,
+                **check.extremes(),
+            }
+    except Exception as error:  # a broken file must not stop the others
+        check.report("unreadable", f"{type(error).__name__}: {error}")
+    record["simulation"] = check.simulation
+    record["findings"] = [finding.as_dict() for finding in check.findings]
+    return record
 
 
 def _json_numbers(values: list[float]) -> list[float | None]:

@@ -95,10 +95,9 @@ def lazy_run(
     form = make_run(np.full((1, *annulus.shape), 1000.0), time[:1], annulus, parameters, first, attributes)
     snapshots = indexing.LazilyIndexedArray(Snapshots(load, (len(time), *annulus.shape)))
     run = form.drop_dims("time").assign_coords(time=("time", time, form.time.attrs))
-    run = run.assign(
-        temperature=(form.temperature.dims, snapshots, form.temperature.attrs),
-        **{name: ("time", values, form[name].attrs) for name, values in series.items()},
-    )
+    run["temperature"] = (form.temperature.dims, snapshots, form.temperature.attrs)
+    for name, values in series.items():
+        run[name] = ("time", values, form[name].attrs)
     validate(run, values=False)
     if close is not None:
         run.set_close(close)

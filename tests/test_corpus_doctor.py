@@ -1,0 +1,188 @@
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from corpus_samples import sample_run, write_runs
+
+from surrogate.annulus import Annulus
+from surrogate.config import CorpusSettings
+from surrogate.corpus.doctor import compare_runs, examine, examine_store, near_across_split, scaled_parameters
+from surrogate.corpus.findings import RunCheck
+from surrogate.corpus.ingest import ingest
+from surrogate.corpus.inspection import inspect_file, inspection_text, show_store, store_text
+from surrogate.corpus.report import coverage, html_report, markdown_report
+from surrogate.corpus.split import assign_split
+from surrogate.fields import write_netcdf
+from surrogate.parameters import PARAMETERS
+
+SMALL = CorpusSettings(validation_fraction=0.2, test_fraction=0.2, tolerated_rejects=0.5)
+
+
+@pytest.fixture(scope="module")
+def sick(tmp_path_factory):
+    """Six good runs, one of each of three kinds of bad ones, and one to be flagged."""
+    folder = tmp_path_factory.mktemp("sick")
+    paths = write_runs(folder, range(6))
+    run = sample_run(6)
+    run.temperature[2, 1, 1] = np.nan
+    write_netcdf(run, folder / "run_00006.nc")
+    write_netcdf(sample_run(1).assign_attrs(number=7), folder / "run_00007.nc")
+    write_netcdf(sample_run(8, annulus=Annulus.quarter(12, 16)), folder / "run_00008.nc")
+    write_netcdf(sample_run(9, end=2.0, status="short"), folder / "run_00009.nc")
+    return [*paths, *(folder / f"run_0000{number}.nc" for number in range(6, 10))]
+
+
+def test_the_doctor_says_of_raw_runs_what_the_ingest_will_reject(sick, tmp_path):
+    examination = examine(sick, SMALL)
+    severe = {(entry.simulation, entry.what) for entry in examination.findings if entry.severity == "severe"}
+    mild = {(entry.simulation, entry.what) for entry in examination.findings if entry.severity == "warning"}
+    assert severe == {(6, "not finite"), (7, "duplicate"), (8, "grid")}
+    assert mild == {(9, "stopped early"), (9, "short")}
+    summary = ingest(sick, tmp_path / "corpus.zarr", SMALL)
+    assert summary.rejected == examination.severe == 3
+    again = examine_store(tmp_path / "corpus.zarr")
+    assert {(entry.simulation, entry.what) for entry in again.findings} == severe | mild
+
+
+def test_the_doctor_finds_rot_in_a_store(sick, tmp_path):
+    ingest(sick[:6], tmp_path / "corpus.zarr", SMALL)
+    assert not examine_store(tmp_path / "corpus.zarr").findings
+    shards = sorted(path for path in (tmp_path / "corpus.zarr" / "temperature" / "c").rglob("*") if path.is_file())
+    shutil.copy(shards[4], shards[1])
+    content = bytearray(shards[2].read_bytes())
+    content[len(content) // 3 : len(content) // 2] = bytes(len(content) // 2 - len(content) // 3)
+    shards[2].write_bytes(content)
+    found = {entry.simulation: entry.what for entry in examine_store(tmp_path / "corpus.zarr").findings}
+    assert found[1] == "changed"
+    assert found[2] in ("unreadable", "changed")
+    assert set(found) == {1, 2}
+
+
+class _Strict(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.circles = [], 0
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in ("meta",):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.circles += tag == "circle"
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_reports(sick):
+    examination = examine(sick, SMALL)
+    text = markdown_report(examination)
+    assert "3 with severe findings" in text
+    assert "| 7 |" in text
+    assert "the same temperatures as run 1" in text
+    page = _Strict()
+    page.feed(html_report(examination))
+    assert page.open == []
+    assert page.circles == len(examination.runs) * 10
+    healthy = examine(sick[:6], SMALL)
+    assert "Nothing is wrong" in markdown_report(healthy)
+
+
+def test_coverage_counts_every_run_once():
+    points = np.array([[entry.low for entry in PARAMETERS], [entry.high for entry in PARAMETERS]])
+    points = np.vstack([points, 2 * points[1]])
+    for row in coverage(points):
+        assert row["counts"] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+        assert row["outside"] == 1
+
+
+def test_runs_too_near_each_other_across_the_split():
+    point = np.array([1e20, 3e5, 6e-6, 20.0, 1700.0])
+    near = point * [1.01, 1.001, 1.0, 1.0, 1.0]
+    far = point * [10, 1, 1, 1, 1]
+    assert np.linalg.norm(scaled_parameters(point) - scaled_parameters(near)) < 0.01
+    records = [
+        {"simulation": number, "file": f"{number}", "parameters": list(values)}
+        for number, values in enumerate((point, near, far, near))
+    ]
+    found = near_across_split(records, np.array([0, 2, 2, 0]))
+    assert [(entry.simulation, entry.what) for entry in found] == [(1, "near a training run")]
+    assert near_across_split(records, np.array([0, 2, 2, 0]), known=2) == []
+
+
+def test_time_bases_that_disagree():
+    def record(number, times):
+        return {
+            "simulation": number, "file": str(number), "digest": str(number), "times": times,
+            "parameters": [float(number)],
+        }  # fmt: skip
+
+    base = np.linspace(0, 4.5, 46)
+    records = [record(number, base) for number in range(5)] + [record(5, base + 0.3), record(6, base[:30])]
+    found = {(entry.simulation, entry.what) for entry in compare_runs(records, [], SMALL)}
+    assert found == {(5, "time base"), (6, "short")}
+
+
+@pytest.mark.parametrize("block", [1, 5, 12])
+def test_checks_and_moments_do_not_depend_on_the_blocks(block):
+    values = sample_run(3).temperature.values
+    check = RunCheck(3, "run", SMALL)
+    for start in range(0, 12, block):
+        check.feed(values[start : start + block])
+    check.finish()
+    assert check.findings == []
+    whole = RunCheck(3, "run", SMALL)
+    whole.feed(values)
+    assert check.digest == whole.digest
+    moments = check.statistics()
+    np.testing.assert_allclose(moments["profile_mean"], values.mean(axis=(0, 2), dtype=float), rtol=1e-9)
+    np.testing.assert_allclose(moments["profile_variance"], values.var(axis=(0, 2), dtype=float), rtol=1e-4, atol=1e-3)
+    assert (moments["minimum"], moments["maximum"]) == (values.min(), values.max())
+
+
+@pytest.mark.parametrize("runs", [3, 8, 128, 1000])
+@pytest.mark.parametrize("seed", [0, 11, 99])
+def test_split_sizes_and_stability(runs, seed):
+    settings = CorpusSettings(split_seed=seed)
+    split = assign_split(np.arange(runs), settings)
+    counts = np.bincount(split, minlength=3)
+    assert counts.min() >= 1
+    assert np.all(np.abs(counts - runs * np.array([0.75, 0.10, 0.15])) <= 2.5)
+    if runs >= 128:
+        kept = np.delete(np.arange(runs), [3, 50, 51])
+        np.testing.assert_array_equal(assign_split(kept, settings), split[kept])  # rejects move nobody
+        np.testing.assert_array_equal(assign_split(np.arange(2 * runs), settings)[:runs], split)
+    fixed = np.zeros(runs, dtype=np.int8)
+    grown = assign_split(np.arange(runs + 5), settings, fixed)
+    np.testing.assert_array_equal(grown[:runs], fixed)
+    assert set(grown) == {0, 1, 2}
+
+
+def test_too_few_runs_to_split():
+    with pytest.raises(ValueError, match="2 runs cannot be split"):
+        assign_split([0, 1], SMALL)
+
+
+def test_inspect(sick, tmp_path):
+    content = inspect_file(sick[0])
+    assert (content["reader"], content["snapshots"], content["grid"]) == ("native", 12, [12, 16])
+    assert "12 snapshots from 0 to 4.5 Gyr" in inspection_text(content)
+    np.savez(tmp_path / "mine.npz", T=np.zeros((3, 4, 5)))
+    content = inspect_file(tmp_path / "mine.npz")
+    assert content["reader"] == "gridded"
+    assert content["arrays"] == {"T": [3, 4, 5]}
+    assert "T  (3, 4, 5)" in inspection_text(content)
+    (tmp_path / "notes.txt").write_text("nothing")
+    assert "no reader takes this file" in inspection_text(inspect_file(tmp_path / "notes.txt"))
+
+
+def test_show(sick, tmp_path):
+    ingest(sick, tmp_path / "corpus.zarr", SMALL)
+    content = show_store(tmp_path / "corpus.zarr")
+    assert content["shape"] == {"simulation": 7, "time": 12, "radius": 12, "angle": 16}
+    assert content["bytes"]["as_float32"] == 7 * 12 * 12 * 16 * 4
+    text = store_text(content)
+    assert "left out: 3" in text
+    assert "kept and flagged: 1" in text
+    assert "run 7: duplicate: the same temperatures as run 1" in text
