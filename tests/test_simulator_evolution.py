@@ -9,6 +9,7 @@ from surrogate.fields import SERIES, annulus_of, open_netcdf, validate
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS
 from surrogate.simulator import SimulationError, run_key, run_path, run_shard, simulate
+from surrogate.simulator.checkpoint import restore_state, save_state
 from surrogate.simulator.evolution import Evolution
 
 POINT = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
@@ -112,6 +113,49 @@ def test_not_a_number_ends_the_run_with_a_reason():
     evolution.run()
     assert evolution.status == "failed"
     assert "not finite" in evolution.reason
+
+
+def test_interrupted_run_goes_on_with_the_same_result(small_run, tmp_path):
+    first = Evolution(POINT, SMALL)
+
+    def interrupt(time):
+        if time > 0.15:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "run.checkpoint.npz"
+    with pytest.raises(KeyboardInterrupt):
+        first.run(interrupt)
+    save_state(first, path)
+    run = simulate(POINT, SMALL, checkpoint=path)
+    np.testing.assert_array_equal(run.temperature, small_run.temperature)
+    for name in SERIES:
+        np.testing.assert_array_equal(run[name], small_run[name])
+    assert run.attrs["steps"] == small_run.attrs["steps"]
+    assert run.attrs["budget_core_heat"] == small_run.attrs["budget_core_heat"]
+    assert not path.exists()
+
+
+def test_checkpoint_of_another_run_is_not_used(small_run, tmp_path):
+    path = tmp_path / "run.checkpoint.npz"
+    other = Evolution(Parameters(1e20, 3e5, 6e-6, 10.0, 1700.0), SMALL)
+    other.run()
+    save_state(other, path)
+    np.testing.assert_array_equal(simulate(POINT, SMALL, checkpoint=path).temperature, small_run.temperature)
+    path.write_bytes(b"broken")
+    assert not restore_state(Evolution(POINT, SMALL), path)
+
+
+def test_long_run_saves_its_state_and_failure_leaves_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("surrogate.simulator.evolution.CHECKPOINT_SECONDS", 0.0)
+    path = tmp_path / "run.checkpoint.npz"
+    seen = []
+    evolution = Evolution(POINT, SMALL)
+    evolution.run(lambda time: seen.append(path.exists()), path)
+    assert seen[-1]  # written after the snapshots before the last
+    broken = Evolution(POINT, SMALL)
+    broken.layer.temperature[3, 4] = np.nan
+    broken.run(checkpoint=path)
+    assert (tmp_path / "run.checkpoint.failed.npz").exists()
 
 
 def test_parameters_out_of_range_warn():

@@ -1,6 +1,17 @@
 """The forward model: convection in the mantle of a planet that cools."""
 
-from surrogate.simulator.evolution import SOLVER_VERSION, SimulationError, run_key, simulate
+from surrogate.simulator.benchmarks import CASES, run_benchmarks
+from surrogate.simulator.evolution import SOLVER_VERSION, SimulationError, run_key
 from surrogate.simulator.shards import run_path, run_shard
+from surrogate.simulator.simulation import simulate
 
-__all__ = ["SOLVER_VERSION", "SimulationError", "run_key", "run_path", "run_shard", "simulate"]
+__all__ = [
+    "CASES",
+    "SOLVER_VERSION",
+    "SimulationError",
+    "run_benchmarks",
+    "run_key",
+    "run_path",
+    "run_shard",
+    "simulate",
+]

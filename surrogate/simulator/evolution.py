@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
-import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from surrogate.files import code_version, fingerprint
 from surrogate.parameters import Parameters
 from surrogate.planet import GIGAYEAR, MARS, Planet
 from surrogate.simulator import properties
+from surrogate.simulator.checkpoint import save_state
 from surrogate.simulator.convection import Convection, SolverError
 from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
 from surrogate.simulator.stokes import root_mean_square_velocity
@@ -29,6 +31,10 @@ BUDGET_TOLERANCE = 1e-3
 
 SHORTEST_STEP = 1e-8
 """A time step shorter than this share of the evolution means that the run stalls."""
+
+
+CHECKPOINT_SECONDS = 20.0
+"""CPU time between two checkpoints, s; most runs are over before the first."""
 
 
 class SimulationError(RuntimeError):
@@ -151,8 +157,20 @@ class Evolution:
         """Whether nothing is left to do."""
         return self.status != "running"
 
-    def run(self, progress: Callable[[float], None] | None = None) -> None:
-        """Go on to the end, or until the run has to stop; `progress` is told the time in Gyr at every snapshot."""
+    def run(
+        self, progress: Callable[[float], None] | None = None, checkpoint: str | os.PathLike[str] | None = None
+    ) -> None:
+        """Go on to the end, or until the run has to stop.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Told the time in Gyr at every snapshot.
+        checkpoint : path, optional
+            Where the state is saved every :data:`CHECKPOINT_SECONDS` of CPU time. A run that fails leaves its state
+            beside it, with "failed" in the name.
+        """
+        saved = self.cpu_seconds
         while not self.done:
             start = time.process_time()
             try:
@@ -169,6 +187,16 @@ class Evolution:
             self.cpu_seconds += time.process_time() - start
             if progress is not None:
                 progress(self.time / self.gigayear)
+            if checkpoint is not None and self.status == "failed":
+                save_state(self, Path(checkpoint).with_suffix(".failed.npz"))
+            elif checkpoint is not None and self.cpu_seconds - saved > CHECKPOINT_SECONDS and not self.done:
+                save_state(self, checkpoint)
+                saved = self.cpu_seconds
+
+    @property
+    def key(self) -> str:
+        """Digest of everything that the run depends on."""
+        return run_key(self.parameters, self.settings, self.planet, self.seed, self.number)
 
     def _solve(self, interval: float = 0.0, growth: float = 1.0) -> None:
         properties.arrhenius(self.layer.temperature, self.rheology, self.layer.log_viscosity)
@@ -281,7 +309,7 @@ class Evolution:
             "solver_version": SOLVER_VERSION,
             "code_version": code_version(),
             "planet": planet.name,
-            "key": run_key(self.parameters, settings, planet, self.seed, self.number),
+            "key": self.key,
             "seed": self.seed,
             "number": self.number,
             "status": self.status,
@@ -302,52 +330,3 @@ class Evolution:
             np.stack(self.snapshots), self.output_times[: len(self.snapshots)], Annulus(faces, angles), self.parameters,
             self.series, attributes,
         )  # fmt: skip
-
-
-def simulate(
-    parameters: Parameters,
-    settings: SimulatorSettings | None = None,
-    planet: Planet = MARS,
-    seed: int = 2108,
-    number: int = 0,
-    progress: Callable[[float], None] | None = None,
-) -> xr.Dataset:
-    """Compute one thermal evolution.
-
-    Parameters
-    ----------
-    parameters : Parameters
-        Values outside the ranges of the reference corpus warn.
-    settings : SimulatorSettings, optional
-        Grid, physics, numerics, output; default those of the configuration.
-    planet : Planet
-    seed : int
-        Of the initial perturbation.
-    number : int
-        Number of the run; counts only with ``noise: per_run``.
-    progress : callable, optional
-        Told the time reached, Gyr, after every snapshot.
-
-    Returns
-    -------
-    xarray.Dataset
-        A run (:mod:`surrogate.fields`): temperature at equally spaced times, time series, energy budget in the
-        attributes. ``attrs["status"]`` is "done", or "short" where the limit of steps came first.
-
-    Raises
-    ------
-    SimulationError
-        With the reason: the run diverged, stalled, or its energy budget does not close.
-
-    Examples
-    --------
-    >>> settings = SimulatorSettings(radial_cells=12, angular_cells=16, snapshots=2, end_time=0.1)
-    >>> run = simulate(Parameters(1e22, 3e5, 6e-6, 10.0, 1700.0), settings)
-    >>> run.temperature.shape, run.attrs["status"], run.attrs["budget_relative_error"] < 1e-9
-    ((2, 14, 16), 'done', True)
-    """
-    for line in parameters.outside():
-        warnings.warn(line, stacklevel=2)
-    evolution = Evolution(parameters, settings or SimulatorSettings(), planet, seed, number)
-    evolution.run(progress)
-    return evolution.dataset()

@@ -18,7 +18,8 @@ from surrogate.config import SimulatorSettings
 from surrogate.fields import FieldError, open_netcdf, write_netcdf
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
-from surrogate.simulator.evolution import SimulationError, run_key, simulate
+from surrogate.simulator.evolution import SimulationError, run_key
+from surrogate.simulator.simulation import simulate
 
 COLUMNS = ("simulation", "file", "status", "reason", "cpu_seconds", "steps", "snapshots", "end_time")
 """Columns of the table of a shard: end_time in Gyr."""
@@ -78,7 +79,7 @@ def _work(
     """Make one run and write it; every failure becomes a row."""
     start = time.process_time()
     try:
-        run = simulate(parameters, settings, planet, seed, number)
+        run = simulate(parameters, settings, planet, seed, number, checkpoint=path.with_suffix(".checkpoint.npz"))
         write_netcdf(run, path)
         return _row(number, path, run)
     except (SimulationError, FieldError, OSError, ArithmeticError, ValueError, MemoryError) as error:
@@ -114,7 +115,9 @@ def run_shard(
     seed : int
         Of the initial perturbations.
     folder : path
-        Gets ``run_00012.nc`` and so on, each whole or absent.
+        Gets ``run_00012.nc`` and so on, each whole or absent; while a run takes long also
+        ``run_00012.checkpoint.npz``, from which it goes on after an interruption, and for a run that failed its last
+        state in ``run_00012.checkpoint.failed.npz``.
     workers : int
         Processes. One runs in this process.
     progress : callable, optional
@@ -160,7 +163,7 @@ def run_shard(
                     finish(future.result())
             except BaseException:
                 for process in list(pool._processes.values()):
-                    process.terminate()  # Ctrl-C: the runs under way are lost, finished ones are on disk
+                    process.terminate()  # Ctrl-C: finished runs are on disk, long ones go on from their checkpoint
                 raise
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,172 @@
+"""Closed-form and manufactured Stokes solutions, against which the solver is measured.
+
+Both give a streamfunction psi = F(r) sin(n theta), with u_r = n F cos(n theta) / r and u_theta = -F' sin(n theta).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial import Polynomial
+
+from surrogate.simulator import stokes
+from surrogate.simulator.mesh import Mesh, make_mesh
+
+
+@dataclass(frozen=True)
+class AnnulusSolution:
+    """Constant viscosity, radial force r^k cos(n theta): the force's r^(k+3) and the four biharmonic powers of r.
+
+    Attributes
+    ----------
+    inner, outer : float
+        Radii.
+    wavenumber, power : int
+        n and k; no two powers among k + 3, n, -n, n + 2 and 2 - n may agree.
+    no_slip : bool
+        On both walls; free slip otherwise.
+    """
+
+    inner: float
+    outer: float
+    wavenumber: int
+    power: int
+    no_slip: bool = False
+
+    def coefficients(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return powers of r and their coefficients in F, shapes (5,).
+
+        The curl of the momentum equation is del^4 psi = n r^(k-1) sin(n theta).
+        """
+        n, forced = self.wavenumber, self.power + 3
+        powers = np.array([forced, n, -n, n + 2, 2 - n], dtype=float)
+        if np.unique(powers).size < 5:
+            raise ValueError(f"annulus solution: wavenumber {n} and power {self.power} resonate")
+        particular = n / ((forced**2 - n**2) * ((forced - 2) ** 2 - n**2))
+
+        def conditions(exponent: float) -> list[float]:
+            rows = []
+            for radius in (self.inner, self.outer):
+                rows.append(radius**exponent)
+                slope = exponent * radius ** (exponent - 1)
+                # Free slip: F'' - F'/r vanishes where F does.
+                rows.append(slope if self.no_slip else slope * (exponent - 2) / radius)
+            return rows
+
+        matrix = np.array([conditions(exponent) for exponent in powers[1:]]).T
+        free = np.linalg.solve(matrix, -particular * np.array(conditions(forced)))
+        return powers, np.concatenate([[particular], free])
+
+    def velocity(self, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
+        """Radial and angular velocity at the faces, shapes (rows + 1, columns), (rows, columns + 1)."""
+        powers, factors = self.coefficients()
+        n = self.wavenumber
+        radial = n * (mesh.faces[:, None] ** (powers - 1)) @ factors
+        angular = -(mesh.centres[:, None] ** (powers - 1)) @ (factors * powers)
+        edges = np.arange(mesh.columns + 1) * mesh.step
+        return np.outer(radial, np.cos(n * mesh.angles)), np.outer(angular, np.sin(n * edges))
+
+    def force(self, mesh: Mesh) -> np.ndarray:
+        """Radial force in the cells."""
+        return np.outer(mesh.centres**self.power, np.cos(self.wavenumber * mesh.angles))
+
+
+@dataclass(frozen=True)
+class ManufacturedSolution:
+    """Variable viscosity with a given contrast, free slip, closed quarter; the forces that make psi the solution.
+
+    ln(eta) = ln(contrast) (r - r0) / (r1 - r0) (1 + cos(4 theta) sin(pi (r - r0) / (r1 - r0)) / 4), without pressure.
+
+    Attributes
+    ----------
+    inner, outer, contrast : float
+    """
+
+    inner: float
+    outer: float
+    contrast: float
+    wavenumber: int = 4
+
+    def profile(self) -> Polynomial:
+        """F(r) = (r - r0)(r - r1)(a + b r + r^2), with a and b such that the walls are free of stress."""
+        walls = Polynomial.fromroots([self.inner, self.outer])
+
+        def stress(factor: Polynomial) -> np.ndarray:
+            radii = np.array([self.inner, self.outer])
+            return (walls * factor).deriv(2)(radii) - (walls * factor).deriv()(radii) / radii
+
+        basis = [Polynomial([1.0]), Polynomial([0.0, 1.0]), Polynomial([0.0, 0.0, 1.0])]
+        a, b = np.linalg.solve(np.stack([stress(basis[0]), stress(basis[1])]).T, -stress(basis[2]))
+        return 200.0 * walls * Polynomial([a, b, 1.0])
+
+    def velocity(self, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
+        """Radial and angular velocity at the faces, shapes (rows + 1, columns), (rows, columns + 1)."""
+        f, n = self.profile(), self.wavenumber
+        edges = np.arange(mesh.columns + 1) * mesh.step
+        radial = np.outer(n * f(mesh.faces) / mesh.faces, np.cos(n * mesh.angles))
+        return radial, np.outer(-f.deriv()(mesh.centres), np.sin(n * edges))
+
+    def _exponent(self, r: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """ln(eta) and its derivatives by r and by theta, for r and t that broadcast."""
+        scale = np.log(self.contrast)
+        length = self.outer - self.inner
+        x = (r - self.inner) / length
+        ripple = 0.25 * np.cos(4 * t)
+        value = scale * x * (1 + ripple * np.sin(np.pi * x))
+        by_r = scale / length * (1 + ripple * (np.sin(np.pi * x) + np.pi * x * np.cos(np.pi * x)))
+        by_t = -scale * x * np.sin(4 * t) * np.sin(np.pi * x)
+        return value, by_r, by_t
+
+    def log_viscosity(self, mesh: Mesh) -> np.ndarray:
+        """ln(eta) in the cells."""
+        return self._exponent(mesh.centres[:, None], mesh.angles[None, :])[0]
+
+    def forces(self, r: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Radial and angular force at points r, t that broadcast: minus the divergence of the stress."""
+        f, n = self.profile(), self.wavenumber
+        f0, f1, f2, f3 = f(r), f.deriv()(r), f.deriv(2)(r), f.deriv(3)(r)
+        sine, cosine = np.sin(n * t), np.cos(n * t)
+        stretch, stretch_r = n * (f1 / r - f0 / r**2), n * (f2 / r - 2 * f1 / r**2 + 2 * f0 / r**3)  # e_rr / cos
+        shear = -f2 + f1 / r - n**2 * f0 / r**2  # 2 e_rt / sin
+        shear_r = -f3 + f2 / r - f1 / r**2 - n**2 * (f1 / r**2 - 2 * f0 / r**3)
+        value, by_r, by_t = self._exponent(r, t)
+        eta = np.exp(value)
+        normal, normal_r = 2 * stretch * cosine, 2 * (stretch_r + by_r * stretch) * cosine
+        normal_t = 2 * stretch * (by_t * cosine - n * sine)
+        tangent, tangent_r = shear * sine, (shear_r + by_r * shear) * sine
+        tangent_t = shear * (by_t * sine + n * cosine)
+        radial = -eta * (normal_r + 2 * normal / r + tangent_t / r)
+        angular = -eta * (tangent_r + 2 * tangent / r - normal_t / r)
+        return radial, angular
+
+    def load(self, mesh: Mesh) -> np.ndarray:
+        """Work of the forces per unit of psi, shape (rows - 1, columns - 1)."""
+        edges = np.arange(mesh.columns + 1) * mesh.step
+        radial = self.forces(mesh.faces[:, None], mesh.angles[None, :])[0] * mesh.spacing[:, None]
+        angular = self.forces(mesh.centres[:, None], edges[None, :])[1] * (mesh.centre_metric * mesh.step)[:, None]
+        return (-np.diff(radial, axis=1))[1:-1] + np.diff(angular, axis=0)[:, 1:-1]
+
+
+def velocity_error(solution: AnnulusSolution | ManufacturedSolution, cells: int) -> float:
+    """Relative L2 error of the solver's velocity on a quarter annulus with `cells` cells in radius."""
+    mesh = make_mesh(np.linspace(solution.inner, solution.outer, cells + 1), 3 * cells // 2, np.pi / 2)
+    no_slip = isinstance(solution, AnnulusSolution) and solution.no_slip
+    stencil = stokes.make_stencil(mesh, no_slip, no_slip)
+    rows, columns = mesh.rows, mesh.columns
+    load = np.empty((rows - 1, columns - 1))
+    if isinstance(solution, AnnulusSolution):
+        log_viscosity = np.zeros((rows, columns))
+        stokes.buoyancy_load(solution.force(mesh), mesh, load)
+    else:
+        log_viscosity = solution.log_viscosity(mesh)
+        load = solution.load(mesh)
+    weights = np.empty((rows, columns)), np.empty((rows + 1, columns + 1))
+    means = np.empty(rows), np.empty(rows + 1)
+    stokes.viscosity_weights(log_viscosity, stencil, mesh.periodic, *weights, *means)
+    flow = stokes.direct_solution(load, stencil, mesh, *weights)
+    psi = np.zeros((rows + 1, columns + 3))
+    stokes.spread(flow, mesh.periodic, psi)
+    ours, exact = stokes.velocity(psi, mesh), solution.velocity(mesh)
+    error = sum(((a - b) ** 2).sum() for a, b in zip(ours, exact, strict=True))
+    return float(np.sqrt(error / sum((b**2).sum() for b in exact)))

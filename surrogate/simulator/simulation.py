@@ -1,0 +1,74 @@
+"""One run from its parameters."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import xarray as xr
+
+from surrogate.config import SimulatorSettings
+from surrogate.parameters import Parameters
+from surrogate.planet import MARS, Planet
+from surrogate.simulator.checkpoint import restore_state
+from surrogate.simulator.evolution import Evolution
+
+
+def simulate(
+    parameters: Parameters,
+    settings: SimulatorSettings | None = None,
+    planet: Planet = MARS,
+    seed: int = 2108,
+    number: int = 0,
+    progress: Callable[[float], None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> xr.Dataset:
+    """Compute one thermal evolution.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Values outside the ranges of the reference corpus warn.
+    settings : SimulatorSettings, optional
+        Grid, physics, numerics, output; default those of the configuration.
+    planet : Planet
+    seed : int
+        Of the initial perturbation.
+    number : int
+        Number of the run; counts only with ``noise: per_run``.
+    progress : callable, optional
+        Told the time reached, Gyr, after every snapshot.
+    checkpoint : path, optional
+        An .npz file from which an interrupted run goes on, with the same result, and to which a long run saves its
+        state now and then. It is removed at the end. A run that fails leaves its last state beside it.
+
+    Returns
+    -------
+    xarray.Dataset
+        A run (:mod:`surrogate.fields`): temperature at equally spaced times, time series, energy budget in the
+        attributes. ``attrs["status"]`` is "done", or "short" where the limit of steps came first.
+
+    Raises
+    ------
+    SimulationError
+        With the reason: the run diverged, stalled, or its energy budget does not close.
+
+    Examples
+    --------
+    >>> settings = SimulatorSettings(radial_cells=12, angular_cells=16, snapshots=2, end_time=0.1)
+    >>> run = simulate(Parameters(1e22, 3e5, 6e-6, 10.0, 1700.0), settings)
+    >>> run.temperature.shape, run.attrs["status"], run.attrs["budget_relative_error"] < 1e-9
+    ((2, 14, 16), 'done', True)
+    """
+    for line in parameters.outside():
+        warnings.warn(line, stacklevel=2)
+    evolution = Evolution(parameters, settings or SimulatorSettings(), planet, seed, number)
+    if checkpoint is not None:
+        restore_state(evolution, checkpoint)
+    evolution.run(progress, checkpoint)
+    run = evolution.dataset()
+    if checkpoint is not None:
+        Path(checkpoint).unlink(missing_ok=True)
+    return run

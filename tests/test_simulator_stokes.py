@@ -1,0 +1,147 @@
+"""The Stokes solver: against an independent assembly, exact solutions, and its own identities."""
+
+import numpy as np
+import pytest
+
+from surrogate.simulator import stokes
+from surrogate.simulator.analytic import AnnulusSolution, ManufacturedSolution, velocity_error
+from surrogate.simulator.mesh import graded_faces, make_mesh
+
+ROWS, COLUMNS = 14, 20
+
+
+def problem(periodic=False, no_slip=False, cartesian=False, lateral=True, seed=0):
+    """A rough viscosity and a rough load on a graded mesh."""
+    width = 2 * np.pi if periodic else np.pi / 2
+    mesh = make_mesh(graded_faces(ROWS, 1 / 3, 4 / 3, 3.0), COLUMNS, width, cartesian=cartesian, periodic=periodic)
+    stencil = stokes.make_stencil(mesh, no_slip, no_slip)
+    generator = np.random.default_rng(seed)
+    log_viscosity = generator.normal(size=(ROWS, COLUMNS if lateral else 1)) * 1.5 * np.ones((1, COLUMNS))
+    weights = np.empty((ROWS, COLUMNS)), np.empty((ROWS + 1, COLUMNS + 1))
+    means = np.empty(ROWS), np.empty(ROWS + 1)
+    stokes.viscosity_weights(log_viscosity, stencil, periodic, *weights, *means)
+    width = COLUMNS if periodic else COLUMNS - 1
+    drag = np.zeros((ROWS + 1, COLUMNS + 2))
+    drag[1:-1, 1:-1] = generator.uniform(0, 5, (ROWS - 1, COLUMNS if lateral else 1))
+    if periodic:
+        drag[:, 0], drag[:, -1] = drag[:, -2], drag[:, 1]
+    factors = np.empty((3, ROWS - 1, width))
+    stokes.factorise(stencil, *means, drag, factors)
+    load = generator.normal(size=(ROWS - 1, width))
+    return mesh, stencil, weights, drag, factors, load
+
+
+def iterate(mesh, stencil, weights, drag, factors, load, tolerance=1e-10, limit=400):
+    solution = np.zeros_like(load)
+    count = stokes.conjugate_gradients(
+        load, solution, stencil, *weights, drag, factors, mesh.periodic, tolerance, limit
+    )
+    return solution, count
+
+
+GEOMETRIES = {
+    "quarter, free slip": {},
+    "quarter, no slip": {"no_slip": True},
+    "box": {"cartesian": True},
+    "full annulus": {"periodic": True},
+}
+
+
+@pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
+def test_iteration_agrees_with_banded_cholesky(options):
+    mesh, stencil, weights, drag, factors, load = problem(**options)
+    solution, count = iterate(mesh, stencil, weights, drag, factors, load)
+    direct = stokes.direct_solution(load, stencil, mesh, *weights, drag)
+    assert 1 < count < 200
+    np.testing.assert_allclose(solution, direct, atol=1e-8 * np.abs(direct).max())
+
+
+@pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
+def test_preconditioner_is_exact_for_a_viscosity_of_radius_only(options):
+    *_, count = iterate(*problem(lateral=False, **options), tolerance=1e-8)
+    assert count <= 2
+
+
+def test_dissipation_is_the_work_of_the_load():
+    mesh, stencil, weights, _, _, load = problem(no_slip=True)
+    flow = stokes.direct_solution(load, stencil, mesh, *weights)
+    psi = np.zeros((ROWS + 1, COLUMNS + 3))
+    stokes.spread(flow, False, psi)
+    heat = np.zeros((ROWS, COLUMNS))
+    stokes.dissipated_heat(psi, stencil, *weights, False, 1.0, heat)
+    np.testing.assert_allclose(heat.sum(), (flow * load).sum(), rtol=1e-10)
+    assert heat.min() >= 0
+
+
+def test_velocity_has_no_divergence():
+    mesh, stencil, weights, drag, factors, load = problem()
+    flow, _ = iterate(mesh, stencil, weights, drag, factors, load, tolerance=0.3)  # however loosely solved
+    psi = np.zeros((ROWS + 1, COLUMNS + 3))
+    stokes.spread(flow, False, psi)
+    radial, angular = stokes.velocity(psi, mesh)
+    out = np.diff(radial * mesh.face_metric[:, None] * mesh.step, axis=0)
+    out += np.diff(angular * mesh.thickness[:, None], axis=1)
+    assert np.abs(out).max() < 1e-12 * np.abs(angular).max()
+
+
+def test_a_steady_flow_feels_no_drag():
+    mesh, stencil, weights, drag, _, load = problem()
+    steady = stokes.direct_solution(load, stencil, mesh, *weights)
+    pushed = load.copy()
+    stokes.drag_load(steady, drag, False, np.zeros((ROWS + 1, COLUMNS + 3)), pushed)
+    again = stokes.direct_solution(pushed, stencil, mesh, *weights, drag)
+    np.testing.assert_allclose(again, steady, atol=1e-9 * np.abs(steady).max())
+
+
+def test_rotation_of_a_full_annulus_rotates_the_flow():
+    mesh, stencil, weights, _, _, load = problem(periodic=True)
+    turned = tuple(np.roll(weight[:, :COLUMNS], 3, axis=1) for weight in weights)
+    turned_weights = turned[0], np.c_[turned[1], turned[1][:, :1]]
+    flow = stokes.direct_solution(load, stencil, mesh, *weights)
+    rotated = stokes.direct_solution(np.roll(load, 3, axis=1), stencil, mesh, *turned_weights)
+    np.testing.assert_allclose(rotated, np.roll(flow, 3, axis=1), atol=1e-9 * np.abs(flow).max())
+
+
+def test_full_annulus_refuses_no_slip():
+    mesh = make_mesh(np.linspace(1, 2, 9), 12, 2 * np.pi, periodic=True)
+    with pytest.raises(ValueError, match="free slip"):
+        stokes.make_stencil(mesh, inner_no_slip=True)
+
+
+SOLUTIONS = {
+    "free slip n=2": AnnulusSolution(1.22, 2.22, 2, 3),
+    "free slip n=8": AnnulusSolution(1.22, 2.22, 8, 2),
+    "no slip": AnnulusSolution(1.22, 2.22, 4, 6, no_slip=True),
+    "contrast 1e4": ManufacturedSolution(1 / 3, 4 / 3, 1e4),
+    "contrast 1e10": ManufacturedSolution(1 / 3, 4 / 3, 1e10),
+}
+
+
+@pytest.mark.parametrize("solution", SOLUTIONS.values(), ids=SOLUTIONS.keys())
+def test_second_order_against_exact_solutions(solution):
+    coarse, fine = velocity_error(solution, 16), velocity_error(solution, 32)
+    assert fine < 0.02
+    assert 1.85 < np.log2(coarse / fine) < 2.15
+
+
+def test_manufactured_forces_balance_the_stress():
+    """The forces, derived by hand, against finite differences of the stress in the weak form of one test function."""
+    solution = ManufacturedSolution(1 / 3, 4 / 3, 1e4)
+    step = 1e-5
+
+    def stress(r, t):
+        f, n = solution.profile(), 4
+        eta = np.exp(solution._exponent(np.asarray(r), np.asarray(t))[0])
+        stretch = n * np.cos(n * t) * (f.deriv()(r) / r - f(r) / r**2)
+        shear = np.sin(n * t) * (-f.deriv(2)(r) + f.deriv()(r) / r - n**2 * f(r) / r**2)
+        return 2 * eta * stretch, eta * shear
+
+    r, t = 0.8, 0.3
+    normal, tangent = stress(r, t)
+    normal_r = (stress(r + step, t)[0] - stress(r - step, t)[0]) / (2 * step)
+    normal_t = (stress(r, t + step)[0] - stress(r, t - step)[0]) / (2 * step)
+    tangent_r = (stress(r + step, t)[1] - stress(r - step, t)[1]) / (2 * step)
+    tangent_t = (stress(r, t + step)[1] - stress(r, t - step)[1]) / (2 * step)
+    radial, angular = solution.forces(np.asarray(r), np.asarray(t))
+    np.testing.assert_allclose(radial, -(normal_r + 2 * normal / r + tangent_t / r), rtol=1e-5)
+    np.testing.assert_allclose(angular, -(tangent_r + 2 * tangent / r - normal_t / r), rtol=1e-5)
