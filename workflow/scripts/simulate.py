@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 from _job import start
 
@@ -24,6 +25,7 @@ if __name__ == "__main__":
         workers=snakemake.threads,
         progress=print,
     )
+    statuses["file"] = [str(Path(snakemake.params.folder) / name) for name in statuses.file]
     with atomic(snakemake.output[0]) as temporary:
         statuses.to_csv(temporary, index=False)
     if (statuses.status == "failed").all():
