@@ -44,6 +44,10 @@ def start(snakemake: Any) -> None:
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     log = open(snakemake.log[0], "w")  # noqa: SIM115 (it stays open as long as the job)
+    terminal = os.fdopen(os.dup(2), "w")
+    # What libraries and child processes write past Python's streams goes to the log alone.
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
     name = " ".join([snakemake.rule, *map(str, snakemake.wildcards)])
-    sys.stdout = _Tee(log, sys.__stdout__, name)  # type: ignore[assignment]
-    sys.stderr = _Tee(log, sys.__stderr__, name)  # type: ignore[assignment]
+    sys.stdout = _Tee(log, terminal, name)  # type: ignore[assignment]
+    sys.stderr = _Tee(log, terminal, name)  # type: ignore[assignment]
