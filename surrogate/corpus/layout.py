@@ -34,10 +34,14 @@ def shard_length(length: int, rows: int, columns: int) -> int:
 
 
 def compressors() -> tuple[Any, ...]:
-    """Blosc with Zstandard and bit shuffle: the best of those measured on temperature fields."""
+    """Blosc with LZ4 and bit shuffle.
+
+    Measured on temperature fields (docs/corpus.md): against Zstandard it costs 6 to 12 % more space, and both writing
+    and reading are several times faster, so that neither ingest nor training waits for it.
+    """
     from zarr.codecs import BloscCodec
 
-    return (BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),)
+    return (BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),)
 
 
 def temperature_encoding(encoding: Encoding, rows: int, columns: int, per_shard: int) -> dict[str, Any]:

@@ -208,16 +208,21 @@ def _stage_open_run(candidate: int, run: xr.Dataset, check: RunCheck, target: Ta
     array = zarr.open_array(target.array, mode="r+")
     regridder = None if grid == wanted else Regridder(grid, wanted)
     per_shard = array.shards[1] if array.shards else array.chunks[1]
-    start = 0
+    start, encoding = 0, target.settings.encoding
     for block in _blocks(run, times, new_times, per_shard):
         if regridder is not None:
             block = regridder(block)
         block = np.asarray(block, dtype=np.float32)
-        if np.isfinite(block).all():
-            stored = encode(block, target.settings.encoding)
+        stored = block
+        if encoding == "int16":
+            try:
+                stored = encode(block, encoding)
+            except ValueError as error:
+                check.report("out of range", str(error))
+                return {}
+            block = decode(stored, encoding)
+        if check.feed(block):
             array[candidate, start : start + len(block)] = stored
-            block = decode(stored, target.settings.encoding)
-        check.feed(block)
         start += len(block)
     check.finish()
     if check.severe:
