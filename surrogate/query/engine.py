@@ -191,6 +191,50 @@ class Engine:
             latents = 0.5 * (latents + self.recurrent.predict(parameters, times))
         return latents
 
+    def predictors(self, method: str) -> tuple[FeedforwardPredictor | RecurrentPredictor, ...]:
+        """Return the predictors whose mean answers."""
+        if method == "fnn":
+            return (self.feedforward,)
+        return (self.recurrent,) if method == "lstm" else (self.feedforward, self.recurrent)
+
+    def mean_latents(self, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """As :meth:`latents`, with times of shape ([simulation,] time); not compiled as one."""
+        return np.mean([p.predict(parameters, times) for p in self.predictors(method)], axis=0)
+
+    def member_latents(self, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Predict with every member, shape (simulation, member, time, latent); times as in :meth:`mean_latents`.
+
+        A member of the ensemble of both predictors is the mean of one of each.
+        """
+        parts = [p.predict_members(parameters, times) for p in self.predictors(method)]
+        count = min(part.shape[1] for part in parts)
+        return np.mean([part[:, :count] for part in parts], axis=0)
+
+    def folds(self, method: str, runs: int) -> tuple[np.ndarray, ...] | None:
+        """Say which member of each predictor never saw a training run; None if all members saw every run."""
+        from surrogate.learning.latents import draw_folds
+
+        result = []
+        for predictor in self.predictors(method):
+            settings, trained = predictor.manifest["settings"], predictor.manifest["shapes"]["runs"]["train"]
+            members = 1 if settings["network"] == "paper" else settings["members"]
+            folds = draw_folds(runs, members, settings["training"]["seed"])
+            if trained != runs or folds.max() < 0:
+                return None
+            result.append(folds)
+        return tuple(result)
+
+    def blind_latents(
+        self, method: str, parameters: np.ndarray, times: np.ndarray, folds: tuple[np.ndarray, ...]
+    ) -> np.ndarray:
+        """Predict every run with the member that did not see it, shape (simulation, time, latent)."""
+        rows = np.arange(len(parameters))
+        parts = [
+            predictor.predict_members(parameters, times)[rows, fold]
+            for predictor, fold in zip(self.predictors(method), folds, strict=True)
+        ]
+        return np.asarray(np.mean(parts, axis=0))
+
     def answer(self, method: str, parameters: np.ndarray, times: np.ndarray, what: str = "field") -> np.ndarray:
         """Predict temperatures, K, float32.
 

@@ -12,7 +12,6 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from surrogate import diagnostics
 from surrogate.annulus import Annulus
 from surrogate.files import code_version
 from surrogate.planet import Planet
@@ -21,8 +20,11 @@ from surrogate.query.answer import field_answer, out_of_range, series_answer, wa
 from surrogate.query.arguments import QueryError, Sets, read_sets, read_times
 from surrogate.query.description import planet_from_dict, summary
 from surrogate.query.engine import METHODS, Engine
+from surrogate.query.intervals import LEVELS, half_width, natural_ranges
+from surrogate.query.reductions import mean_of_profile, wall_fluxes
 
 Method = Literal["fnn", "lstm", "ensemble"]
+Band = Literal["pointwise", "simultaneous"]
 
 GIGABYTE = 1e9
 LARGEST_ANSWER = 4.0
@@ -62,6 +64,7 @@ class Surrogate:
         except (KeyError, TypeError) as error:
             raise bundles.BundleError(f"{self._source}: bundle.json lacks or misspells {error}") from None
         self.engine = Engine(folder)
+        self._calibrations: dict[str, xr.Dataset] = {}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Surrogate:
@@ -110,7 +113,14 @@ class Surrogate:
     # -- fields --
 
     def predict(
-        self, parameters: Any = None, *, time: Any = None, method: Method = "fnn", **keywords: Any
+        self,
+        parameters: Any = None,
+        *,
+        time: Any = None,
+        method: Method = "fnn",
+        interval: float | None = None,
+        band: Band = "pointwise",
+        **keywords: Any,
     ) -> xr.Dataset:
         """Predict temperature fields.
 
@@ -124,6 +134,11 @@ class Surrogate:
         method : {"fnn", "lstm", "ensemble"}
             The LSTM advances at the cadence of the training runs and its latents are interpolated linearly to the
             requested times. The ensemble decodes the mean of the latents of both.
+        interval : float, optional
+            Level of calibrated intervals, 0.9 for 90 %: adds ``temperature_half_width`` in K on ([simulation], time,
+            radius); the truth lies within temperature +- half-width that often (:mod:`surrogate.query.intervals`).
+        band : {"pointwise", "simultaneous"}
+            Whether each value lies within so often, or the whole history at once.
         **keywords
             The five parameters by name: numbers in SI units, strings such as ``"1e21 Pa s"``, pint quantities, or
             equally long sequences of them.
@@ -151,7 +166,8 @@ class Surrogate:
             temperature = self._lazy(sets.values, times, method, shape)
         else:
             temperature = self.engine.answer(method, sets.values, times)
-        return field_answer(temperature, sets, times, self.annulus, flags, self._attributes(method))
+        answer = field_answer(temperature, sets, times, self.annulus, flags, self._attributes(method))
+        return self._with_intervals(answer, {"temperature": "temperature"}, sets, times, method, interval, band)
 
     def _lazy(self, values: np.ndarray, times: np.ndarray, method: str, shape: tuple[int, ...]) -> Any:
         import dask.array
@@ -167,7 +183,14 @@ class Surrogate:
     # -- what people read off fields --
 
     def profile(
-        self, parameters: Any = None, *, time: Any = None, method: Method = "fnn", **keywords: Any
+        self,
+        parameters: Any = None,
+        *,
+        time: Any = None,
+        method: Method = "fnn",
+        interval: float | None = None,
+        band: Band = "pointwise",
+        **keywords: Any,
     ) -> xr.Dataset:
         """Predict laterally averaged temperature; arguments as in :meth:`predict`.
 
@@ -180,13 +203,23 @@ class Surrogate:
         values = self.engine.answer(method, sets.values, times, "profile")
         about = {"units": "K", "long_name": "laterally averaged temperature"}
         radius = ("radius", self.annulus.radius, {"units": "m", "long_name": "radius in the rescaled cylinder"})
-        return series_answer(
+        answer = series_answer(
             {"lateral_mean_temperature": (("radius",), values, about)}, {"radius": radius},
             sets, times, flags, self._attributes(method),
         )  # fmt: skip
+        return self._with_intervals(
+            answer, {"lateral_mean_temperature": "profile"}, sets, times, method, interval, band
+        )
 
     def mean_temperature(
-        self, parameters: Any = None, *, time: Any = None, method: Method = "fnn", **keywords: Any
+        self,
+        parameters: Any = None,
+        *,
+        time: Any = None,
+        method: Method = "fnn",
+        interval: float | None = None,
+        band: Band = "pointwise",
+        **keywords: Any,
     ) -> xr.Dataset:
         """Predict the volume-averaged temperature; arguments as in :meth:`predict`.
 
@@ -197,15 +230,24 @@ class Surrogate:
         """
         sets, times, flags = self._question(parameters, time, method, keywords)
         profile = self.engine.answer(method, sets.values, times, "profile")
-        # All columns are equally wide, so the mean over angle loses nothing.
-        values = profile.astype(float) @ self.annulus.weight.sum(axis=1)
+        values = mean_of_profile(profile, self.annulus)
         about = {"units": "K", "long_name": "volume-averaged temperature of the mantle"}
-        return series_answer(
+        answer = series_answer(
             {"mean_temperature": ((), values, about)}, {}, sets, times, flags, self._attributes(method)
+        )
+        return self._with_intervals(
+            answer, {"mean_temperature": "mean_temperature"}, sets, times, method, interval, band
         )
 
     def heat_flux(
-        self, parameters: Any = None, *, time: Any = None, method: Method = "fnn", **keywords: Any
+        self,
+        parameters: Any = None,
+        *,
+        time: Any = None,
+        method: Method = "fnn",
+        interval: float | None = None,
+        band: Band = "pointwise",
+        **keywords: Any,
     ) -> xr.Dataset:
         """Predict the mean conductive heat flux through both boundaries; arguments as in :meth:`predict`.
 
@@ -218,10 +260,11 @@ class Surrogate:
         sets, times, flags = self._question(parameters, time, method, keywords)
         walls = self.engine.answer(method, sets.values, times, "walls")
         fluxes = wall_fluxes(walls, self.annulus, self.planet, self._conductivity)
-        return series_answer(
+        answer = series_answer(
             {name: ((), flux.values, flux.attrs) for name, flux in fluxes.items()},
             {}, sets, times, flags, self._attributes(method),
         )  # fmt: skip
+        return self._with_intervals(answer, dict(zip(fluxes, fluxes, strict=True)), sets, times, method, interval, band)
 
     # -- latents --
 
@@ -321,6 +364,38 @@ class Surrogate:
         warn_out_of_range(lines)
         return sets, times, (inside, in_time)
 
+    def _with_intervals(
+        self, answer: xr.Dataset, names: Mapping[str, str], sets: Sets, times: np.ndarray, method: str,
+        level: float | None, band: str,
+    ) -> xr.Dataset:  # fmt: skip
+        """Add the half-width of the interval of each variable; `names` maps variables to calibrated quantities."""
+        if level is None:
+            return answer
+        if band not in ("pointwise", "simultaneous"):
+            raise QueryError(f"band {band!r}: expected 'pointwise' or 'simultaneous'")
+        if not 0 < level <= LEVELS[-1]:
+            raise QueryError(f"interval: expected a level above 0 and at most {LEVELS[-1]:g}, got {level}")
+        calibration, ranges = self._calibration(method)
+        for variable, quantity in names.items():
+            width = half_width(calibration, quantity, sets.values, ranges, times, level, band == "simultaneous")
+            about = {
+                "units": answer[variable].attrs["units"],
+                "long_name": f"half-width of the {level:.0%} interval of {variable.replace('_', ' ')}",
+                "level": float(level), "band": band, "calibrated_on_runs": int(calibration.attrs["runs"]),
+            }  # fmt: skip
+            dimensions = ("simulation", "time", "radius")[: width.ndim]
+            values = (dimensions[1:], width[0], about) if sets.single else (dimensions, width, about)
+            answer = answer.assign({f"{variable}_half_width": values})
+        return answer
+
+    def _calibration(self, method: str) -> tuple[xr.Dataset, np.ndarray]:
+        path = self.folder / f"calibration_{method}.nc"
+        if not path.is_file():
+            raise QueryError(f"interval: {self._source} holds no calibration of {method!r} (no validation runs)")
+        if method not in self._calibrations:
+            self._calibrations[method] = xr.load_dataset(path, engine="h5netcdf")
+        return self._calibrations[method], natural_ranges(self.parameter_ranges)
+
     def _attributes(self, method: str) -> dict[str, Any]:
         attributes = {
             "title": "Temperature of a mantle, predicted by a surrogate",
@@ -336,21 +411,3 @@ class Surrogate:
                 f"{self.engine.recurrent.first_time:g} Gyr; latents are linear in time between its steps"
             )
         return attributes
-
-
-def wall_fluxes(walls: np.ndarray, annulus: Annulus, planet: Planet, conductivity: Any) -> dict[str, xr.DataArray]:
-    """Heat fluxes from the two rows next to each wall, shape (simulation, time, 4, angle), K; W/m2, outward."""
-    # The diagnostics read these four rows only: give them a grid whose inner cells are all merged into one.
-    faces = annulus.radius_faces
-    coarse = Annulus(np.r_[faces[:2], faces[-2:]], annulus.angle_faces)
-    rows = np.concatenate([walls[..., :2, :], walls[..., 1:2, :], walls[..., 2:, :]], axis=-2)
-    dataset = xr.Dataset(
-        {"temperature": (("simulation", "time", "radius", "angle"), rows)},
-        {
-            "radius_bounds": (("radius", "bound"), coarse.radius_bounds),
-            "angle_bounds": (("angle", "bound"), coarse.angle_bounds),
-        },
-    )
-    functions = (diagnostics.surface_heat_flux, diagnostics.core_mantle_boundary_heat_flux)
-    fluxes = [function(dataset, planet, conductivity) for function in functions]
-    return {str(flux.name): flux for flux in fluxes}

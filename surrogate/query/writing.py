@@ -17,7 +17,9 @@ from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
 from surrogate.query.bundle import MODELS, BundleError, seal
 from surrogate.query.description import describe_corpus, limits, planet_to_dict
-from surrogate.query.engine import Engine
+from surrogate.query.engine import METHODS, Engine
+from surrogate.query.intervals import calibrate, natural_ranges
+from surrogate.query.residuals import collect
 
 EXAMPLE_TOLERANCE = 0.1
 """K by which a recomputed example may differ: other processors and libraries round differently."""
@@ -89,11 +91,26 @@ def write_bundle(
                 f"{models}/autoencoder: takes fields of {engine.autoencoder.shape}, the corpus has "
                 f"{annulus_of(corpus).shape}"
             )
+        content["calibrated"] = _calibrate(engine, corpus, content, planet, conductivity, temporary)
         example = _example(engine, corpus)
         example.to_netcdf(temporary / "example.nc", engine="h5netcdf")
         content["example"] = {"tolerance": EXAMPLE_TOLERANCE, "methods": [str(m) for m in example["predictor"].values]}
         seal(temporary, content)
     return content
+
+
+def _calibrate(
+    engine: Engine, corpus: xr.Dataset, content: dict[str, Any], planet: Planet, conductivity: str, folder: Path
+) -> dict[str, int]:
+    """Write the intervals of each method; say on how many unseen runs they rest."""
+    ranges = natural_ranges({name: (entry["low"], entry["high"]) for name, entry in content["parameters"].items()})
+    runs = {}
+    for method in METHODS:
+        residuals = collect(engine, corpus, method, planet, conductivity)
+        if residuals is not None:
+            calibrate(residuals, ranges).to_netcdf(folder / f"calibration_{method}.nc", engine="h5netcdf")
+            runs[method] = len(residuals.times)
+    return runs
 
 
 def _belongs(name: str) -> bool:

@@ -1,0 +1,146 @@
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from query_examples import POINT
+
+from surrogate.parameters import PARAMETERS
+from surrogate.query import QueryError
+from surrogate.query.intervals import LEVELS, calibrate, half_width
+from surrogate.query.residuals import Residuals
+
+RANGES = np.array([[entry.transform(entry.low), entry.transform(entry.high)] for entry in PARAMETERS], dtype=float)
+
+
+def draw(runs, seed, short=True):
+    """Errors that grow with time, depth and (log-linearly) with the vigour of a run; known exactly."""
+    rng = np.random.default_rng(seed)
+    unit = rng.random((runs, 5))
+    natural = RANGES[:, 0] + (RANGES[:, 1] - RANGES[:, 0]) * unit
+    parameters = np.stack([entry.inverse(natural[:, i]) for i, entry in enumerate(PARAMETERS)], axis=1)
+    times = np.tile(np.linspace(0, 4.5, 20), (runs, 1))
+    if short:
+        times[::5, 14:] = np.nan
+    size = np.exp(1.5 - 2.0 * unit[:, 0]) * np.exp(0.2 * rng.normal(size=runs))
+    scale = size[:, None, None] * (1 + times[..., None]) * np.array([0.0, 1.0, 3.0])
+    profile = np.abs(rng.normal(size=scale.shape)) * scale
+    field = np.abs(rng.normal(size=(*scale.shape, 4))) * scale[..., None]
+    values = {"temperature": field, "profile": profile, "mean_temperature": profile[..., 1]}
+    return Residuals(parameters, times, values)
+
+
+def coverage(calibration, test, name, level, simultaneous=False):
+    inside = []
+    for run in range(len(test.times)):
+        real = np.isfinite(test.times[run])
+        width = half_width(
+            calibration, name, test.parameters[run : run + 1], RANGES, test.times[run, real], level, simultaneous
+        )[0]
+        errors = test.values[name][run, real]
+        width = width.reshape(width.shape + (1,) * (errors.ndim - width.ndim))
+        within = errors <= width + 1e-12
+        inside.append(within if within.ndim == 1 else within[:, 1:])  # row 0 is a wall without error
+    if simultaneous:
+        return np.mean([np.all(entry) for entry in inside])
+    return np.mean(np.concatenate([entry.ravel() for entry in inside]))
+
+
+@pytest.fixture(scope="module")
+def calibrated():
+    return calibrate(draw(100, 0), RANGES), draw(400, 1)
+
+
+@pytest.mark.parametrize("name", ["temperature", "profile", "mean_temperature"])
+@pytest.mark.parametrize("level", [0.5, 0.72, 0.9, 0.95])
+def test_the_share_of_the_truth_inside_is_the_level(calibrated, name, level):
+    calibration, test = calibrated
+    assert coverage(calibration, test, name, level) == pytest.approx(level, abs=0.03)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_whole_histories_lie_within_a_simultaneous_band(calibrated, level):
+    calibration, test = calibrated
+    assert coverage(calibration, test, "profile", level, simultaneous=True) == pytest.approx(level, abs=0.08)
+    assert coverage(calibration, test, "profile", level) > level - 0.05
+
+
+def test_intervals_follow_vigour_time_and_depth(calibrated):
+    calibration, _ = calibrated
+    middle = [entry.inverse(RANGES[i].mean()) for i, entry in enumerate(PARAMETERS)]
+    vigorous, calm = np.array([middle, middle])
+    vigorous[0], calm[0] = 1.1e19, 9e21
+    widths = half_width(calibration, "profile", np.stack([vigorous, calm]), RANGES, np.array([0.5, 4.0]), 0.9)
+    assert widths.shape == (2, 2, 3)
+    np.testing.assert_array_equal(widths[..., 0], 0)  # a wall that is never wrong
+    assert np.all(widths[0, :, 1:] > 3 * widths[1, :, 1:])
+    assert np.all(widths[:, 1, 1:] > 2 * widths[:, 0, 1:])
+    assert np.all(widths[..., 2] > 2 * widths[..., 1])
+
+
+@given(st.lists(st.floats(0.01, 0.99), min_size=2, max_size=5).map(sorted))
+def test_wider_levels_hold_narrower_ones(levels):
+    calibration = test_wider_levels_hold_narrower_ones.calibration
+    middle = np.array([[entry.inverse(RANGES[i].mean()) for i, entry in enumerate(PARAMETERS)]])
+    for simultaneous in (False, True):
+        widths = [half_width(calibration, "profile", middle, RANGES, np.array([1.0]), level, simultaneous)
+                  for level in levels]  # fmt: skip
+        assert np.all(np.diff(widths, axis=0) >= -1e-12)
+
+
+test_wider_levels_hold_narrower_ones.calibration = calibrate(draw(30, 5), RANGES)
+
+
+def test_few_runs_make_wider_intervals_never_an_error():
+    widths = []
+    for runs in (2, 5, 50):
+        calibration = calibrate(draw(runs, 3, short=False), RANGES)
+        middle = np.array([[entry.inverse(RANGES[i].mean()) for i, entry in enumerate(PARAMETERS)]])
+        widths.append(half_width(calibration, "mean_temperature", middle, RANGES, np.array([1.0]), 0.9))
+        assert np.all(np.isfinite(widths[-1]))
+    assert LEVELS[-1] == 0.99
+
+
+@pytest.mark.parametrize("method", ["fnn", "lstm", "ensemble"])
+def test_answers_carry_their_intervals(tiny, method):
+    question = {**POINT, "time": [1, 2], "method": method, "interval": 0.9}
+    answer = tiny.predict(**question)
+    assert answer.temperature_half_width.dims == ("time", "radius")
+    assert answer.temperature_half_width.attrs["units"] == "K"
+    assert answer.temperature_half_width.attrs["level"] == 0.9
+    # 3 validation runs and, from members that sat them out, 12 training runs.
+    assert answer.temperature_half_width.attrs["calibrated_on_runs"] == 15
+    assert np.all(answer.temperature_half_width[:, 1:-1] > 0)
+    np.testing.assert_allclose(answer.temperature_half_width[:, -1], 0, atol=1e-3)
+    many = tiny.heat_flux(**{**question, "initial_temperature": [1650, 1700]})
+    assert many.surface_heat_flux_half_width.dims == ("simulation", "time")
+    assert many.surface_heat_flux_half_width.attrs["units"] == "W m-2"
+    assert tiny.mean_temperature(**question).mean_temperature_half_width.dims == ("time",)
+    profile = tiny.profile(**question)
+    assert profile.lateral_mean_temperature_half_width.dims == ("time", "radius")
+    wider = tiny.profile(**{**question, "band": "simultaneous"})
+    assert np.all(wider.lateral_mean_temperature_half_width >= profile.lateral_mean_temperature_half_width - 1e-9)
+
+
+def test_intervals_hold_unseen_runs_of_the_corpus(tiny):
+    from learning_examples import made_up_corpus
+
+    from surrogate.fields import iterate_runs, select_split
+
+    inside = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for run in iterate_runs(select_split(made_up_corpus(), "test")):
+            answer = tiny.predict(run, time=run.time.values, interval=0.95)
+            inside.append(np.abs(answer.temperature - run.temperature.values) <= answer.temperature_half_width + 1e-2)
+    assert np.mean(np.concatenate([entry.values.ravel() for entry in inside])) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"interval": 0}, "level"), ({"interval": 1}, "level"), ({"interval": 90}, "level"), ({"band": "wide"}, "band")],
+)
+def test_impossible_intervals_are_refused(tiny, change, message):
+    with pytest.raises(QueryError, match=message):
+        tiny.profile(**{**POINT, "time": 1, "interval": 0.9, **change})
