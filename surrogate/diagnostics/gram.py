@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-COLUMN_BLOCK = 4096
-"""Nodes per single-precision product; the products are summed in double precision."""
+COLUMN_BLOCK = 16384
+"""Terms per single-precision product; the products are summed in double precision."""
 
 BLOCK_ROWS = 512
 """Rows read at a time: enough for a product at full speed."""
@@ -122,9 +122,10 @@ def _accumulate(total: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
 
     NumPy computes half of the products where left is right.
     """
+    part = np.empty(total.shape, dtype=left.dtype)  # once: fresh memory costs as much as the sum
     for start in range(0, left.shape[1], COLUMN_BLOCK):
         columns = slice(start, start + COLUMN_BLOCK)
-        total += left[:, columns] @ right[:, columns].T
+        total += np.matmul(left[:, columns], right[:, columns].T, out=part)
 
 
 def covariance(source: Centred) -> tuple[np.ndarray, np.ndarray]:
@@ -134,10 +135,19 @@ def covariance(source: Centred) -> tuple[np.ndarray, np.ndarray]:
     """
     nodes = source.matrix.shape[1]
     products, total = np.zeros((nodes, nodes)), np.zeros(nodes)
-    # The sum of a block is as large as the whole matrix of products: few blocks, as long as precision allows.
+    # The product of a block is as large as the whole result: few blocks, as long as precision allows.
     size = min(COLUMN_BLOCK, source.resident)
+    buffer, part = np.empty((size, nodes), dtype=source.dtype), np.empty((nodes, nodes), dtype=source.dtype)
     for start in range(0, source.matrix.shape[0], size):
-        block = source.read(start, min(start + size, source.matrix.shape[0]))
+        stop = min(start + size, source.matrix.shape[0])
+        block = source.read(start, stop, buffer[: stop - start])
         total += block.sum(axis=0, dtype=np.float64)
-        products += block.T @ block
+        products += np.matmul(block.T, block, out=part)
     return products, total
+
+
+def add_outer(matrix: np.ndarray, column: np.ndarray, row: np.ndarray) -> None:
+    """Add the outer product of two vectors to a matrix, without another matrix beside it."""
+    for start in range(0, len(matrix), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        matrix[rows] += np.outer(column[rows], row)

@@ -23,7 +23,7 @@ import scipy.linalg
 import xarray as xr
 
 from surrogate.diagnostics.eigen import leading_eigenpairs
-from surrogate.diagnostics.gram import Centred, covariance, gram, prepare
+from surrogate.diagnostics.gram import Centred, add_outer, covariance, gram, prepare
 from surrogate.diagnostics.pairing import mask_of, times_of, weight_of
 from surrogate.fields import FieldError
 
@@ -110,18 +110,21 @@ def _products(source: Centred, remove_mean: bool) -> tuple[np.ndarray, np.ndarra
     shift = source.shift * source.scale
     if snapshots <= nodes:
         products, with_shift = gram(source)
+        ones = np.ones(snapshots)
         if remove_mean:
-            products -= products.mean(axis=0)
-            products -= products.mean(axis=1, keepdims=True)
+            mean = products.mean(axis=0)
+            add_outer(products, -ones, mean)
+            add_outer(products, mean.mean() - mean, ones)
         else:
-            products += with_shift[:, None] + with_shift[None, :] + shift @ shift
+            add_outer(products, with_shift + shift @ shift, ones)
+            add_outer(products, ones, with_shift)
     else:
         products, total = covariance(source)
-        mean = total / snapshots
         if remove_mean:
-            products -= snapshots * np.outer(mean, mean)
+            add_outer(products, -total / snapshots, total)
         else:
-            products += np.outer(total, shift) + np.outer(shift, total) + snapshots * np.outer(shift, shift)
+            add_outer(products, total + snapshots * shift, shift)
+            add_outer(products, shift, total)
     return products, shift
 
 

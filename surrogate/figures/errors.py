@@ -183,7 +183,7 @@ def spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figure:
     for number, (panel, title) in enumerate(zip(axes, ("predicted power", "power of the error"), strict=True)):
         if simulated is not None:
             panel.plot(waves, simulated, color=TRUTH_COLOUR, label="simulation", zorder=0)
-            panel.set_ylim(1e-4 * simulated.max(), 3 * simulated.max())
+            panel.set_ylim(0.2 * simulated.min(), 3 * simulated.max())
         panel.set(xscale="log", yscale="log", xlabel="lateral wavenumber (half waves per sector)")
         panel.xaxis.set_major_formatter("{x:g}")
         heading(panel, title, number)

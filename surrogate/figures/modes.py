@@ -64,6 +64,8 @@ def singular_value_spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Datas
             known = np.isfinite(table).any(axis=0)
             modes = np.arange(1, count + 1)[known]
             low, middle, high = np.nanpercentile(table[:, known], [10, 50, 90], axis=0)
+            if corpus is truth:  # far below it there is only the rounding of predictions of lower rank
+                panel.set_ylim(1e-2 * low.min(), 3 * high.max())
             panel.fill_between(modes, low, high, color=colour, alpha=0.12, linewidth=0)
             panel.plot(modes, middle, color=colour, label=label, zorder=3 if label == "simulation" else 2)
         panel.set(yscale="log", xlabel="mode", xlim=(0.5, count + 0.5))
