@@ -53,8 +53,8 @@ def conclusions(metrics: Mapping[str, Any]) -> list[str]:
         said.append(
             f"It is off by {entry['profile_error']['mean']:.1f} K in the mean profile, by "
             f"{100 * entry['surface_heat_flux_error']['mean']:.1f} % in the surface heat flux and by "
-            f"{100 * entry['core_mantle_boundary_heat_flux_error']['mean']:.1f} % in that of the core-mantle boundary; its "
-            f"singular values sum to {entry['singular_value_sum_ratio']['mean']:.1f} % of the simulations' as the "
+            f"{100 * entry['core_mantle_boundary_heat_flux_error']['mean']:.1f} % in that of the core-mantle boundary; "
+            f"its singular values sum to {entry['singular_value_sum_ratio']['mean']:.1f} % of the simulations' as the "
             f"paper counts, {entry['weighted_sum_ratio']['mean']:.1f} % with the mean removed."
         )
         broken = [RULES[rule] for rule in TOLERANCES if not entry["report_card"]["passed"][rule]]

@@ -9,11 +9,12 @@ rule evaluate:
         corpus=f"{RESULTS}/corpus.json",
     output:
         json=f"{RESULTS}/metrics.json",
-        markdown=report(
-            f"{RESULTS}/metrics.md",
+        markdown=f"{RESULTS}/metrics.md",
+        page=report(
+            f"{RESULTS}/summary.html",
             caption="../report/metrics.rst",
             category="Measures",
-            labels={"content": "table of measures"},
+            labels={"content": "conclusions and table of measures"},
         ),
     log:
         f"{RESULTS}/logs/evaluate.log",

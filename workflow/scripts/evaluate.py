@@ -6,7 +6,7 @@ if __name__ == "__main__":
 
     from surrogate.config import Config
     from surrogate.corpus.store import open_corpus
-    from surrogate.diagnostics import evaluate, metrics_table
+    from surrogate.diagnostics import evaluate, metrics_table, summary_page
     from surrogate.fields import open_netcdf, select_split
     from surrogate.files import atomic, provenance, read_json, write_json
 
@@ -21,4 +21,6 @@ if __name__ == "__main__":
     table = metrics_table(metrics)
     with atomic(snakemake.output.markdown) as temporary:
         temporary.write_text(table + "\n")
+    with atomic(snakemake.output.page) as temporary:
+        temporary.write_text(summary_page(metrics))
     print(table)
