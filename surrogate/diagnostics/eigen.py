@@ -59,8 +59,8 @@ def _block_lanczos(matrix: np.ndarray, count: int, seed: int) -> tuple[np.ndarra
     block = np.random.default_rng(seed).standard_normal((size, BLOCK))
     next_check = FIRST_CHECK * count + BLOCK
     while basis.shape[1] + BLOCK <= largest:
-        block = _orthonormal(block - basis @ (basis.T @ block))
-        block = _orthonormal(block - basis @ (basis.T @ block))  # once more: the first leaves rounding behind
+        block = orthonormal(block - basis @ (basis.T @ block))
+        block = orthonormal(block - basis @ (basis.T @ block))  # once more: the first leaves rounding behind
         if block.shape[1] == 0:
             return None  # an invariant subspace: the rest are zero up to rounding
         image = matrix @ block
@@ -77,7 +77,7 @@ def _block_lanczos(matrix: np.ndarray, count: int, seed: int) -> tuple[np.ndarra
     return None
 
 
-def _orthonormal(block: np.ndarray) -> np.ndarray:
+def orthonormal(block: np.ndarray) -> np.ndarray:
     """Orthonormal basis of the columns of a block, by products of matrices (SVQB, Stathopoulos & Wu 2002)."""
     length = np.linalg.norm(block, axis=0)
     block = block / np.where(length > 0, length, 1.0)

@@ -92,15 +92,15 @@ def prepare(matrix: Any, weight: np.ndarray | None, memory: float) -> Centred:
     return Centred(matrix, first.mean(axis=0), scale, min(resident, snapshots), dtype)
 
 
-def gram(source: Centred) -> tuple[np.ndarray, np.ndarray]:
+def gram(source: Centred, with_shift: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the products of all pairs of rows, shape (snapshot, snapshot), and with the shift, shape (snapshot,).
 
-    Both are of the shifted and scaled rows; the shift is scaled in the second. As many rows as fit are held, and the
-    rows after them are streamed past; only the products above the diagonal are computed.
+    Both are of the shifted and scaled rows; the shift is scaled in the second, which is zero unless asked for. As many
+    rows as fit are held, and the rows after them are streamed past; only the products above the diagonal are computed.
     """
     snapshots, nodes = source.matrix.shape
     products = np.zeros((snapshots, snapshots))
-    with_shift = np.zeros(snapshots)
+    of_shift = np.zeros(snapshots)
     shift = source.shift * source.scale
     size = min(BLOCK_ROWS, source.resident)
     for start in range(0, snapshots, source.resident):
@@ -109,12 +109,13 @@ def gram(source: Centred) -> tuple[np.ndarray, np.ndarray]:
         for first in range(start, stop, size):
             last = min(first + size, stop)
             block = source.read(first, last, held[first - start : last - start])
-            with_shift[first:last] = np.einsum("ij,j->i", block, shift, optimize=False)
+            if with_shift:
+                of_shift[first:last] = np.einsum("ij,j->i", block, shift, optimize=False)
         _accumulate(products[start:stop, start:stop], held, held)
         for rows, block in source.blocks(stop):
             _accumulate(products[start:stop, rows], held, block)
             products[rows, start:stop] = products[start:stop, rows].T
-    return products, with_shift
+    return products, of_shift
 
 
 def _accumulate(total: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:

@@ -109,15 +109,15 @@ def _products(source: Centred, remove_mean: bool) -> tuple[np.ndarray, np.ndarra
     snapshots, nodes = source.matrix.shape
     shift = source.shift * source.scale
     if snapshots <= nodes:
-        products, with_shift = gram(source)
+        products, of_shift = gram(source, with_shift=not remove_mean)
         ones = np.ones(snapshots)
         if remove_mean:
             mean = products.mean(axis=0)
             add_outer(products, -ones, mean)
             add_outer(products, mean.mean() - mean, ones)
         else:
-            add_outer(products, with_shift + shift @ shift, ones)
-            add_outer(products, ones, with_shift)
+            add_outer(products, of_shift + shift @ shift, ones)
+            add_outer(products, ones, of_shift)
     else:
         products, total = covariance(source)
         if remove_mean:

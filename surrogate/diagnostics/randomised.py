@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
+from surrogate.diagnostics.eigen import orthonormal
 from surrogate.diagnostics.gram import Centred
 
 OVERSAMPLING = 20
@@ -38,26 +39,25 @@ def randomised(source: Centred, limit: int, remove_mean: bool, seed: int) -> tup
     """
     snapshots, nodes = source.matrix.shape
     width = min(limit + OVERSAMPLING, snapshots, nodes)
-    basis = scipy.linalg.qr(np.random.default_rng(seed).standard_normal((nodes, width)), mode="economic")[0]
+    basis = orthonormal(np.random.default_rng(seed).standard_normal((nodes, width)))
     offset = np.zeros(nodes)
     if remove_mean:
         offset = sum((block.sum(axis=0, dtype=np.float64) for _, block in source.blocks()), offset) / snapshots
     else:
         offset = -source.shift * source.scale
     total = 0.0
-    small = np.zeros((width, width))
     for iteration in range(POWER_ITERATIONS + 1):
-        image, squares = np.zeros((nodes, width)), 0.0
-        small[:] = 0.0
+        image, squares = np.zeros(basis.shape), 0.0
+        small, narrow = np.zeros((basis.shape[1],) * 2), basis.astype(source.dtype)
         for _, block in source.blocks():
             block -= offset.astype(block.dtype)
             squares += float(np.einsum("ij,ij->", block, block, dtype=np.float64))
-            forward = block @ basis.astype(block.dtype)
+            forward = block @ narrow
             image += block.T @ forward
             small += forward.T.astype(np.float64) @ forward
         total = squares
         if iteration < POWER_ITERATIONS:
-            basis = scipy.linalg.qr(image, mode="economic")[0]
+            basis = orthonormal(orthonormal(image))
     squares_kept, rotation = scipy.linalg.eigh(small)
     order = np.argsort(squares_kept)[::-1][:limit]
     return np.sqrt(np.clip(squares_kept[order], 0.0, None)), None, basis @ rotation[:, order], total
