@@ -110,10 +110,10 @@ def _examples(inputs: Inputs) -> Figure:
     return examples.examples(run, predicted, inputs.settings.example_times, title)
 
 
-def _evolution(inputs: Inputs) -> Figure:
+def _evolution(inputs: Inputs, method: str) -> Figure:
     run, predicted, title = inputs.example()
-    ((method, prediction),) = predicted.items()
-    return examples.evolution(run, prediction, method, inputs.settings.example_times, f"{title}, {title_of(method)}")
+    heading = f"{title}, {title_of(method)}"
+    return examples.evolution(run, predicted[method], method, inputs.settings.example_times, heading)
 
 
 def _reconstruction(inputs: Inputs) -> Figure:
@@ -140,12 +140,11 @@ CATALOGUE: dict[str, Entry] = {
     "learning_curve": Entry(
         _learning_curve, "Training", corpus=False, tables=("learning_curve",)
     ),
-    "reconstruction": Entry(
-        _reconstruction, "Fields", predictions=("autoencoder",), per_example=True
-    ),
+    # All figures of one run need both predictors: they choose the same runs.
+    "reconstruction": Entry(_reconstruction, "Fields", predictions=NETWORKS, per_example=True),
     "examples": Entry(_examples, "Fields", predictions=PREDICTORS, per_example=True),
-    "evolution_fnn": Entry(_evolution, "Fields", predictions=("fnn",), per_example=True),
-    "evolution_lstm": Entry(_evolution, "Fields", predictions=("lstm",), per_example=True),
+    "evolution_fnn": Entry(lambda i: _evolution(i, "fnn"), "Fields", predictions=PREDICTORS, per_example=True),
+    "evolution_lstm": Entry(lambda i: _evolution(i, "lstm"), "Fields", predictions=PREDICTORS, per_example=True),
     "animation": Entry(
         _examples, "Fields", predictions=PREDICTORS, per_example=True, animated=True
     ),

@@ -63,7 +63,11 @@ def error_time(
         panel.set(yscale="log", xlabel="time [Gyr]")
         panel.legend(loc="upper right")
         heading(panel, title_of(name), number)
-    axes[0].set_ylabel(f"mean square error of T / {scale:.0f} K")
+    every = np.concatenate([np.asarray(points.get_offsets())[:, 1] for panel in axes for points in panel.collections])
+    low, high = 0.3 * float(np.percentile(every, 3)), 2 * float(every.max())
+    if every.min() < low:  # a start that is given makes errors that would squeeze all others
+        axes[0].annotate(f"{(every < low).sum()} points below", (0.02, 0.02), xycoords="axes fraction", fontsize=7)
+    axes[0].set(ylim=(low, high), ylabel=f"mean square error of T / {scale:.0f} K")
     return figure
 
 
