@@ -39,7 +39,7 @@ run: $(STAMP)
 	@results=results/$$($(BIN)/python -c "import sys, surrogate.config as c; print(c.load(sys.argv[1]).name)" $(CONFIG)); \
 	if [ ! -f $$results/report.html ] || \
 	   [ -n "$$(find $$results/figures $$results/metrics.md -newer $$results/report.html)" ]; then \
-	    $(BIN)/snakemake --configfile $(CONFIG) --report $$results/report.html && \
+	    $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --report $$results/report.html && \
 	    cat $$results/metrics.md; \
 	fi; \
 	echo "Done: $$results (report: $$results/report.html)"
