@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -84,9 +84,9 @@ class RunCheck:
         self._repeated = 0
         self._minimum, self._maximum = np.inf, -np.inf
         self._reference: np.ndarray | None = None
-        self._sum: Any = 0.0
-        self._squares: Any = 0.0
-        self._surface: float | None = None
+        self._sum: Any = np.float64(0.0)
+        self._squares: Any = np.float64(0.0)
+        self._surface = 0.0
         self._surface_drift = 0.0
         self._wall_spread = 0.0
         self._last: np.ndarray | None = None
@@ -131,50 +131,38 @@ class RunCheck:
         ----------
         temperature : array of float32, shape (time, radius, angle), K
         """
-        # One pass each for lowest and highest: both are NaN or infinite where any value is.
-        lowest, highest = temperature.min(axis=(-2, -1)), temperature.max(axis=(-2, -1))
-        finite = np.isfinite(lowest) & np.isfinite(highest)
-        self._not_finite += int((~finite).sum())
-        self._digest.update(np.ascontiguousarray(temperature).data)
-        if not finite.all():
-            temperature = temperature[finite]
-        if not len(temperature):
-            return False
-        self._minimum = min(self._minimum, float(lowest[finite].min()))
-        self._maximum = max(self._maximum, float(highest[finite].max()))
-        self._accumulate(temperature)
-        self._watch_walls(temperature)
-        self._watch_repeats(temperature)
-        self._last = temperature[-1].copy()
+        for snapshot in temperature:  # one at a time: it stays in the cache for all that is asked of it
+            self._feed_snapshot(np.ascontiguousarray(snapshot))
+        if self._last is not None:
+            self._last = self._last.copy()  # or the whole block would be held
         return not self._not_finite
 
-    def _accumulate(self, temperature: np.ndarray) -> None:
+    def _feed_snapshot(self, snapshot: np.ndarray) -> None:
+        # A checksum of each snapshot, and a digest of all of these, costs a third of a digest of everything.
+        self._digest.update(zlib.crc32(snapshot.data).to_bytes(4, "little"))
+        lowest, highest = float(snapshot.min()), float(snapshot.max())
+        if not (np.isfinite(lowest) and np.isfinite(highest)):  # both are NaN where any value is
+            self._not_finite += 1
+            return
+        self._minimum, self._maximum = min(self._minimum, lowest), max(self._maximum, highest)
+        if self._reference is None:
+            self._reference = snapshot.mean(axis=-1, keepdims=True)
+            self._surface = float(snapshot[-1].mean(dtype=float))
         # Sums of what is left after a fixed profile is taken off stay small, so that single precision within a row
         # is enough; rows are added up in double precision.
-        if self._reference is None:
-            self._reference = temperature[0].mean(axis=-1, keepdims=True)
-        rest = temperature - self._reference
-        self._sum = self._sum + rest.sum(axis=-1).sum(axis=0, dtype=float)
-        self._squares = self._squares + np.einsum("trc,trc->tr", rest, rest).sum(axis=0, dtype=float)
-        self._count += len(temperature)
-        self._columns = temperature.shape[-1]
-
-    def _watch_walls(self, temperature: np.ndarray) -> None:
+        rest = snapshot - self._reference
+        self._sum = self._sum + rest.sum(axis=-1)
+        self._squares = self._squares + np.einsum("rc,rc->r", rest, rest)
+        self._count += 1
+        self._columns = snapshot.shape[-1]
         for row in (0, -1):
-            self._wall_spread = max(self._wall_spread, float(np.ptp(temperature[:, row], axis=-1).max()))
-        surface = temperature[:, -1].mean(axis=-1, dtype=float)
-        if self._surface is None:
-            self._surface = float(surface[0])
-        self._surface_drift = max(self._surface_drift, float(np.abs(surface - self._surface).max()))
-
-    def _watch_repeats(self, temperature: np.ndarray) -> None:
-        before = [] if self._last is None else [self._last]
-        snapshots = [*before, *temperature]
-        middle = temperature.shape[1] // 2
-        for earlier, later in itertools.pairwise(snapshots):
-            # One row tells nearly always; only equal ones are compared in full.
-            if np.array_equal(earlier[middle], later[middle]) and np.array_equal(earlier, later):
-                self._repeated += 1
+            self._wall_spread = max(self._wall_spread, float(np.ptp(snapshot[row])))
+        self._surface_drift = max(self._surface_drift, abs(float(snapshot[-1].mean(dtype=float)) - self._surface))
+        # One row tells nearly always whether a snapshot repeats the one before; only equal ones are compared in full.
+        last, middle = self._last, snapshot.shape[0] // 2
+        if last is not None and np.array_equal(last[middle], snapshot[middle]) and np.array_equal(last, snapshot):
+            self._repeated += 1
+        self._last = snapshot
 
     def finish(self) -> None:
         """Check what only the whole run shows."""
@@ -203,7 +191,7 @@ class RunCheck:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the temperature, float32."""
+        """Digest of the temperature, float32: SHA-256 of the CRC-32 of its snapshots."""
         return self._digest.hexdigest()
 
     def statistics(self) -> dict[str, Any]:
