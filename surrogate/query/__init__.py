@@ -2,6 +2,7 @@
 
 from surrogate.query.arguments import OutOfRangeWarning, QueryError, read_sets, read_times
 from surrogate.query.bundle import BundleError, pack, read_bundle
+from surrogate.query.sensitivity import jacobian, sobol_indices
 from surrogate.query.surrogate import Surrogate
 from surrogate.query.writing import write_bundle
 
@@ -10,9 +11,11 @@ __all__ = [
     "OutOfRangeWarning",
     "QueryError",
     "Surrogate",
+    "jacobian",
     "pack",
     "read_bundle",
     "read_sets",
     "read_times",
+    "sobol_indices",
     "write_bundle",
 ]

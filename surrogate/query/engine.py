@@ -29,6 +29,9 @@ NODES = 4_000_000
 FEATURES = 6
 """Inputs of the FNN: five parameters and time."""
 
+FAR = 1e4
+"""Output of the FNN at which the calibration is probed: far, so that single precision does not blur its slope."""
+
 ROWS = 65536
 """Rows that pass through the FNN at once."""
 
@@ -61,6 +64,25 @@ def compiled(function: Callable[[Any], Any], width: int) -> Compiled:
 
 def _no_retracing(record: logging.LogRecord) -> bool:
     return "retracing" not in str(record.msg)
+
+
+def forward_derivative(function: Callable[[Any], Any], point: np.ndarray, direction: np.ndarray) -> tuple[Any, Any]:
+    """Value of a function of one batch and its derivative along `direction`, by automatic differentiation."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        primal = tf.convert_to_tensor(point)
+        with tf.autodiff.ForwardAccumulator(primal, tf.convert_to_tensor(direction)) as accumulator:
+            value = function(primal)
+        return value.numpy(), accumulator.jvp(value, unconnected_gradients="zero").numpy()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        value, slope = jax.jvp(function, (point,), (direction,))
+        return np.asarray(value), np.asarray(slope)
+    raise NotImplementedError(f"derivatives need the backend tensorflow or jax, not {keras.backend.backend()}")
 
 
 class Engine:
@@ -136,26 +158,26 @@ class Engine:
         """Run the FNN inside a graph: rows of :meth:`feedforward_inputs` to latents, shape (n, latent)."""
         from keras import ops
 
-        predictor = self.feedforward
-        scaled = ops.cast(predictor.network(batch[:, :FEATURES], training=False)[:, 0, :], "float32")
-        gain = predictor.calibration.gain
-        slope = ops.convert_to_tensor((gain * predictor.latent_scaler.deviation).astype(np.float32))
-        return scaled * slope + batch[:, FEATURES:]
+        width = self.autoencoder.latents
+        scaled = ops.cast(self.feedforward.network(batch[:, :FEATURES], training=False)[:, 0, :], "float32")
+        return scaled * batch[:, FEATURES : FEATURES + width] + batch[:, FEATURES + width :]
 
     def feedforward_inputs(self, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Rows for the FNN: scaled parameters and time, then what the latents of a zero output are at that time.
+        """Rows for the FNN: scaled parameters and time, then slope and offset from its outputs to latents at that time.
 
         Returns
         -------
-        array, shape (simulation * time, 6 + latent), float32
+        array, shape (simulation * time, 6 + 2 latent), float32
         """
         predictor = self.feedforward
-        calibration, scaler = predictor.calibration, predictor.latent_scaler
-        # The calibration pulls latents towards the mean evolution; it is linear, so only its offset depends on time.
-        zero = np.broadcast_to(scaler.mean.astype(np.float64), (1, len(times), len(scaler.mean)))
-        offset = calibration.apply(zero, times[None])
+        scaler = predictor.latent_scaler
+        # The calibration is affine in the latents and depends on time only: two points tell it.
+        outputs = np.stack([np.zeros_like(scaler.mean), np.full_like(scaler.mean, FAR)])
+        latents = np.repeat((scaler.mean + outputs * scaler.deviation)[:, None], len(times), axis=1)
+        offset, far = predictor.calibration.apply(latents, np.stack([times, times])).astype(float)
+        told = np.concatenate([(far - offset) / FAR, offset], axis=-1)
         features = predictor.parameter_scaler.features(parameters, times)
-        rows = np.concatenate([features, np.broadcast_to(offset, (*features.shape[:2], offset.shape[-1]))], axis=-1)
+        rows = np.concatenate([features, np.broadcast_to(told, (*features.shape[:2], told.shape[-1]))], axis=-1)
         return rows.reshape(-1, rows.shape[-1]).astype(np.float32, copy=False)
 
     def _function(self, name: str) -> Compiled:
@@ -170,7 +192,7 @@ class Engine:
                         return latents
                     return _reduced(self.decoded(latents), result)
 
-                width = self.autoencoder.latents + (FEATURES if source == "fnn" else 0)
+                width = FEATURES + 2 * self.autoencoder.latents if source == "fnn" else self.autoencoder.latents
                 self._functions[name] = compiled(function, width)
             return self._functions[name]
 
@@ -257,6 +279,40 @@ class Engine:
         source = "fnn" if method == "fnn" else "latents"
         values = _in_parts(self._function(f"{source} {what}"), batch, self.chunk)
         return values.reshape(len(parameters), len(times), *values.shape[1:])
+
+    def derivatives(self, what: str, parameters: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Differentiate an answer of the FNN by the parameters on their natural axes.
+
+        Parameters
+        ----------
+        what : {"field", "profile", "walls"}
+        parameters : array, shape (5,), SI units
+        times : array, shape (time,), Gyr
+
+        Returns
+        -------
+        array, shape (time, ...)
+            The answer, float64.
+        array, shape (5, time, ...)
+            Its derivatives.
+        """
+        batch = self.feedforward_inputs(parameters[None], times)
+        scaler = self.feedforward.parameter_scaler
+
+        def function(rows: Any) -> Any:
+            return _reduced(self.decoded(self.feedforward_latents(rows)), what)
+
+        slopes = []
+        value: Any = None
+        for column in range(FEATURES - 1):
+            span = float(scaler.high[column] - scaler.low[column])
+            direction = np.zeros_like(batch)
+            direction[:, column] = 2 / span if span > 0 else 0.0
+            # Forward mode is linear in the direction: scale it to order one, so that float32 does not lose it.
+            largest = float(np.abs(direction).max()) or 1.0
+            value, slope = forward_derivative(function, batch, direction / largest)
+            slopes.append(slope.astype(float) * largest)
+        return value.astype(float), np.stack(slopes)
 
     @property
     def chunk(self) -> int:

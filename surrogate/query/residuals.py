@@ -24,6 +24,13 @@ COLUMNS = 16
 """Columns of the grid, equally spaced, on which errors of fields are collected."""
 
 
+SNAPSHOTS = 30
+"""Snapshots per run, equally spaced, at which errors are collected: neighbours say almost the same."""
+
+MEMBERS = 3
+"""Members of an ensemble that are compared with their mean."""
+
+
 @dataclass(frozen=True)
 class Residuals:
     """Absolute errors on unseen runs; NaN where a run has no further snapshot.
@@ -58,7 +65,7 @@ def collect(engine: Engine, corpus: xr.Dataset, method: str, planet: Planet, con
     if folds is not None and parts:
         members = engine.member_latents(method, parameter_table(validation)[:1], np.ones((1, 1))).shape[1]
         squares: dict[str, list[float]] = {name: [] for name in parts[0].values}
-        for member in range(members):
+        for member in range(min(members, MEMBERS)):
 
             def single(parameters: np.ndarray, times: np.ndarray, number: int = member) -> np.ndarray:
                 return engine.member_latents(method, parameters, times)[:, number]
@@ -86,6 +93,8 @@ def _errors(
 ) -> Residuals:  # fmt: skip
     """Compare predictions with the runs, one run at a time."""
     annulus = annulus_of(runs)
+    if runs.sizes["time"] > SNAPSHOTS:
+        runs = runs.isel(time=np.linspace(0, runs.sizes["time"] - 1, SNAPSHOTS).round().astype(int))
     parameters, times = parameter_table(runs), runs["snapshot_time"].values.astype(float)
     columns = np.unique(np.linspace(0, annulus.shape[1] - 1, COLUMNS).astype(int))
     shape = times.shape

@@ -22,6 +22,7 @@ from surrogate.query.description import planet_from_dict, summary
 from surrogate.query.engine import METHODS, Engine
 from surrogate.query.intervals import LEVELS, half_width, natural_ranges
 from surrogate.query.reductions import mean_of_profile, wall_fluxes
+from surrogate.query.sensitivity import jacobian, sobol_indices
 
 Method = Literal["fnn", "lstm", "ensemble"]
 Band = Literal["pointwise", "simultaneous"]
@@ -46,6 +47,13 @@ class Surrogate:
     annulus : Annulus
         Grid of the answers.
     planet : Planet
+    conductivity : str
+        Law of the simulations, "olivine" or "constant".
+    parameter_ranges : dict
+        Lowest and highest value of each parameter among the training runs, SI units.
+    time_range : tuple of float
+        First and last trained time, Gyr.
+    default_times : array, shape (time,), Gyr
     """
 
     def __init__(self, folder: Path, description: Mapping[str, Any], source: Path | None = None) -> None:
@@ -55,12 +63,12 @@ class Surrogate:
             grid = description["grid"]
             self.annulus = Annulus(np.asarray(grid["radius_faces"]), np.asarray(grid["angle_faces"]))
             self.planet: Planet = planet_from_dict(description["planet"])
-            self._conductivity = description["conductivity"]
+            self.conductivity = description["conductivity"]
             self.parameter_ranges: dict[str, tuple[float, float]] = {
                 name: (float(entry["low"]), float(entry["high"])) for name, entry in description["parameters"].items()
             }
             self.time_range = (float(description["time"]["first"]), float(description["time"]["last"]))
-            self._default_times = np.linspace(*self.time_range, int(description["time"]["count"]))
+            self.default_times = np.linspace(*self.time_range, int(description["time"]["count"]))
         except (KeyError, TypeError) as error:
             raise bundles.BundleError(f"{self._source}: bundle.json lacks or misspells {error}") from None
         self.engine = Engine(folder)
@@ -259,7 +267,7 @@ class Surrogate:
         """
         sets, times, flags = self._question(parameters, time, method, keywords)
         walls = self.engine.answer(method, sets.values, times, "walls")
-        fluxes = wall_fluxes(walls, self.annulus, self.planet, self._conductivity)
+        fluxes = wall_fluxes(walls, self.annulus, self.planet, self.conductivity)
         answer = series_answer(
             {name: ((), flux.values, flux.attrs) for name, flux in fluxes.items()},
             {}, sets, times, flags, self._attributes(method),
@@ -321,6 +329,18 @@ class Surrogate:
         about = {"units": "K", "long_name": "temperature"}
         return xr.DataArray(values, coordinates, (*kept, "radius", "angle"), "temperature", about)
 
+    # -- sensitivity --
+
+    def jacobian(self, parameters: Any = None, *, time: Any = None, **keywords: Any) -> xr.Dataset:
+        """Differentiate what people read off fields by the parameters; see :func:`surrogate.query.jacobian`."""
+        return jacobian(self, parameters, time=time, **keywords)
+
+    def sobol_indices(
+        self, *, time: Any = None, samples: int = 1024, method: Method = "fnn", seed: int = 0
+    ) -> xr.Dataset:
+        """Attribute the variance of answers to the parameters; see :func:`surrogate.query.sobol_indices`."""
+        return sobol_indices(self, time=time, samples=samples, method=method, seed=seed)
+
     # -- trust --
 
     def inspect(self) -> dict[str, Any]:
@@ -359,7 +379,7 @@ class Surrogate:
     ) -> tuple[Sets, np.ndarray, tuple[np.ndarray, np.ndarray]]:
         if method not in METHODS:
             raise QueryError(f"method {method!r}: expected one of {', '.join(METHODS)}")
-        sets, times = read_sets(parameters, keywords), read_times(time, self._default_times)
+        sets, times = read_sets(parameters, keywords), read_times(time, self.default_times)
         inside, in_time, lines = out_of_range(sets, times, self.parameter_ranges, self.time_range)
         warn_out_of_range(lines)
         return sets, times, (inside, in_time)
@@ -403,7 +423,7 @@ class Surrogate:
             "surrogate": str(self.description.get("name", "")),
             "bundle_digest": str(self.description["digest"]),
             "code_version": code_version(),
-            "conductivity": self._conductivity,
+            "conductivity": self.conductivity,
         }
         if method != "fnn":
             attributes["time_interpolation"] = (
