@@ -156,10 +156,12 @@ def _martian_isotopes() -> tuple[Isotope, ...]:
 
 
 def _martian_transitions() -> tuple[PhaseTransition, ...]:
-    # Read off published temperature fields of the GAIA corpus (+-20 km); density step = (gamma * delta rho) / gamma.
+    # Where they stand was read off published temperature fields of the GAIA corpus (+-20 km). How strong they are
+    # could not be: slope and density steps were fitted, together with the reference of the rheology, on 40 rows of
+    # published GAIA runs (docs/simulator.md).
     return (
-        PhaseTransition(11.4e9, 1830.0, 5e6, 1.6e9 / 5e6, 200e3),
-        PhaseTransition(16.8e9, 2050.0, 5e6, 7e8 / 5e6, 200e3),
+        PhaseTransition(11.4e9, 1830.0, 3e6, 160.0, 200e3),
+        PhaseTransition(16.8e9, 2050.0, 3e6, 70.0, 200e3),
     )
 
 
@@ -210,9 +212,9 @@ class Planet:
     crust_thickness : float
         m.
     rheology_reference_temperature : float
-        Temperature at which the reference viscosity holds, K.
+        Temperature at which the reference viscosity holds, K; fitted on published GAIA runs.
     rheology_reference_pressure : float
-        Pressure at which the reference viscosity holds, Pa.
+        Pressure at which the reference viscosity holds, Pa; fitted on published GAIA runs.
     boundary_layer_thickness : float
         Of the linear thermal boundary layers of the initial state, m.
     age : float
@@ -243,8 +245,8 @@ class Planet:
     surface_temperature: float = 250.0
     temperature_scale: float = 2000.0
     crust_thickness: float = 64.3e3
-    rheology_reference_temperature: float = 1600.0
-    rheology_reference_pressure: float = 3e9
+    rheology_reference_temperature: float = 1575.0
+    rheology_reference_pressure: float = 0.0
     boundary_layer_thickness: float = 300e3
     age: float = 4.5
     isotopes: tuple[Isotope, ...] = field(default_factory=_martian_isotopes)

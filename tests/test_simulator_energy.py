@@ -6,12 +6,21 @@ import pytest
 from surrogate.config import Physics, SimulatorSettings
 from surrogate.parameters import Parameters
 from surrogate.planet import GAS_CONSTANT, MARS, olivine_conductivity, olivine_expansivity
-from surrogate.simulator import energy, properties
+from surrogate.simulator import elementary, energy, properties
 from surrogate.simulator.convection import Convection
 from surrogate.simulator.evolution import planet_mesh
 from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
 
 POINT = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
+
+
+def test_elementary_functions_keep_their_accuracy():
+    exponent = np.linspace(-20, 20, 4001)
+    np.testing.assert_allclose([elementary.exponential(x) for x in exponent], np.exp(exponent), rtol=1e-8)
+    fraction = np.linspace(0, 1, 1001)
+    np.testing.assert_allclose([elementary.log_one_plus(x) for x in fraction], np.log1p(fraction), atol=1e-8)
+    ratio = np.geomspace(0.3, 20, 1001)
+    np.testing.assert_allclose([elementary.power_minus_048(x) for x in ratio], ratio**-0.48, rtol=2e-7)
 
 
 def mars_mesh() -> Mesh:
@@ -137,7 +146,7 @@ def test_kernels_use_the_olivine_laws_of_the_planet():
     conductivity = olivine_conductivity(temperature, pressure) / 4.0
     between = 0.5 * (conductivity[1:] + conductivity[:-1])
     np.testing.assert_allclose(
-        layer.conductance_r[1:-1], between * (mesh.face_metric[1:-1] * mesh.step)[:, None], rtol=1e-12
+        layer.conductance_r[1:-1], between * (mesh.face_metric[1:-1] * mesh.step)[:, None], rtol=1e-6
     )
 
 
@@ -148,7 +157,9 @@ def test_arrhenius_law_and_cut():
     found = np.empty_like(temperature)
     lowest = properties.arrhenius(temperature, rheology, found)
     pressure = MARS.pressure((mesh.faces[-1] - mesh.centres) * MARS.mantle_thickness)[:, None]
-    exact = (3e5 + pressure * 6e-6) / (GAS_CONSTANT * temperature) - (3e5 + 3e9 * 6e-6) / (GAS_CONSTANT * 1600.0)
+    reference = 3e5 + MARS.rheology_reference_pressure * 6e-6
+    exact = (3e5 + pressure * 6e-6) / temperature - reference / MARS.rheology_reference_temperature
+    exact = exact / GAS_CONSTANT
     assert lowest == pytest.approx(exact.min())
     np.testing.assert_allclose(found, np.minimum(exact, exact.min() + np.log(1e8)), rtol=1e-10)
     assert (found < exact).any()

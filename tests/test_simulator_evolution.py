@@ -70,7 +70,9 @@ def test_budget_of_one_term_is_what_can_be_computed_by_hand():
     watts = np.trapezoid(MARS.radiogenic_heating(times), times) * MARS.mantle_depletion(10.0)
     seconds = 1e9 * 3.15576e7
     kelvin = watts * seconds * MARS.mantle_density / (MARS.conductivity / MARS.diffusivity)
-    np.testing.assert_allclose(run.attrs["budget_radiogenic_heat"], kelvin, rtol=0.02)
+    outer, crust = 4 / 3, MARS.crust_thickness / MARS.mantle_thickness
+    kelvin *= ((outer - crust) ** 2 - 1 / 9) / (outer**2 - 1 / 9)  # the crust's heat does not enter
+    np.testing.assert_allclose(run.attrs["budget_radiogenic_heat"], kelvin, rtol=0.01)
     assert run.attrs["budget_viscous_dissipation"] == run.attrs["budget_adiabatic_heat"] == 0.0
     assert float(run.core_temperature[-1]) == MARS.initial_core_temperature
 
@@ -173,7 +175,9 @@ def test_crust_heating_keeps_the_heat_of_the_whole_planet():
     np.testing.assert_allclose(mesh.volume @ enriched, mesh.volume.sum())
     assert enriched[-1] > 2 * enriched[0]
     depleted = heating_profile(mesh, POINT, MARS, Physics())
-    np.testing.assert_allclose(depleted, MARS.mantle_depletion(10.0))
+    np.testing.assert_allclose(depleted[:-2], MARS.mantle_depletion(10.0))
+    # 64.3 km of crust is 0.6 cells of this mesh: what is left of the heat is that of the cells below.
+    assert depleted[-1] == pytest.approx(MARS.mantle_depletion(10.0) * (1 - 64.3 / (1700 / 16)))
 
 
 def test_shard_writes_skips_and_reports(tmp_path):

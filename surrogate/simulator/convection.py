@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 
 from surrogate.simulator import energy, properties, stokes
+from surrogate.simulator.elementary import FAST
 from surrogate.simulator.mesh import Mesh
-from surrogate.simulator.properties import FAST
 
 
 class SolverError(RuntimeError):

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from surrogate.simulator.elementary import FAST
 from surrogate.simulator.mesh import Mesh
-from surrogate.simulator.properties import FAST
 
 LIMITED = 0
 """Van Leer's limiter: no new extrema."""

@@ -14,10 +14,8 @@ from numba import njit
 from surrogate.config import Physics
 from surrogate.parameters import Parameters
 from surrogate.planet import GAS_CONSTANT, Planet, olivine_conductivity, olivine_expansivity
+from surrogate.simulator.elementary import FAST, exponential, log_one_plus, power_minus_048
 from surrogate.simulator.mesh import Mesh
-
-# Everything that keeps NaN a NaN: a diverging run must be seen.
-FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
 class Rheology(NamedTuple):
@@ -134,14 +132,15 @@ def boussinesq_thermal(mesh: Mesh, rayleigh: float) -> Thermal:
 def heating_profile(mesh: Mesh, parameters: Parameters, planet: Planet, physics: Physics) -> np.ndarray:
     """Heat production of every row over that of the primitive mantle, shape (radial cells,).
 
-    The mantle is depleted by what the crust holds. With ``crust_heating: enriched`` the crust holds
+    The mantle is depleted by what the crust holds. With ``crust_heating: none`` the crust's own heat does not enter:
+    its cells (or their covered share) produce nothing. With ``crust_heating: enriched`` the crust holds
     `crustal_enrichment` times the concentration of the mantle below and the volume mean is exactly one: the share
     of the crust differs between the sphere and the cylinder, so the profile is normalised on the mesh.
     """
-    if physics.crust_heating == "none":
-        return np.full(mesh.rows, planet.mantle_depletion(parameters.crustal_enrichment))
     depth_of_top = (mesh.faces[-1] - mesh.faces[1:]) * planet.mantle_thickness
     covered = np.clip((planet.crust_thickness - depth_of_top) / (mesh.thickness * planet.mantle_thickness), 0.0, 1.0)
+    if physics.crust_heating == "none":
+        return planet.mantle_depletion(parameters.crustal_enrichment) * (1.0 - covered)
     profile = 1.0 + (parameters.crustal_enrichment - 1.0) * covered
     return profile / (mesh.volume @ profile / mesh.volume.sum())
 
@@ -162,12 +161,6 @@ def arrhenius(temperature, rheology, log_viscosity):
         for j in range(columns):
             log_viscosity[i, j] = min(log_viscosity[i, j], highest)
     return lowest
-
-
-@njit(cache=True, fastmath=FAST)
-def conductivity_factor(temperature):
-    """(300 K / T)^0.48 of the olivine conductivity law."""
-    return np.exp(-0.48 * np.log(temperature / 300.0))
 
 
 @njit(cache=True, fastmath=FAST)
@@ -204,31 +197,37 @@ def phase_state(temperature, thermal, buoyancy, stiffness, lapse, phase, phase_s
     buoyancy[:, :] = 0.0
     stiffness[:, :] = 0.0
     lapse[:, :] = 0.0
+    # Rows of work space, and one array filled per loop: only such loops does the compiler vectorise.
+    share = np.empty(columns)
+    narrow = np.empty(columns)
+    integral = np.empty(columns)
     for n in range(thermal.transition_depth.size):
         sharpness = thermal.transition_sharpness[n]
         work = thermal.transition_work[n]
         slope = thermal.transition_slope[n]
         weight = thermal.transition_density[n]
         for i in range(rows):
+            depth = thermal.depth[i] - thermal.transition_depth[n]
             for j in range(columns):
-                excess = thermal.depth[i] - thermal.transition_depth[n] - slope * temperature[i, j]
-                scaled = excess * sharpness
-                share = 0.0
-                if scaled > 12.0:
-                    share = 1.0
-                    phase[i, j] += work * (slope * temperature[i, j] + excess)
-                elif scaled > -12.0:
-                    decay = np.exp(-2.0 * abs(scaled))
-                    share = 1.0 / (1.0 + decay) if scaled > 0.0 else decay / (1.0 + decay)
-                    integral = max(excess, 0.0) + 0.5 / sharpness * np.log1p(decay)
-                    phase[i, j] += work * (slope * share * temperature[i, j] + integral)
-                    narrow = 2.0 * share * (1.0 - share) * sharpness
-                    cooling = work * slope * narrow * temperature[i, j]
-                    phase_slope[i, j] -= cooling * slope
-                    lapse[i, j] += cooling
-                    stiffness[i, j] += weight * slope * narrow
-                buoyancy[i, j] -= weight * share
-                phase_work[i, j] += work * share
+                # G = 1 / (1 + exp(-2 x)), x the depth over the half width; beyond 10 it is 0 or 1 to 2e-9.
+                excess = depth - slope * temperature[i, j]
+                decay = exponential(-2.0 * min(abs(excess) * sharpness, 10.0))
+                share[j] = (1.0 if excess > 0.0 else decay) / (1.0 + decay)
+                integral[j] = max(excess, 0.0) + 0.5 / sharpness * log_one_plus(decay)
+            for j in range(columns):
+                narrow[j] = slope * 2.0 * share[j] * (1.0 - share[j]) * sharpness
+            for j in range(columns):
+                phase[i, j] += work * (slope * share[j] * temperature[i, j] + integral[j])
+            for j in range(columns):
+                phase_work[i, j] += work * share[j]
+            for j in range(columns):
+                buoyancy[i, j] -= weight * share[j]
+            for j in range(columns):
+                stiffness[i, j] += weight * narrow[j]
+            for j in range(columns):
+                lapse[i, j] += work * narrow[j] * temperature[i, j]
+            for j in range(columns):
+                phase_slope[i, j] -= work * slope * narrow[j] * temperature[i, j]
 
 
 @njit(cache=True, fastmath=FAST)
@@ -289,26 +288,31 @@ def thermal_coefficients(temperature, inner, outer, thermal, mesh, buoyancy, con
     """
     rows, columns = temperature.shape
     conductivity = np.ones((rows, columns))
+    expansivity = np.ones(columns)
     for i in range(rows):
-        for j in range(columns):
-            value = temperature[i, j]
-            expansivity = 1.0
-            if thermal.olivine_expansivity:
-                expansivity = thermal.expansivity_row[i] * (3.15e-5 + 1.02e-8 * value - 0.76 / (value * value))
-            buoyancy[i, j] += thermal.buoyancy * expansivity * (value - thermal.reference_temperature)
-            adiabatic[i, j] = thermal.dissipation * expansivity
-            capacity[i, j] = 1.0 - phase_slope[i, j]
-            stiffness[i, j] += thermal.buoyancy * expansivity
-            lapse[i, j] = (lapse[i, j] + adiabatic[i, j] * value) / capacity[i, j]
-    if thermal.olivine_conductivity:
-        for i in range(rows):
+        if thermal.olivine_expansivity:
+            factor = thermal.expansivity_row[i]
             for j in range(columns):
-                conductivity[i, j] = thermal.conductivity_row[i] * conductivity_factor(temperature[i, j])
+                value = temperature[i, j]
+                expansivity[j] = factor * (3.15e-5 + 1.02e-8 * value - 0.76 / (value * value))
+        for j in range(columns):
+            buoyancy[i, j] += thermal.buoyancy * expansivity[j] * (temperature[i, j] - thermal.reference_temperature)
+        for j in range(columns):
+            stiffness[i, j] += thermal.buoyancy * expansivity[j]
+        for j in range(columns):
+            capacity[i, j] = 1.0 - phase_slope[i, j]
+        for j in range(columns):
+            adiabatic[i, j] = thermal.dissipation * expansivity[j]
+        for j in range(columns):
+            lapse[i, j] = (lapse[i, j] + thermal.dissipation * expansivity[j] * temperature[i, j]) / capacity[i, j]
+        if thermal.olivine_conductivity:
+            for j in range(columns):
+                conductivity[i, j] = thermal.conductivity_row[i] * power_minus_048(temperature[i, j] / 300.0)
     wall_inner = 1.0
     wall_outer = 1.0
     if thermal.olivine_conductivity:
-        wall_inner = thermal.conductivity_walls[0] * conductivity_factor(inner)
-        wall_outer = thermal.conductivity_walls[1] * conductivity_factor(outer)
+        wall_inner = thermal.conductivity_walls[0] * power_minus_048(inner / 300.0)
+        wall_outer = thermal.conductivity_walls[1] * power_minus_048(outer / 300.0)
     for i in range(1, rows):
         weight = mesh.face_weight[i]
         length = mesh.face_metric[i] * mesh.step

@@ -22,8 +22,8 @@ import scipy.linalg
 import scipy.sparse
 from numba import njit
 
+from surrogate.simulator.elementary import FAST, exponential
 from surrogate.simulator.mesh import Mesh
-from surrogate.simulator.properties import FAST
 
 
 class Stencil(NamedTuple):
@@ -110,7 +110,7 @@ def viscosity_weights(log_viscosity, stencil, periodic, cell_weight, corner_weig
         total = 0.0
         for j in range(columns):
             total += log_viscosity[i, j]
-            cell_weight[i, j] = stencil.cell_volume[i] * np.exp(log_viscosity[i, j])
+            cell_weight[i, j] = stencil.cell_volume[i] * exponential(log_viscosity[i, j])
         cell_mean[i] = np.exp(total / columns)
     first = 0 if periodic else 1
     for i in range(rows + 1):
@@ -128,12 +128,12 @@ def viscosity_weights(log_viscosity, stencil, periodic, cell_weight, corner_weig
             value = 0.25 * (log_viscosity[inner, j - 1] + log_viscosity[outer, j - 1]
                             + log_viscosity[inner, j] + log_viscosity[outer, j])  # fmt: skip
             total += value
-            corner_weight[i, j] = volume * np.exp(value)
+            corner_weight[i, j] = volume * exponential(value)
         if periodic:
             value = 0.25 * (log_viscosity[inner, columns - 1] + log_viscosity[outer, columns - 1]
                             + log_viscosity[inner, 0] + log_viscosity[outer, 0])  # fmt: skip
             total += value
-            corner_weight[i, 0] = volume * np.exp(value)
+            corner_weight[i, 0] = volume * exponential(value)
             corner_weight[i, columns] = corner_weight[i, 0]
         corner_mean[i] = np.exp(total / (columns - first))
 
