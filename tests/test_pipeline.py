@@ -17,8 +17,8 @@ SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 
 
 def snakemake(folder, *arguments, configuration=ROOT / "config/tiny.yaml"):
-    command = [SNAKEMAKE, "--snakefile", ROOT / "Snakefile", "--directory", folder, "--cores", "2"]
-    command += ["--workflow-profile", ROOT / "profiles/default", "--configfile", configuration, *arguments]
+    command = [SNAKEMAKE, *arguments, "--snakefile", ROOT / "Snakefile", "--directory", folder, "--cores", "2"]
+    command += ["--workflow-profile", ROOT / "profiles/default", "--configfile", configuration]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=540)
     return done.returncode, done.stdout + done.stderr
 
