@@ -241,6 +241,9 @@ class FigureSettings(Section):
     formats: list[Literal["png", "pdf", "svg"]] = Field(["png"], description="File formats.")
     example_times: list[Positive] = Field([1.0, 2.0, 3.0, 4.5], description="Of the example runs, Gyr.")
     examples: Count = Field(2, description="Number of unseen runs drawn.")
+    learning_curve: list[Annotated[float, Field(gt=0.0, le=1.0)]] = Field(
+        [], description="Shares of the training runs that both predictors are trained on once more; empty: no curve."
+    )
     resolution: Annotated[int, Field(ge=50, le=1200)] = Field(150, description="Dots per inch of PNG files.")
 
 

@@ -18,7 +18,7 @@ from surrogate.fields import select_split, write_netcdf
 from surrogate.figures import catalogue
 from surrogate.figures.catalogue import CATALOGUE, Inputs, entry_of, figure_names, file_names, make_figure, split_name
 
-SETTINGS = FigureSettings(resolution=60)
+SETTINGS = FigureSettings(resolution=60, learning_curve=[0.5, 1.0])
 SPLIT = [0, 0, 0, 1, 2, 2, 2, 2]
 
 
@@ -59,7 +59,7 @@ def make(name, inputs):
     return entry.make(given)
 
 
-STILL = [name for name in figure_names(SETTINGS, True) if not entry_of(name).animated]
+STILL = [name for name in figure_names(SETTINGS) if not entry_of(name).animated]
 
 
 @pytest.mark.parametrize("name", [name for name in STILL if not name.endswith("_2")])
@@ -175,7 +175,7 @@ def test_names_and_captions_of_the_catalogue():
     names = figure_names(settings)
     assert "examples_3" in names
     assert "learning_curve" not in names
-    assert "learning_curve" in figure_names(settings, learning_curve=True)
+    assert "learning_curve" in figure_names(SETTINGS)
     files = file_names(settings)
     assert "animation_1.gif" in files
     assert {"coverage.png", "coverage.pdf"} <= set(files)

@@ -204,25 +204,25 @@ def entry_of(name: str) -> Entry:
     return CATALOGUE[split_name(name)[0]]
 
 
-def figure_names(settings: FigureSettings, learning_curve: bool = False) -> list[str]:
-    """Names of all figures of a run of the pipeline; the learning curve, which costs many trainings, only if asked."""
+def figure_names(settings: FigureSettings) -> list[str]:
+    """Names of all figures of a pipeline run; the learning curve, which costs many trainings, only if asked for."""
     names = []
     for name, entry in CATALOGUE.items():
-        if name == "learning_curve" and not learning_curve:
+        if name == "learning_curve" and not settings.learning_curve:
             continue
         numbers = range(1, settings.examples + 1) if entry.per_example else [None]
         names += [name if number is None else f"{name}_{number}" for number in numbers]
     return names
 
 
-def file_names(settings: FigureSettings, learning_curve: bool = False) -> list[str]:
+def file_names(settings: FigureSettings) -> list[str]:
     """File names of all figures: one per format, an animation as GIF.
 
     >>> file_names(FigureSettings(formats=["png", "pdf"], examples=1))[:3]
     ['concept.png', 'concept.pdf', 'coverage.png']
     """
     files = []
-    for name in figure_names(settings, learning_curve):
+    for name in figure_names(settings):
         formats = ["gif"] if entry_of(name).animated else settings.formats
         files += [f"{name}.{suffix}" for suffix in formats]
     return files

@@ -78,7 +78,14 @@ def figure_needs(wildcards):
         "predictions": [
             f"{RESULTS}/predictions/{method}.nc" for method in entry.predictions
         ],
-        "tables": [f"{RESULTS}/models/{model}/losses.csv" for model in entry.tables],
+        "tables": [
+            (
+                f"{RESULTS}/learning_curve/points.csv"
+                if table == "learning_curve"
+                else f"{RESULTS}/models/{table}/losses.csv"
+            )
+            for table in entry.tables
+        ],
     }
 
 
@@ -117,3 +124,49 @@ rule figure:
         store=f"{RESULTS}/corpus.zarr",
     script:
         "../scripts/figure.py"
+
+
+# One training per network and share of the training runs (figures: learning_curve; none by default).
+rule learning_curve_point:
+    input:
+        f"{RESULTS}/latents.nc",
+    output:
+        f"{RESULTS}/learning_curve/{{method}}_{{share}}.csv",
+    log:
+        f"{RESULTS}/logs/learning_curve_{{method}}_{{share}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/learning_curve_{{method}}_{{share}}.tsv"
+    wildcard_constraints:
+        method="fnn|lstm",
+    threads: share(2)
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        lambda wildcards: section(
+            {"fnn": "feedforward", "lstm": "recurrent"}[wildcards.method]
+        ),
+        seed=SETTINGS.corpus.split_seed,
+    script:
+        "../scripts/learning_curve_point.py"
+
+
+rule learning_curve:
+    input:
+        expand(
+            f"{RESULTS}/learning_curve/{{method}}_{{share}}.csv",
+            method=["fnn", "lstm"],
+            share=SETTINGS.figures.learning_curve,
+        ),
+    output:
+        f"{RESULTS}/learning_curve/points.csv",
+    log:
+        f"{RESULTS}/logs/learning_curve.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/learning_curve.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    script:
+        "../scripts/learning_curve.py"

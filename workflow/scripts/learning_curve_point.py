@@ -1,0 +1,43 @@
+from _job import start
+
+if __name__ == "__main__":
+    start(snakemake)
+    import tempfile
+
+    import numpy as np
+    import pandas as pd
+    import xarray as xr
+
+    from surrogate.config import FeedforwardSettings, RecurrentSettings
+    from surrogate.fields import SPLITS, parameter_table, select_split, valid_snapshots
+    from surrogate.files import atomic
+    from surrogate.learning.feedforward import train_feedforward
+    from surrogate.learning.recurrent import train_recurrent
+
+    latents = xr.load_dataset(snakemake.input[0], engine="h5netcdf")
+    train = np.flatnonzero(latents.split.values == SPLITS.index("train"))
+    # One order for all shares and methods: a larger share holds every run of a smaller one.
+    order = np.random.default_rng(snakemake.params.seed).permutation(train)
+    runs = max(2, round(float(snakemake.wildcards.share) * len(train)))
+    left_out = order[runs:]
+    part = latents.isel(simulation=np.setdiff1d(np.arange(latents.sizes["simulation"]), left_out))
+    with tempfile.TemporaryDirectory() as folder:
+        if snakemake.wildcards.method == "fnn":
+            predictor = train_feedforward(part, FeedforwardSettings(**snakemake.params[0]["feedforward"]), folder)
+        else:
+            predictor = train_recurrent(part, RecurrentSettings(**snakemake.params[0]["recurrent"]), folder)
+    test = select_split(latents, "test")
+    times = test.snapshot_time.values
+    last = np.nanmax(times, axis=1, keepdims=True)
+    # Padding gets times after the last one, which are predicted and not counted.
+    padded = np.where(np.isfinite(times), times, last + 1e-3 * np.cumsum(np.isnan(times), axis=1))
+    start_from = {} if snakemake.wildcards.method == "fnn" else {"initial_latent": test.latent.values[:, 0]}
+    predicted = np.asarray(predictor.predict(parameter_table(test), padded, **start_from))
+    valid = valid_snapshots(test)
+    everything = select_split(latents, "train")
+    scale = everything.latent.values[valid_snapshots(everything)].std(axis=0)
+    error = float((((predicted - test.latent.values)[valid] / scale) ** 2).mean())
+    row = {"method": snakemake.wildcards.method, "runs": runs, "mean_square_error": error}
+    with atomic(snakemake.output[0]) as temporary:
+        pd.DataFrame([row]).to_csv(temporary, index=False)
+    print(row)
