@@ -183,12 +183,17 @@ class AutoencoderSettings(Section):
 
     network: Literal["default", "paper"] = Field("default", description="Architecture.")
     latents: Count = Field(48, description="Latent variables per snapshot.")
-    channels: list[Count] = Field([24, 32, 48, 64], description="Channels after each halving of the resolution.")
+    modes: Count = Field(200, description="POD modes that the network sees and may add to.")
+    width: Count = Field(256, description="Units per layer.")
+    depth: Count = Field(3, description="Hidden layers of encoder and decoder each.")
+    dropout: Fraction = Field(0.1, description="Share of units dropped in training.")
     lateral_weight: Annotated[float, Field(ge=0.0)] = Field(
         1.0, description="Weight of the lateral anomaly in the loss, beside the temperature itself."
     )
     memory: Positive = Field(2.0, description="Gigabytes of snapshots held in memory; a larger corpus is streamed.")
-    training: TrainingSettings = Field(default_factory=lambda: TrainingSettings(epochs=30), description="Training.")
+    training: TrainingSettings = Field(
+        default_factory=lambda: TrainingSettings(epochs=60, batch_size=128), description="Training."
+    )
 
 
 class FeedforwardSettings(Section):
@@ -197,13 +202,13 @@ class FeedforwardSettings(Section):
     network: Literal["default", "paper"] = Field("default", description="Architecture.")
     width: Count = Field(128, description="Units per layer.")
     depth: Count = Field(6, description="Hidden layers.")
-    dropout: Fraction = Field(0.05, description="Share of units dropped in training.")
+    dropout: Fraction = Field(0.0, description="Share of units dropped in training.")
     time_frequencies: Annotated[int, Field(ge=0)] = Field(2, description="Fourier features of time.")
     members: Count = Field(
-        8, description="Networks of the ensemble, trained side by side; their mean is the prediction."
+        12, description="Networks of the ensemble, trained side by side; their mean is the prediction."
     )
     training: TrainingSettings = Field(
-        default_factory=lambda: TrainingSettings(epochs=25, batch_size=128, learning_rate=3e-3), description="Training."
+        default_factory=lambda: TrainingSettings(epochs=25, batch_size=128, learning_rate=2e-3), description="Training."
     )
 
 
@@ -213,14 +218,19 @@ class RecurrentSettings(Section):
     network: Literal["default", "paper"] = Field("default", description="Architecture.")
     width: Count = Field(128, description="Units per layer.")
     depth: Count = Field(1, description="LSTM layers.")
-    dropout: Fraction = Field(0.05, description="Share of units dropped in training.")
+    dropout: Fraction = Field(0.0, description="Share of units dropped in training.")
     time_frequencies: Annotated[int, Field(ge=0)] = Field(2, description="Fourier features of time.")
     members: Count = Field(
-        6, description="Networks of the ensemble, trained side by side; their mean is the prediction."
+        8, description="Networks of the ensemble, trained side by side; their mean is the prediction."
     )
     window: Count = Field(20, description="Steps seen by the paper's network.")
+    evolution: TrainingSettings = Field(
+        default_factory=lambda: TrainingSettings(epochs=25, batch_size=128, learning_rate=2e-3),
+        description="Training of the mean evolution alone, before the rollouts.",
+    )
     training: TrainingSettings = Field(
-        default_factory=lambda: TrainingSettings(epochs=40, batch_size=16, learning_rate=3e-3), description="Training."
+        default_factory=lambda: TrainingSettings(epochs=12, batch_size=16, learning_rate=1e-3),
+        description="Training on whole rollouts.",
     )
 
 

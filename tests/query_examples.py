@@ -23,7 +23,7 @@ def corpus_and_models(folder: Path):
     from surrogate.learning.recurrent import train_recurrent
 
     corpus = made_up_corpus()
-    settings = AutoencoderSettings(latents=5, channels=[4, 6], training=training(epochs=1))
+    settings = AutoencoderSettings(latents=5, modes=8, width=16, depth=2, training=training(epochs=1))
     autoencoder = train_autoencoder(corpus, settings, folder / "autoencoder", progress=None)
     latents = encode_corpus(autoencoder, corpus)
     small = {"width": 16, "members": 2, "training": training(epochs=4)}

@@ -187,16 +187,18 @@ def _build(
         return networks.paper_networks(shape)
     if settings.latents <= scaler.scalars:
         raise ValueError(f"autoencoder.latents: expected more than {scaler.scalars}, got {settings.latents}")
-    encoder = networks.default_encoder(shape, scaler.scalars, settings.latents, settings.channels)
-    decoder = networks.default_decoder(shape, scaler.scalars, settings.latents, settings.channels)
+    encoder = networks.default_encoder(shape, scaler.scalars, settings)
+    decoder = networks.default_decoder(shape, scaler.scalars, settings)
     images, walls = _sample(batches, SAMPLE)
     flat = images.reshape(len(images), -1)
     weight = np.repeat(_row_weight(batches.corpus, scaler), shape[1]) / shape[1]
     # What follows from the wall temperatures alone is told by them, not by a mode.
     design = np.concatenate([walls, np.ones((len(walls), 1))], axis=1)
     told = np.linalg.lstsq(design, flat, rcond=None)[0]
-    basis = pod.modes(flat - design @ told, weight, settings.latents - scaler.scalars)
-    networks.start_from_pod(encoder, decoder, basis, told[:-1], told[-1], weight)
+    departure = flat - design @ told
+    basis = pod.modes(departure, weight, max(settings.modes, settings.latents - scaler.scalars))
+    deviation = np.sqrt(np.mean(np.square(departure @ (basis * weight).T), axis=0))
+    networks.start_from_pod(encoder, decoder, basis, deviation, told[:-1], told[-1], weight)
     return encoder, decoder
 
 

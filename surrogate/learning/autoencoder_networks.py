@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from surrogate.learning.layers import MirrorPadding, PixelShuffle
+from surrogate.config import AutoencoderSettings
 
 PAPER_CHANNELS = (3, 6, 9, 12, 15)
 """Channels of the paper's convolutions but the last, which holds the latents."""
@@ -55,59 +55,47 @@ def _halvings(shape: tuple[int, int], count: int) -> list[tuple[int, int]]:
     return sizes
 
 
-def _convolution(signal: Any, channels: int, stride: int = 1, **keywords: Any) -> Any:
-    return layers.Conv2D(channels, 3, strides=stride, **keywords)(MirrorPadding(1)(signal))
+def _correction(signal: Any, width: int, depth: int, dropout: float, outputs: int, name: str) -> Any:
+    """Residual network whose output starts at zero."""
+    signal = layers.Dense(width, activation="silu")(signal)
+    for _ in range(depth - 1):
+        inner = layers.Dropout(dropout)(layers.Dense(width, activation="silu")(signal))
+        signal = layers.Add()([signal, inner])
+    return layers.Dense(outputs, kernel_initializer="zeros", dtype="float32", name=name)(signal)
 
 
-def _residual_block(signal: Any, channels: int) -> Any:
-    inner = layers.LayerNormalization()(signal)
-    inner = layers.Activation("silu")(_convolution(inner, channels))
-    return layers.Add()([signal, _convolution(inner, channels)])
+def default_encoder(shape: tuple[int, int], scalars: int, settings: AutoencoderSettings) -> keras.Model:
+    """Image and wall scalars to latents: the leading POD coefficients plus what a network adds to them.
 
-
-def default_encoder(shape: tuple[int, int], scalars: int, latents: int, channels: Sequence[int]) -> keras.Model:
-    """Image and wall scalars to latents: a frozen linear map (the POD) plus what a convolutional network adds to it.
-
-    The first latents are the wall scalars themselves. The correction starts at zero.
+    The network sees all coefficients of `settings.modes` POD modes. The first latents are the wall scalars themselves.
     """
     image, walls = keras.Input(shape, name="image"), keras.Input((scalars,), name="walls")
-    free = latents - scalars
+    free = settings.latents - scalars
     flat = layers.Concatenate()([layers.Flatten()(image), walls])
-    linear = layers.Dense(free, use_bias=True, trainable=False, name="linear")(flat)
-    signal = layers.Reshape((*shape, 1))(image)
-    for count in channels:
-        signal = layers.Activation("silu")(_convolution(signal, count, stride=2))
-    signal = layers.Activation("silu")(layers.LayerNormalization()(signal))
-    signal = layers.Concatenate()([layers.Flatten()(signal), linear])
-    correction = layers.Dense(free, kernel_initializer="zeros", name="correction")(signal)
-    joined = layers.Concatenate()([walls, layers.Add()([linear, correction])])
-    latent = layers.Dense(latents, trainable=False, kernel_initializer="identity", dtype="float32", name="canonical")
-    return keras.Model([image, walls], latent(joined), name="encoder")
+    frozen = layers.Dense(max(settings.modes, free), trainable=False, dtype="float32", name="project")
+    coefficients = frozen(flat)
+    seen = layers.Concatenate()([walls, coefficients])
+    added = _correction(seen, settings.width, settings.depth, settings.dropout, free, "correction")
+    joined = layers.Concatenate()([walls, layers.Add()([coefficients[:, :free], added])])
+    canonical = layers.Dense(
+        settings.latents, trainable=False, kernel_initializer="identity", dtype="float32", name="canonical"
+    )
+    return keras.Model([image, walls], canonical(joined), name="encoder")
 
 
-def default_decoder(shape: tuple[int, int], scalars: int, latents: int, channels: Sequence[int]) -> keras.Model:
-    """Latents to image and wall scalars: the POD modes plus what a convolutional network adds to them."""
-    latent = keras.Input((latents,), name="latent")
-    canonical = layers.Dense(latents, trainable=False, kernel_initializer="identity", dtype="float32", name="canonical")
+def default_decoder(shape: tuple[int, int], scalars: int, settings: AutoencoderSettings) -> keras.Model:
+    """Latents to image and wall scalars: the leading POD modes plus a network's estimate of all coefficients."""
+    latent = keras.Input((settings.latents,), name="latent")
+    canonical = layers.Dense(
+        settings.latents, trainable=False, kernel_initializer="identity", dtype="float32", name="canonical"
+    )
     plain = canonical(latent)
-    linear = layers.Dense(shape[0] * shape[1], trainable=False, name="linear")(plain)
-    sizes = _halvings(shape, len(channels))
-    rows, columns = sizes[-1]
-    signal = layers.Dense(4 * latents, activation="silu")(plain)
-    signal = layers.Dense(rows * columns * channels[-1], activation="silu")(signal)
-    signal = layers.Reshape((rows, columns, channels[-1]))(signal)
-    finer = [1, *channels[:-1]]
-    for size, count in zip(sizes[-2::-1], finer[::-1], strict=True):
-        signal = _residual_block(signal, signal.shape[-1])
-        last = size == shape and count == 1
-        signal = _convolution(signal, 4 * count, kernel_initializer="zeros" if last else "glorot_uniform")
-        signal = PixelShuffle()(signal)
-        crop = ((0, signal.shape[1] - size[0]), (0, signal.shape[2] - size[1]))
-        if any(pair[1] for pair in crop):
-            signal = layers.Cropping2D(crop)(signal)
-        if not last:
-            signal = layers.Activation("silu")(signal)
-    image = layers.Add(dtype="float32")([layers.Reshape(shape)(linear), layers.Reshape(shape)(signal)])
+    modes = max(settings.modes, settings.latents - scalars)
+    nodes = shape[0] * shape[1]
+    linear = layers.Dense(nodes, trainable=False, dtype="float32", name="linear")(plain)
+    added = _correction(plain, settings.width, settings.depth, settings.dropout, modes, "correction")
+    expanded = layers.Dense(nodes, use_bias=False, trainable=False, dtype="float32", name="modes")(added)
+    image = layers.Reshape(shape, dtype="float32")(layers.Add(dtype="float32")([linear, expanded]))
     return keras.Model(latent, [image, plain[:, :scalars]], name="decoder")
 
 
@@ -115,26 +103,33 @@ def start_from_pod(
     encoder: keras.Model,
     decoder: keras.Model,
     basis: np.ndarray,
+    deviation: np.ndarray,
     response: np.ndarray,
     mean: np.ndarray,
     weight: np.ndarray,
 ) -> None:
-    """Set the linear parts so that the untrained autoencoder is exactly the POD.
+    """Set the frozen parts so that the untrained autoencoder is exactly the POD.
 
     Parameters
     ----------
     encoder, decoder : keras.Model
-    basis : array, shape (latents - scalars, nodes)
+    basis : array, shape (modes, nodes)
         Orthonormal in the inner product of `weight`.
+    deviation : array, shape (modes,)
+        Standard deviation of each coefficient: the networks see coefficients of order one.
     response : array, shape (scalars, nodes)
         What the image gains per unit of a wall scalar.
     mean : array, shape (nodes,)
-        Image where all latents are zero.
+        Image where all coefficients and wall scalars are zero.
     weight : array, shape (nodes,)
-    """  # fmt: skip
-    project = (basis * weight).T
-    encoder.get_layer("linear").set_weights([np.concatenate([project, -response @ project]), -mean @ project])
-    decoder.get_layer("linear").set_weights([np.concatenate([response, basis]), mean])
+    """
+    deviation = np.maximum(deviation, 1e-6 * deviation.max())
+    project = (basis * weight).T / deviation
+    scaled = basis * deviation[:, None]
+    free = decoder.get_layer("linear").input.shape[-1] - len(response)
+    encoder.get_layer("project").set_weights([np.concatenate([project, -response @ project]), -mean @ project])
+    decoder.get_layer("linear").set_weights([np.concatenate([response, scaled[:free]]), mean])
+    decoder.get_layer("modes").set_weights([scaled])
 
 
 def paper_channels(shape: tuple[int, int]) -> tuple[int, ...]:

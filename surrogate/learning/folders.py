@@ -39,8 +39,10 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").unlink(missing_ok=True)
     for name, model in models.items():
+        # Without the state of the optimizer, which is twice as large as the weights and of no use to a trained model.
+        bare = keras.Model(model.input, model.output, name=model.name)
         with atomic(folder / f"{name}.keras") as temporary:
-            model.save(temporary)
+            bare.save(temporary)
     with atomic(folder / "losses.csv") as temporary:
         losses.to_csv(temporary, index=False)
     digests = {f"{name}.keras": checksum(folder / f"{name}.keras") for name in models}

@@ -10,9 +10,13 @@ import keras
 import numpy as np
 import xarray as xr
 from keras import ops
+from scipy.ndimage import gaussian_filter1d
 
 from surrogate.fields import parameter_table, select_split, valid_snapshots
 from surrogate.learning.scaling import Calibration, interpolate
+
+SMOOTHING = 0.05
+"""Width, as a share of the time span, over which the gain of a calibration is smoothed."""
 
 
 @keras.saving.register_keras_serializable(package="surrogate")
@@ -124,7 +128,8 @@ def calibrate(
     that is an error of its own. The best prediction then lies between the mean evolution and the network's:
     mean + gain (prediction - mean), where the gain is the regression coefficient of the truth on the prediction.
     Covariance and variance come from members on the runs that they sat out; the mean of the ensemble varies less than
-    a member, by a ratio that needs no truth and is taken on the validation runs.
+    a member, by a ratio that needs no truth and is taken on the validation runs. All are smoothed in time: what can
+    be predicted is lost as time goes by, at a pace of its own for each latent.
 
     Parameters
     ----------
@@ -138,13 +143,16 @@ def calibrate(
     mean = (train.latents * real).sum(axis=0) / np.maximum(real.sum(axis=0), 1)
     if folds.max() < 0:
         return Calibration.none(mean.shape[1])
+
+    def over_runs(values: np.ndarray) -> np.ndarray:
+        width = SMOOTHING * len(train.times)
+        return np.asarray(gaussian_filter1d(values.sum(axis=0, dtype=float), width, axis=0, mode="nearest"))
+
     truth = (train.latents - mean) * real
     blind = (predict(train)[np.arange(len(folds)), folds] - mean) * real
     around = (predict(validation) - mean) * validation.real[:, None, :, None]
-    single = (around**2).mean(axis=1).sum(axis=(0, 1))
-    together = (around.mean(axis=1) ** 2).sum(axis=(0, 1))
-    ratio = together / np.maximum(single, 1e-30)
-    gain = (truth * blind).sum(axis=(0, 1)) / np.maximum(ratio * (blind**2).sum(axis=(0, 1)), 1e-30)
+    ratio = over_runs(around.mean(axis=1) ** 2) / np.maximum(over_runs((around**2).mean(axis=1)), 1e-30)
+    gain = over_runs(truth * blind) / np.maximum(ratio * over_runs(blind**2), 1e-30)
     return Calibration(train.times, mean, np.clip(gain, 0.0, 1.0))
 
 

@@ -19,57 +19,6 @@ register = keras.saving.register_keras_serializable(package="surrogate")
 
 
 @register
-class MirrorPadding(keras.layers.Layer):
-    """Pad an image by its own mirror image, as insulating, free-slip side walls do.
-
-    Input shape
-        (batch, rows, columns, channels)
-    Output shape
-        (batch, rows + 2 * width, columns + 2 * width, channels)
-    """
-
-    def __init__(self, width: int = 1, **keywords: Any) -> None:
-        super().__init__(**keywords)
-        self.width = width
-
-    def call(self, inputs: Any) -> Any:
-        """Pad `inputs`."""
-        edge = (self.width, self.width)
-        return ops.pad(inputs, ((0, 0), edge, edge, (0, 0)), mode="symmetric")
-
-    def compute_output_shape(self, input_shape: Any) -> tuple:
-        """Shape of the padded image."""
-        batch, rows, columns, channels = input_shape
-        return (batch, rows + 2 * self.width, columns + 2 * self.width, channels)
-
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that rebuild the layer."""
-        return {**super().get_config(), "width": self.width}
-
-
-@register
-class PixelShuffle(keras.layers.Layer):
-    """Double the resolution of an image by moving channels into space.
-
-    Input shape
-        (batch, rows, columns, 4 * channels)
-    Output shape
-        (batch, 2 * rows, 2 * columns, channels)
-    """
-
-    def call(self, inputs: Any) -> Any:
-        """Rearrange `inputs`."""
-        _, rows, columns, channels = inputs.shape
-        split = ops.reshape(inputs, (-1, rows, columns, 2, 2, channels // 4))
-        return ops.reshape(ops.transpose(split, (0, 1, 3, 2, 4, 5)), (-1, 2 * rows, 2 * columns, channels // 4))
-
-    def compute_output_shape(self, input_shape: Any) -> tuple:
-        """Shape of the larger image."""
-        batch, rows, columns, channels = input_shape
-        return (batch, 2 * rows, 2 * columns, channels // 4)
-
-
-@register
 class EnsembleDense(keras.layers.Layer):
     """One dense layer for each member of an ensemble.
 
@@ -174,7 +123,8 @@ class TimeFeatures(keras.layers.Layer):
 class RolloutCell(keras.layers.Layer):
     """One step of an ensemble of stacked LSTMs that feeds its own prediction back to itself.
 
-    What it advances is the departure of the latents from a mean evolution that it is given.
+    What it advances is the departure of the latents from a mean evolution that it is given. A departure fades unless
+    the LSTM keeps it alive.
 
     The states are flat, as Keras' RNN wants them: for every layer the hidden and the cell state,
     (batch, member * units), and last the departure, (batch, member * latents).
@@ -218,6 +168,8 @@ class RolloutCell(keras.layers.Layer):
         self.readout_bias = self.add_weight(
             name="readout_bias", shape=(self.members, self.latents), initializer="zeros"
         )
+        # What is left of the departure after a step; it starts at 1 / (1 + exp(-1)) = 0.73.
+        self.persistence = self.add_weight(name="persistence", shape=(self.members, self.latents), initializer="ones")
 
     def call(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
         """Advance the departure by one step."""
@@ -243,7 +195,7 @@ class RolloutCell(keras.layers.Layer):
             signal = ops.sigmoid(leave) * ops.tanh(memory)
             fresh += [fold(signal, self.width), fold(memory, self.width)]
         step = ops.einsum("bmi,mio->bmo", signal, self.readout) + self.readout_bias
-        departure = fold(departure + step, self.latents)
+        departure = fold(ops.sigmoid(self.persistence) * departure + step, self.latents)
         return departure, [*fresh, departure]
 
     def compute_output_shape(self, input_shape: Any) -> tuple:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from surrogate.config import RecurrentSettings
@@ -18,6 +20,7 @@ from surrogate.learning import folders
 from surrogate.learning import recurrent_networks as networks
 from surrogate.learning.batches import ArrayBatches, Batches
 from surrogate.learning.latents import (
+    Consensus,
     LatentLoss,
     Sequences,
     calibrate,
@@ -172,8 +175,9 @@ def train_recurrent(
 ) -> RecurrentPredictor:
     """Train an LSTM on the training runs of encoded snapshots; the validation runs choose the best weights.
 
-    The `default` network is trained, and judged on the validation runs, on whole rollouts; the `paper` network on the
-    next step after windows of the truth.
+    The `default` network first learns the mean evolution alone (`settings.evolution`), then everything on whole
+    rollouts, on which it is also judged; the table of losses holds both, one after the other. The `paper` network
+    learns the next step after windows of the truth.
 
     Parameters
     ----------
@@ -211,17 +215,41 @@ def train_recurrent(
             weights = weights * fold_weight(folds, settings.members)[:, None, :]
         return ArrayBatches((scaled[:, 0], forcing), scaled[:, 1:], weights, batch_size=size, seed=seed)
 
+    def snapshots(part: Sequences, size: int, seed: int | None) -> Batches:
+        """Each snapshot as a sequence of length one."""
+        run, time = np.nonzero(part.real)
+        features = parameter_scaler.features(part.parameters, times)[run, time][:, None]
+        weights = fold_weight(folds, settings.members)[run][:, None] if part is learnt else None
+        targets = latent_scaler.transform(part.latents)[run, time][:, None]
+        return ArrayBatches(features, targets, weights, batch_size=size, seed=seed)
+
+    name = fingerprint({
+        "settings": settings.model_dump(mode="json"), "scaling": latent_scaler.as_dict(),
+        "runs": [int(number) for number in train.simulation.values],
+    })  # fmt: skip
+    loss = LatentLoss(latent_scaler.weight.tolist())
+    count = latents.sizes["component"]
+    first = Path(folder) / "evolution"
     with arithmetic(training):
-        build = networks.window_network if paper else networks.rollout_network
-        network = build(6, latents.sizes["component"], settings)
-        name = fingerprint({
-            "settings": settings.model_dump(mode="json"), "scaling": latent_scaler.as_dict(),
-            "runs": [int(number) for number in train.simulation.values],
-        })  # fmt: skip
+        if paper:
+            network = networks.window_network(6, count, settings)
+        else:
+            evolution = networks.evolution_network(6, count, settings)
+            early, _ = fit(
+                keras.Model(evolution.input, Consensus()(evolution.output)), loss,
+                snapshots(learnt, settings.evolution.batch_size, training.seed), snapshots(judged, 4096, None),
+                settings.evolution, first, name=name, label="recurrent (mean evolution)", progress=progress, keep=True,
+            )  # fmt: skip
+            network = networks.rollout_network(6, count, settings, evolution)
         losses, summary = fit(
-            network, LatentLoss(latent_scaler.weight.tolist()), batches(learnt, training.batch_size, training.seed),
-            batches(judged, CHUNK, None), training, Path(folder), name=name, label="recurrent", progress=progress,
+            network, loss, batches(learnt, training.batch_size, training.seed), batches(judged, CHUNK, None),
+            training, Path(folder), name=name, label="recurrent", progress=progress,
         )  # fmt: skip
+    if not paper:
+        summary["mean_evolution"] = {"epochs": len(early), "best_validation_loss": float(early.validation_loss.min())}
+        summary["seconds"] += float(early.seconds.sum())
+        losses = pd.concat([early, losses.assign(epoch=losses.epoch + len(early))], ignore_index=True)
+    shutil.rmtree(first, ignore_errors=True)
     initial = _fit_initial(parameter_scaler.transform(learnt.parameters), learnt.latents[:, 0])
     manifest: dict[str, Any] = {
         "settings": settings.model_dump(mode="json"),

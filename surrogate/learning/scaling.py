@@ -272,13 +272,12 @@ class Calibration(_Data):
     Attributes
     ----------
     times : array, shape (time,), Gyr
-    mean : array, shape (time, latent)
-    gain : array, shape (latent,)
+    mean, gain : array, shape (time, latent)
         0: not predictable from the parameters; 1: as the network says.
 
     Examples
     --------
-    >>> calibration = Calibration(np.array([0.0, 1.0]), np.array([[0.0], [2.0]]), np.array([0.5]))
+    >>> calibration = Calibration(np.array([0.0, 1.0]), np.array([[0.0], [2.0]]), np.array([[0.5], [0.5]]))
     >>> calibration.apply(np.array([[[4.0], [4.0]]]), np.array([[0.0, 1.0]])).tolist()
     [[[2.0], [3.0]]]
     """
@@ -290,10 +289,14 @@ class Calibration(_Data):
     @classmethod
     def none(cls, latents: int) -> Self:
         """Leave predictions as they are."""
-        return cls(np.zeros(1), np.zeros((1, latents)), np.ones(latents))
+        return cls(np.zeros(1), np.zeros((1, latents)), np.ones((1, latents)))
 
     def apply(self, latents: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Calibrate latents, shape (n, ..., time, latent), at times (n, time), Gyr; float32."""
-        mean = np.stack([interpolate(self.times, self.mean, own) for own in times])
-        mean = mean.reshape(len(mean), *[1] * (latents.ndim - 3), *mean.shape[1:])
-        return np.asarray(mean + self.gain * (latents - mean), dtype=np.float32)
+
+        def at_times(values: np.ndarray) -> np.ndarray:
+            wide = np.stack([interpolate(self.times, values, own) for own in times])
+            return wide.reshape(len(wide), *[1] * (latents.ndim - 3), *wide.shape[1:])
+
+        mean = at_times(self.mean)
+        return np.asarray(mean + at_times(self.gain) * (latents - mean), dtype=np.float32)

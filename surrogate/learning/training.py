@@ -171,6 +171,7 @@ def fit(
     label: str,
     progress: Progress | None = None,
     checkpoint_seconds: float = 5.0,
+    keep: bool = False,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Train a network and leave it with the weights that were best on the validation runs.
 
@@ -195,6 +196,8 @@ def fit(
         Called with one line per epoch.
     checkpoint_seconds : float
         A checkpoint is written at the end of an epoch when the last is older than this.
+    keep : bool
+        Leave a checkpoint of the whole training behind: it is the first of several, and need not be repeated.
 
     Returns
     -------
@@ -228,9 +231,12 @@ def fit(
             batches, validation_data=validation, epochs=settings.epochs, initial_epoch=done, verbose=0,
             shuffle=False, callbacks=[driver],
         )  # fmt: skip
+        if keep:
+            driver.save()
     model.set_weights(driver.best)
     losses = pd.DataFrame(driver.history, columns=list(COLUMNS)).astype({"epoch": int})
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    if not keep:
+        (folder / CHECKPOINT).unlink(missing_ok=True)
     summary = {
         "epochs": len(losses),
         "best_epoch": driver.best_epoch,

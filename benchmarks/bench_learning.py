@@ -1,0 +1,63 @@
+"""Speed of the networks at the sizes of the default configuration: training steps and single queries.
+
+Samples per second = batch size over the time that pytest-benchmark prints.
+"""
+
+import keras
+import numpy as np
+import pytest
+
+from surrogate.config import Config
+from surrogate.learning import autoencoder_networks, recurrent_networks
+from surrogate.learning.feedforward import default_network
+from surrogate.learning.latents import LatentLoss
+
+CONFIG = Config()
+SHAPE = (CONFIG.simulator.radial_cells, CONFIG.simulator.angular_cells)
+LATENTS = CONFIG.autoencoder.latents
+
+
+def autoencoder():
+    encoder = autoencoder_networks.default_encoder(SHAPE, 1, CONFIG.autoencoder)
+    decoder = autoencoder_networks.default_decoder(SHAPE, 1, CONFIG.autoencoder)
+    return keras.Model(encoder.inputs, decoder(encoder.outputs[0])[0]), decoder
+
+
+@pytest.fixture
+def generator():
+    return np.random.default_rng(0)
+
+
+def train_step(benchmark, model, loss, inputs, targets):
+    model.compile(keras.optimizers.AdamW(1e-4, global_clipnorm=1.0), loss, jit_compile=False)
+    model.train_on_batch(inputs, targets)
+    benchmark(model.train_on_batch, inputs, targets)
+
+
+def test_autoencoder_step(benchmark, generator):
+    size = CONFIG.autoencoder.training.batch_size
+    images, walls = (generator.normal(size=(size, *shape)).astype("float32") for shape in (SHAPE, (1,)))
+    train_step(benchmark, autoencoder()[0], "mse", [images, walls], images)
+
+
+def test_feedforward_step(benchmark, generator):
+    size = CONFIG.feedforward.training.batch_size
+    inputs, targets = (generator.normal(size=(size, width)).astype("float32") for width in (6, LATENTS))
+    network = default_network(6, LATENTS, CONFIG.feedforward)
+    train_step(benchmark, network, LatentLoss([1.0] * LATENTS), inputs, targets)
+
+
+def test_recurrent_step(benchmark, generator):
+    size, steps = CONFIG.recurrent.training.batch_size, CONFIG.simulator.snapshots
+    shapes = ((LATENTS,), (steps, 6), (steps - 1, LATENTS))
+    initial, forcing, targets = (generator.normal(size=(size, *shape)).astype("float32") for shape in shapes)
+    network = recurrent_networks.rollout_network(6, LATENTS, CONFIG.recurrent)
+    train_step(benchmark, network, LatentLoss([1.0] * LATENTS), [initial, forcing], targets)
+
+
+@pytest.mark.parametrize("size", [1, 60])
+def test_decode(benchmark, generator, size):
+    decoder = autoencoder()[1]
+    latents = generator.normal(size=(size, LATENTS)).astype("float32")
+    decoder.predict_on_batch(latents)
+    benchmark(decoder.predict_on_batch, latents)
