@@ -1,6 +1,7 @@
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -111,9 +112,9 @@ def test_equal_data_give_equal_files(suffix, inputs, tmp_path):
 
 
 def test_figures_do_not_depend_on_the_session(inputs, tmp_path):
-    make_figure("coverage", inputs, SETTINGS, tmp_path / "before.png")
+    make_figure("losses", inputs, SETTINGS, tmp_path / "before.png")
     with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 9, "axes.facecolor": "red"}):
-        make_figure("coverage", inputs, SETTINGS, tmp_path / "after.png")
+        make_figure("losses", inputs, SETTINGS, tmp_path / "after.png")
         assert matplotlib.rcParams["font.size"] == 20
     with Image.open(tmp_path / "before.png") as one, Image.open(tmp_path / "after.png") as other:
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
@@ -184,3 +185,15 @@ def test_names_and_captions_of_the_catalogue():
     for name in CATALOGUE:
         assert len((captions / f"{name}.rst").read_text().split()) > 30, f"{name}: a caption explains what is seen"
     assert catalogue.entry_of("examples_2") is CATALOGUE["examples"]
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is not None, reason="ffmpeg is installed")
+def test_mp4_without_ffmpeg_says_what_to_do(inputs, tmp_path):
+    with pytest.raises(ValueError, match=r"ffmpeg is not installed; choose \.gif"):
+        make_figure("animation_1", inputs, SETTINGS, tmp_path / "animation_1.mp4")
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
+def test_mp4(inputs, tmp_path):
+    make_figure("animation_1", inputs, SETTINGS, tmp_path / "animation_1.mp4")
+    assert (tmp_path / "animation_1.mp4").stat().st_size > 1000
