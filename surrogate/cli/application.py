@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from surrogate.cli import configuration, corpus, query, simulation
+from surrogate.cli import configuration, corpus, query, simulation, verification
 from surrogate.cli.output import BAD_INPUT, say
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app = typer.Typer(
 query.register(app)
 simulation.register(app)
 app.add_typer(corpus.app, name="corpus")
+app.add_typer(verification.app, name="simulator")
 app.add_typer(configuration.app, name="config")
 
 
