@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from surrogate.cli.output import Json, emit_json, say
-from surrogate.cli.output import table as print_table
+from surrogate.cli.output import Json, emit_json, say, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,10 +19,7 @@ def _show(frame: pd.DataFrame, as_json: bool) -> None:
     if as_json:
         emit_json(frame.to_dict("records"))
         return
-    rows = [
-        [f"{value:.5g}" if isinstance(value, float) else value for value in row] for row in frame.to_numpy().tolist()
-    ]
-    typer.echo(print_table([str(name).replace("_", " ") for name in frame.columns], rows))
+    typer.echo(table([str(name).replace("_", " ") for name in frame.columns], frame.to_numpy().tolist()))
 
 
 @app.command()
