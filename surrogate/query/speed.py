@@ -30,12 +30,7 @@ def measure(bundle: str | os.PathLike[str] | Surrogate, sets: int = 256, repeats
         Seconds by question.
     """
     surrogate = bundle if isinstance(bundle, Surrogate) else Surrogate.load(bundle)
-    rng = np.random.default_rng(0)
-    columns = []
-    for parameter in PARAMETERS:
-        low, high = (parameter.transform(value) for value in surrogate.parameter_ranges[parameter.name])
-        columns.append(parameter.inverse(low + (high - low) * rng.random(sets)))
-    table = np.stack(columns, axis=1)
+    table = draw_sets(surrogate, sets)
     one, last = table[0], [surrogate.time_range[1]]
     history = np.linspace(*surrogate.time_range, 45)
     questions: dict[str, Callable[[], Any]] = {
@@ -47,6 +42,17 @@ def measure(bundle: str | os.PathLike[str] | Surrogate, sets: int = 256, repeats
         f"{sets} fields at one time, fnn": lambda: surrogate.predict(table, time=last),
     }
     return {name: _timed(question, repeats) for name, question in questions.items()}
+
+
+def draw_sets(surrogate: Surrogate, count: int, seed: int = 0) -> np.ndarray:
+    """Draw parameter sets over the trained ranges, shape (count, 5), SI units."""
+    rng = np.random.default_rng(seed)
+    columns = []
+    for parameter in PARAMETERS:
+        low, high = (parameter.transform(value) for value in surrogate.parameter_ranges[parameter.name])
+        values = parameter.inverse(low + (high - low) * rng.random(count))
+        columns.append(np.clip(values, *surrogate.parameter_ranges[parameter.name]))
+    return np.stack(columns, axis=1)
 
 
 def _timed(question: Callable[[], Any], repeats: int) -> float:

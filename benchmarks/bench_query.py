@@ -1,0 +1,105 @@
+"""Speed of answers: `python -m pytest benchmarks/bench_query.py --benchmark-only -s`; read the ratios, not the times.
+
+The bundle is that of SURROGATE_BUNDLE (default: results/default/surrogate). The paper-sized questions use an untrained
+network of the reference paper's shape on 302 x 394 nodes: speed does not depend on the weights.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from surrogate.query import Surrogate
+from surrogate.query.speed import draw_sets
+
+BUNDLE = Path(os.environ.get("SURROGATE_BUNDLE", "results/default/surrogate"))
+pytestmark = pytest.mark.benchmark(min_rounds=5, warmup=True, warmup_iterations=1)
+
+
+@pytest.fixture(scope="module")
+def surrogate():
+    if not (BUNDLE / "bundle.json").exists():
+        pytest.skip(f"{BUNDLE}: no bundle; run the pipeline first")
+    return Surrogate.load(BUNDLE)
+
+
+@pytest.fixture(scope="module")
+def question(surrogate):
+    return draw_sets(surrogate, 256)
+
+
+@pytest.mark.benchmark(group="one field at one time")
+@pytest.mark.parametrize("way", ["bare network", "Surrogate.predict", "Keras predict"])
+def test_one_field(benchmark, surrogate, question, way):
+    engine, time = surrogate.engine, np.array([2.0])
+    rows = engine.feedforward_inputs(question[:1], time)
+    answer = engine._function("fnn field")
+    features = engine.feedforward.parameter_scaler.features(question[:1], time)[0]
+
+    def keras_predict():
+        latents = engine.feedforward.latent_scaler.inverse(
+            engine.feedforward.network.predict(features, verbose=0)[:, 0]
+        )
+        return engine.autoencoder.scaler.join(*engine.autoencoder.decoder.predict(latents, verbose=0))
+
+    ways = {
+        "bare network": lambda: answer(rows),
+        "Surrogate.predict": lambda: surrogate.predict(question[0], time=time),
+        "Keras predict": keras_predict,
+    }
+    benchmark(ways[way])
+
+
+@pytest.mark.benchmark(group="a history of 45 fields")
+@pytest.mark.parametrize("method", ["fnn", "lstm", "ensemble"])
+def test_history(benchmark, surrogate, question, method):
+    times = np.linspace(*surrogate.time_range, 45)
+    benchmark(surrogate.predict, question[0], time=times, method=method)
+
+
+@pytest.mark.benchmark(group="many sets at one time, per 1,000")
+@pytest.mark.parametrize("way", ["bare network", "fields", "profiles", "heat fluxes"])
+def test_batch(benchmark, surrogate, way):
+    sets, time = draw_sets(surrogate, 1000), np.array([2.0])
+    engine = surrogate.engine
+    rows = engine.feedforward_inputs(sets, time)
+    answer = engine._function("fnn field")
+    ways = {
+        "bare network": lambda: [answer(rows[i : i + engine.chunk]) for i in range(0, len(rows), engine.chunk)],
+        "fields": lambda: surrogate.predict(sets, time=time),
+        "profiles": lambda: surrogate.profile(sets, time=time),
+        "heat fluxes": lambda: surrogate.heat_flux(sets, time=time),
+    }
+    benchmark(ways[way])
+
+
+@pytest.mark.benchmark(group="simulator against surrogate, one history")
+@pytest.mark.parametrize("way", ["surrogate", "simulator"])
+def test_against_the_simulator(benchmark, surrogate, question, way):
+    from surrogate.config import SimulatorSettings
+    from surrogate.parameters import Parameters
+    from surrogate.simulator import simulate
+
+    rows, columns = surrogate.annulus.shape
+    settings = SimulatorSettings(radial_cells=rows - 2, angular_cells=columns)
+    point = Parameters.from_array(np.median(question, axis=0))
+    if way == "simulator":
+        benchmark.pedantic(simulate, (point, settings), rounds=1, iterations=1, warmup_rounds=1)
+    else:
+        benchmark(surrogate.predict, point)
+
+
+@pytest.mark.benchmark(group="paper-sized decoder, a history of 45 fields of 302 x 394")
+@pytest.mark.parametrize("way", ["compiled", "Keras predict"])
+def test_paper_sized(benchmark, way):
+    from surrogate.learning.autoencoder_networks import paper_networks
+    from surrogate.query.engine import compiled
+
+    _, decoder = paper_networks((302, 394))
+    latents = np.random.default_rng(0).normal(size=(45, decoder.input_shape[-1])).astype(np.float32)
+    answer = compiled(lambda batch: decoder(batch, training=False)[0], latents.shape[1])
+    if way == "compiled":
+        benchmark(lambda: [answer(latents[i : i + 33]) for i in range(0, 45, 33)])
+    else:
+        benchmark(lambda: decoder.predict(latents, verbose=0, batch_size=33))
