@@ -26,12 +26,15 @@ class Batches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
+        self._orders: dict[int, tuple[tuple[int, int, int], np.ndarray]] = {}
 
     def order(self, count: int, salt: int = 0) -> np.ndarray:
         """Permutation of `count` samples in this epoch; their natural order where there is no seed."""
-        if self.seed is None:
-            return np.arange(count)
-        return np.random.default_rng([self.seed, self.epoch, salt]).permutation(count)
+        key = (self.epoch, count, salt)
+        if self._orders.get(salt, (None,))[0] != key:
+            generator = None if self.seed is None else np.random.default_rng([self.seed, self.epoch, salt])
+            self._orders[salt] = (key, np.arange(count) if generator is None else generator.permutation(count))
+        return self._orders[salt][1]
 
 
 class ArrayBatches(Batches):
