@@ -102,7 +102,7 @@ rule figure:
     output:
         report(
             f"{RESULTS}/figures/{{figure}}{{example}}.{{format}}",
-            caption="../report/{figure}.rst",
+            caption="../report/figures.rst",
             category=lambda wildcards: CATALOGUE[wildcards.figure].category,
             labels=figure_labels,
         ),
