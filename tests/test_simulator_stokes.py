@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from surrogate.simulator import stokes
+from surrogate.simulator import direct, flow, forcing, stokes
 from surrogate.simulator.analytic import AnnulusSolution, ManufacturedSolution, velocity_error
 from surrogate.simulator.mesh import graded_faces, make_mesh
 
@@ -51,9 +51,9 @@ GEOMETRIES = {
 def test_iteration_agrees_with_banded_cholesky(options):
     mesh, stencil, weights, drag, factors, load = problem(**options)
     solution, count = iterate(mesh, stencil, weights, drag, factors, load)
-    direct = stokes.direct_solution(load, stencil, mesh, *weights, drag)
+    exact = direct.direct_solution(load, stencil, mesh, *weights, drag)
     assert 1 < count < 200
-    np.testing.assert_allclose(solution, direct, atol=1e-8 * np.abs(direct).max())
+    np.testing.assert_allclose(solution, exact, atol=1e-8 * np.abs(exact).max())
 
 
 @pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
@@ -64,21 +64,21 @@ def test_preconditioner_is_exact_for_a_viscosity_of_radius_only(options):
 
 def test_dissipation_is_the_work_of_the_load():
     mesh, stencil, weights, _, _, load = problem(no_slip=True)
-    flow = stokes.direct_solution(load, stencil, mesh, *weights)
+    solved = direct.direct_solution(load, stencil, mesh, *weights)
     psi = np.zeros((ROWS + 1, COLUMNS + 3))
-    stokes.spread(flow, False, psi)
+    stokes.spread(solved, False, psi)
     heat = np.zeros((ROWS, COLUMNS))
-    stokes.dissipated_heat(psi, stencil, *weights, False, 1.0, heat)
-    np.testing.assert_allclose(heat.sum(), (flow * load).sum(), rtol=1e-10)
+    flow.dissipated_heat(psi, stencil, *weights, False, 1.0, heat)
+    np.testing.assert_allclose(heat.sum(), (solved * load).sum(), rtol=1e-10)
     assert heat.min() >= 0
 
 
 def test_velocity_has_no_divergence():
     mesh, stencil, weights, drag, factors, load = problem()
-    flow, _ = iterate(mesh, stencil, weights, drag, factors, load, tolerance=0.3)  # however loosely solved
+    solved, _ = iterate(mesh, stencil, weights, drag, factors, load, tolerance=0.3)  # however loosely solved
     psi = np.zeros((ROWS + 1, COLUMNS + 3))
-    stokes.spread(flow, False, psi)
-    radial, angular = stokes.velocity(psi, mesh)
+    stokes.spread(solved, False, psi)
+    radial, angular = flow.velocity(psi, mesh)
     out = np.diff(radial * mesh.face_metric[:, None] * mesh.step, axis=0)
     out += np.diff(angular * mesh.thickness[:, None], axis=1)
     assert np.abs(out).max() < 1e-12 * np.abs(angular).max()
@@ -86,10 +86,10 @@ def test_velocity_has_no_divergence():
 
 def test_a_steady_flow_feels_no_drag():
     mesh, stencil, weights, drag, _, load = problem()
-    steady = stokes.direct_solution(load, stencil, mesh, *weights)
+    steady = direct.direct_solution(load, stencil, mesh, *weights)
     pushed = load.copy()
-    stokes.drag_load(steady, drag, False, np.zeros((ROWS + 1, COLUMNS + 3)), pushed)
-    again = stokes.direct_solution(pushed, stencil, mesh, *weights, drag)
+    forcing.drag_load(steady, drag, False, np.zeros((ROWS + 1, COLUMNS + 3)), pushed)
+    again = direct.direct_solution(pushed, stencil, mesh, *weights, drag)
     np.testing.assert_allclose(again, steady, atol=1e-9 * np.abs(steady).max())
 
 
@@ -97,9 +97,9 @@ def test_rotation_of_a_full_annulus_rotates_the_flow():
     mesh, stencil, weights, _, _, load = problem(periodic=True)
     turned = tuple(np.roll(weight[:, :COLUMNS], 3, axis=1) for weight in weights)
     turned_weights = turned[0], np.c_[turned[1], turned[1][:, :1]]
-    flow = stokes.direct_solution(load, stencil, mesh, *weights)
-    rotated = stokes.direct_solution(np.roll(load, 3, axis=1), stencil, mesh, *turned_weights)
-    np.testing.assert_allclose(rotated, np.roll(flow, 3, axis=1), atol=1e-9 * np.abs(flow).max())
+    solved = direct.direct_solution(load, stencil, mesh, *weights)
+    rotated = direct.direct_solution(np.roll(load, 3, axis=1), stencil, mesh, *turned_weights)
+    np.testing.assert_allclose(rotated, np.roll(solved, 3, axis=1), atol=1e-9 * np.abs(solved).max())
 
 
 def test_full_annulus_refuses_no_slip():

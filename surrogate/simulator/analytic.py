@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import Polynomial
 
-from surrogate.simulator import stokes
+from surrogate.simulator import direct, flow, forcing, stokes
 from surrogate.simulator.mesh import Mesh, make_mesh
 
 
@@ -157,16 +157,16 @@ def velocity_error(solution: AnnulusSolution | ManufacturedSolution, cells: int)
     load = np.empty((rows - 1, columns - 1))
     if isinstance(solution, AnnulusSolution):
         log_viscosity = np.zeros((rows, columns))
-        stokes.buoyancy_load(solution.force(mesh), mesh, load)
+        forcing.buoyancy_load(solution.force(mesh), mesh, load)
     else:
         log_viscosity = solution.log_viscosity(mesh)
         load = solution.load(mesh)
     weights = np.empty((rows, columns)), np.empty((rows + 1, columns + 1))
     means = np.empty(rows), np.empty(rows + 1)
     stokes.viscosity_weights(log_viscosity, stencil, mesh.periodic, *weights, *means)
-    flow = stokes.direct_solution(load, stencil, mesh, *weights)
+    solved = direct.direct_solution(load, stencil, mesh, *weights)
     psi = np.zeros((rows + 1, columns + 3))
-    stokes.spread(flow, mesh.periodic, psi)
-    ours, exact = stokes.velocity(psi, mesh), solution.velocity(mesh)
+    stokes.spread(solved, mesh.periodic, psi)
+    ours, exact = flow.velocity(psi, mesh), solution.velocity(mesh)
     error = sum(((a - b) ** 2).sum() for a, b in zip(ours, exact, strict=True))
     return float(np.sqrt(error / sum((b**2).sum() for b in exact)))

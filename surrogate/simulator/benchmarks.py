@@ -12,8 +12,8 @@ from scipy.interpolate import RegularGridInterpolator
 from surrogate.simulator import energy, properties
 from surrogate.simulator.analytic import AnnulusSolution, ManufacturedSolution, velocity_error
 from surrogate.simulator.convection import Convection
+from surrogate.simulator.flow import root_mean_square_velocity
 from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
-from surrogate.simulator.stokes import root_mean_square_velocity
 
 COLUMNS = ("case", "resolution", "quantity", "published", "ours", "difference")
 """Columns of the table: `difference` is relative, or absolute where the published value is an order or zero."""

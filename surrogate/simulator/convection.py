@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numba import njit
 
-from surrogate.simulator import energy, properties, stokes
+from surrogate.simulator import direct, energy, flow, forcing, properties, stokes
 from surrogate.simulator.elementary import FAST
 from surrogate.simulator.mesh import Mesh
 
@@ -31,7 +31,7 @@ def _prepare_flow(log_viscosity, force, drag, stencil, mesh, cell_weight, corner
     corner_mean = np.empty(rows + 1)
     stokes.viscosity_weights(log_viscosity, stencil, mesh.periodic, cell_weight, corner_weight, cell_mean, corner_mean)
     stokes.factorise(stencil, cell_mean, corner_mean, drag, factors)
-    stokes.buoyancy_load(force, mesh, load)
+    forcing.buoyancy_load(force, mesh, load)
 
 
 @njit(cache=True, fastmath=FAST)
@@ -146,14 +146,14 @@ class Convection:
         """
         mesh = self.mesh
         self.update_coefficients()
-        stokes.stratification_drag(self.temperature, self.stiffness, self.lapse, DRAG_SAFETY * LEAD * interval, mesh,
+        forcing.stratification_drag(self.temperature, self.stiffness, self.lapse, DRAG_SAFETY * LEAD * interval, mesh,
                                    self.drag)  # fmt: skip
         _prepare_flow(self.log_viscosity, self.force, self.drag, self.stencil, mesh, self.cell_weight,
                       self.corner_weight, self.factors, self.load)  # fmt: skip
         load = self.load
         if self.flow is not None and self.previous_load is not None and interval > 0.0:
             load = load + LEAD * min(growth, 1.5) * (load - self.previous_load)
-            stokes.drag_load(self.flow, self.drag, mesh.periodic, self.psi, load)
+            forcing.drag_load(self.flow, self.drag, mesh.periodic, self.psi, load)
         self.previous_load = self.load.copy()
         tolerance = self.tolerance
         if self.flow is None:
@@ -170,7 +170,7 @@ class Convection:
             if not np.all(np.isfinite(load)):
                 raise SolverError("diverged: the temperature is not finite")
             try:
-                solution = stokes.direct_solution(
+                solution = direct.direct_solution(
                     load, self.stencil, mesh, self.cell_weight, self.corner_weight, self.drag
                 )
             except (np.linalg.LinAlgError, ValueError) as error:
@@ -223,13 +223,13 @@ class Convection:
         self.viscous_heat = 0.0
         if self.dissipation > 0.0:
             before = self.source.sum()
-            stokes.dissipated_heat(self.psi, self.stencil, self.cell_weight, self.corner_weight, mesh.periodic,
+            flow.dissipated_heat(self.psi, self.stencil, self.cell_weight, self.corner_weight, mesh.periodic,
                                    self.dissipation, self.source)  # fmt: skip
             self.viscous_heat = float(self.source.sum() - before)
 
     def fastest_rate(self) -> float:
         """Inverse of the time in which the flow crosses a cell."""
-        return float(stokes.fastest_rate(self.psi, self.mesh))
+        return float(flow.fastest_rate(self.psi, self.mesh))
 
     def step_temperature(self, time_step: float, refresh: bool) -> float:
         """Advance the temperature; `refresh` when the time step or the coefficients have changed.

@@ -20,8 +20,8 @@ from surrogate.planet import GIGAYEAR, MARS, Planet
 from surrogate.simulator import properties
 from surrogate.simulator.checkpoint import save_state
 from surrogate.simulator.convection import Convection, SolverError
+from surrogate.simulator.flow import root_mean_square_velocity
 from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
-from surrogate.simulator.stokes import root_mean_square_velocity
 
 SOLVER_VERSION = "1.1"
 """Goes up when the same settings give other numbers: older runs are then made again."""
