@@ -40,7 +40,7 @@ run: $(STAMP)
 	if [ ! -f $$results/report.html ] || \
 	   [ -n "$$(find $$results/figures $$results/metrics.md -newer $$results/report.html)" ]; then \
 	    $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --report $$results/report.html && \
-	    cat $$results/metrics.md; \
+	    cat $$results/metrics.md || exit 1; \
 	fi; \
 	echo "Done: $$results (report: $$results/report.html)"
 

@@ -90,11 +90,18 @@ def test_a_second_run_does_nothing(finished):
     assert "Nothing to be done" in text
 
 
+def test_the_report_holds_figures_and_captions(finished):
+    report = finished / "report.html"
+    code, text = snakemake(finished, "--report", report)
+    assert code == 0, text[-3000:]
+    assert "singular value" in report.read_text()
+
+
 def test_a_deleted_figure_is_made_again_alone(copy):
     figure = copy / "results/tiny/figures/coverage.png"
     before = figure.read_bytes()
     figure.unlink()
-    assert jobs(copy) == {"figure": 1, "all": 1, "total": 2}
+    assert jobs(copy) == {"figure_coverage": 1, "all": 1, "total": 2}
     code, text = snakemake(copy)
     assert code == 0, text
     assert figure.read_bytes() == before
@@ -106,7 +113,8 @@ def test_a_changed_key_reruns_what_depends_on_it_and_nothing_else(finished, tmp_
     assert width["predict"] == 1
     assert not {"design", "simulate", "ingest", "autoencoder", "encode", "recurrent", "baseline"} & set(width)
     picture = jobs(finished, configuration=changed(tmp_path, "figures", resolution=99))
-    assert set(picture) == {"figure", "all", "total"}
+    assert {rule for rule in picture if not rule.startswith("figure_")} == {"all", "total"}
+    assert {"figure_coverage", "figure_examples"} <= set(picture)
     split = jobs(finished, configuration=changed(tmp_path, "corpus", split_seed=99))
     assert {"ingest", "autoencoder", "baseline"} <= set(split)
     assert not {"design", "simulate"} & set(split)

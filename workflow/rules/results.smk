@@ -70,9 +70,8 @@ def figure_files():
     return [f"{RESULTS}/figures/{name}" for name in file_names(SETTINGS.figures)]
 
 
-def figure_needs(wildcards):
+def figure_needs(entry):
     """What a figure is made from: the corpus, predictions and tables that its catalogue entry names."""
-    entry = CATALOGUE[wildcards.figure]
     return {
         "corpus": f"{RESULTS}/corpus.json",
         "predictions": [
@@ -89,41 +88,43 @@ def figure_needs(wildcards):
     }
 
 
-def figure_labels(wildcards):
-    labels = {"figure": wildcards.figure.replace("_", " ")}
-    if wildcards.example:
-        labels["example"] = wildcards.example.strip("_")
-    return {**labels, "format": wildcards.format}
+# One rule per entry of the catalogue: the caption of a report cannot depend on a wildcard.
+for NAME, ENTRY in CATALOGUE.items():
 
-
-rule figure:
-    input:
-        unpack(figure_needs),
-    output:
-        report(
-            f"{RESULTS}/figures/{{figure}}{{example}}.{{format}}",
-            caption="../report/figures.rst",
-            category=lambda wildcards: CATALOGUE[wildcards.figure].category,
-            labels=figure_labels,
-        ),
-    log:
-        f"{RESULTS}/logs/figure_{{figure}}{{example}}_{{format}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figure_{{figure}}{{example}}_{{format}}.tsv"
-    wildcard_constraints:
-        figure="|".join(CATALOGUE),
-        example=r"(_\d+)?",
-        format="png|pdf|svg|gif",
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        section("figures", "planet"),
-        conductivity=SETTINGS.simulator.physics.conductivity,
-        store=f"{RESULTS}/corpus.zarr",
-    script:
-        "../scripts/figure.py"
+    rule:
+        name:
+            f"figure_{NAME}"
+        input:
+            **figure_needs(ENTRY),
+        output:
+            report(
+                f"{RESULTS}/figures/{NAME}{{example}}.{{format}}",
+                caption=f"../report/{NAME}.rst",
+                category=ENTRY.category,
+                labels={
+                    "figure": NAME.replace("_", " "),
+                    "example": "{example}",
+                    "format": "{format}",
+                },
+            ),
+        log:
+            f"{RESULTS}/logs/figure_{NAME}{{example}}_{{format}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/figure_{NAME}{{example}}_{{format}}.tsv"
+        wildcard_constraints:
+            example=r"(_\d+)?",
+            format="png|pdf|svg|gif",
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=30,
+        params:
+            section("figures", "planet"),
+            figure=NAME,
+            conductivity=SETTINGS.simulator.physics.conductivity,
+            store=f"{RESULTS}/corpus.zarr",
+        script:
+            "../scripts/figure.py"
 
 
 # One training per network and share of the training runs (figures: learning_curve; none by default).

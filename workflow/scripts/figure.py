@@ -9,7 +9,7 @@ if __name__ == "__main__":
 
     config = Config(**snakemake.params[0])
     make_figure(
-        snakemake.wildcards.figure + snakemake.wildcards.example,
+        snakemake.params.figure + snakemake.wildcards.example,
         {
             "corpus": snakemake.params.store,
             "predictions": {Path(path).stem: path for path in snakemake.input.get("predictions", [])},
