@@ -6,6 +6,7 @@ import pytest
 from made_up import ANNULUS, disturbed, made_up_corpus
 from matplotlib.collections import PathCollection, QuadMesh
 
+from surrogate.annulus import Annulus
 from surrogate.diagnostics import accuracy, pod
 from surrogate.diagnostics.physics import core_mantle_boundary_heat_flux, surface_heat_flux
 from surrogate.fields import FieldError, select_run, select_split, valid_snapshots
@@ -124,6 +125,22 @@ def test_coverage_places_every_run_once(corpus):
     np.testing.assert_allclose(train.get_offsets(), table[:2, [0, 1]])
     np.testing.assert_allclose(validation.get_offsets(), table[2:3, [1, 0]])
     np.testing.assert_allclose(test.get_offsets(), table[3:, [1, 0]])
+
+
+def test_coverage_of_a_large_corpus_counts_every_training_run():
+    split = np.r_[np.zeros(1000), np.ones(30), np.full(30, 2)]
+    corpus = made_up_corpus((1,) * len(split), Annulus.quarter(3, 2), split=split)
+    figure = pairs.coverage(corpus)
+    (mesh,) = [mesh for mesh in figure.axes[5].collections if isinstance(mesh, QuadMesh)]
+    assert mesh.get_array().sum() == 1000
+    assert mesh.get_array().size == 10 * 10
+    assert mesh.norm.vmax >= mesh.get_array().max()
+
+
+def test_accuracy_pairs_of_perfect_predictions_have_a_scale(truth):
+    figure = pairs.accuracy_pairs(truth, {"fnn": truth, "lstm": truth})
+    norm = points_in(figure.axes[5])[0].norm
+    assert norm.vmax > norm.vmin
 
 
 def test_accuracy_pairs_colour_runs_by_their_mean(truth, predictions):

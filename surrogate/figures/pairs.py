@@ -17,7 +17,7 @@ from surrogate.diagnostics.pairing import mask_of
 from surrogate.diagnostics.summary import run_means
 from surrogate.fields import SPLITS, parameter_table
 from surrogate.figures.annulus import field_bar
-from surrogate.figures.style import PAGE, SEQUENTIAL, colour_of, new_figure, styled
+from surrogate.figures.style import DENSITY, PAGE, SEQUENTIAL, colour_of, new_figure, styled
 from surrogate.parameters import PARAMETERS
 
 HISTOGRAM_FROM = 400
@@ -97,16 +97,35 @@ def coverage(corpus: xr.Dataset) -> Figure:
     table, split = drawn_parameters(corpus), corpus["split"].values
     parts = {name: table[split == number] for number, name in enumerate(SPLITS)}
 
-    def draw(panel: Axes, column: int, row: int, names: tuple[str, ...]) -> None:
-        for name in names:
-            points = parts[name]
-            if len(points) >= HISTOGRAM_FROM:
-                panel.hist2d(points[:, column], points[:, row], bins=24, cmap=SEQUENTIAL, cmin=1, rasterized=True)
-            else:
-                marker, size = MARKERS[name]
-                panel.scatter(
-                    points[:, column], points[:, row], s=size, c=colour_of(name), marker=marker, linewidths=0, alpha=0.8
-                )
+    train = parts["train"]
+    dense = len(train) >= HISTOGRAM_FROM
+    # About ten runs per cell, so that the density and not its noise is seen.
+    bins = int(np.clip(np.sqrt(len(train) / 10), 6, 40))
+    limits = np.stack([table.min(axis=0), table.max(axis=0)], axis=1)
+    columns = [(column, row) for row in range(len(PARAMETERS)) for column in range(row)]
+    most = max(np.histogram2d(train[:, a], train[:, b], bins, limits[[a, b]])[0].max() for a, b in columns)
+    density = Normalize(0, most)
+
+    def points(panel: Axes, column: int, row: int, name: str) -> None:
+        marker, size = MARKERS[name]
+        size *= min(1.0, (150 / max(len(parts[name]), 1)) ** 0.5)
+        panel.scatter(
+            parts[name][:, column], parts[name][:, row], s=size, c=colour_of(name), marker=marker, linewidths=0,
+            alpha=0.8,
+        )  # fmt: skip
+
+    def trained(panel: Axes, column: int, row: int) -> None:
+        if dense:
+            panel.hist2d(
+                train[:, column], train[:, row], bins, limits[[column, row]].tolist(), cmap=DENSITY, norm=density,
+                rasterized=True,
+            )  # fmt: skip
+        else:
+            points(panel, column, row, "train")
+
+    def unseen(panel: Axes, column: int, row: int) -> None:
+        points(panel, column, row, "validation")
+        points(panel, column, row, "test")
 
     def histogram(panel: Axes, number: int) -> None:
         edges = np.linspace(table[:, number].min(), table[:, number].max(), 13)
@@ -116,12 +135,9 @@ def coverage(corpus: xr.Dataset) -> Figure:
             panel.bar(edges[:-1], count, np.diff(edges), bottom, align="edge", color=colour_of(name), alpha=0.8)
             bottom += count
 
-    figure, _ = _grid(
-        150, table,
-        lambda panel, column, row: draw(panel, column, row, ("train",)),
-        lambda panel, column, row: draw(panel, column, row, ("validation", "test")),
-        histogram,
-    )  # fmt: skip
+    figure, axes = _grid(165 if dense else 150, table, trained, unseen, histogram)
+    if dense:
+        field_bar(figure, axes, density, DENSITY, "training runs per cell", location="bottom", shrink=0.6, aspect=40)
     handles = [Patch(color=colour_of(name), alpha=0.8) for name in SPLITS]
     labels = [f"{name}: {len(parts[name])} runs" for name in SPLITS]
     figure.legend(handles, labels, loc="outside upper center", ncols=3)
@@ -153,6 +169,7 @@ def accuracy_pairs(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> 
     below, above = means
     every = np.concatenate(list(means.values()))
     low, high = float(np.floor(10 * every.min()) / 10), float(np.ceil(10 * every.max()) / 10)
+    high = max(high, low + 0.1)
     norm = Normalize(low, high)
 
     def draw(panel: Axes, column: int, row: int, name: str) -> None:

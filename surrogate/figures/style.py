@@ -19,8 +19,8 @@ MILLIMETRE = 1 / 25.4
 COLUMN, PAGE = 85.0, 170.0
 """Width of one and of two columns of a journal page, mm."""
 
-TEMPERATURE, DIFFERENCE, SEQUENTIAL = cm.lajolla, cm.vik, cm.batlow
-"""Perceptually uniform colour maps (Crameri 2018): temperature, signed differences, everything else."""
+TEMPERATURE, DIFFERENCE, SEQUENTIAL, DENSITY = cm.lajolla, cm.vik, cm.batlow, cm.oslo_r
+"""Perceptually uniform colour maps (Crameri 2018): temperature, signed differences, errors, numbers of runs."""
 
 TRUTH_COLOUR = "black"
 
