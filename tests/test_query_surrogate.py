@@ -215,3 +215,21 @@ def test_a_bundle_needs_its_models(tmp_path):
     with pytest.raises(BundleError, match="expected a trained autoencoder"):
         write_bundle(tmp_path / "bundle", tmp_path, xr.Dataset())
     assert not (tmp_path / "bundle").exists()
+
+
+def test_a_picture_shows_every_time_and_its_interval(tiny):
+    figure = tiny.plot(**POINT, time=[1, 2, 4.5], interval=0.9)
+    titles = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert [title for title in titles if "Gyr" in title] == ["1.00 Gyr", "2.00 Gyr", "4.50 Gyr"]
+    profiles = figure.axes[3:6]
+    expected = tiny.profile(**POINT, time=[1, 2, 4.5]).lateral_mean_temperature.values
+    for axes, profile in zip(profiles, expected, strict=True):
+        np.testing.assert_allclose(axes.lines[0].get_xdata(), profile)
+        assert len(axes.collections) == 1  # the band
+    for bad in ({"time": [1, 2, 3, 3.5, 4, 4.5]}, {"initial_temperature": [1650, 1700]}):
+        with pytest.raises(QueryError, match="plot: expected one set and at most 5 times"):
+            tiny.plot(**{**POINT, "time": 1, **bad})
+
+
+def test_the_report_card_is_that_of_the_prediction(tiny):
+    assert tiny.check(**POINT) == diagnostics.check(tiny.predict(**POINT), tiny.planet, "olivine")

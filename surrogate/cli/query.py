@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from surrogate.cli.output import FAILED, Json, emit_json, say, table
+from surrogate.cli.output import FAILED, Json, emit_json, load_networks_quietly, say, table
 
 Bundle = Annotated[str, typer.Argument(metavar="BUNDLE", help="Folder or zip file of a bundle, or the name of a run.")]
 
@@ -43,6 +43,9 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="NetCDF file of the temperature fields.")
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Also draw one set at up to five times (png, pdf, svg).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Predict the thermal evolution of one set of parameters, or of a table of them.
@@ -71,6 +74,9 @@ def predict(
         given = {"parameters": read_design(parameters)}
     surrogate = Surrogate.load(bundle)
     question: dict[str, Any] = {**given, "time": time or None, "method": method}
+    load_networks_quietly()
+    if picture is not None:
+        _draw(surrogate, question, picture)
     if output is not None:
         from surrogate.fields import write_netcdf
 
@@ -87,6 +93,22 @@ def predict(
         warnings.simplefilter("ignore")  # said once, by the line above
         flux = flux.merge(surrogate.mean_temperature(**question), compat="override", combine_attrs="override")
     _print_series(flux, as_json)
+
+
+def _draw(surrogate: Any, question: dict[str, Any], path: Path) -> None:
+    import warnings
+
+    from surrogate.files import atomic
+    from surrogate.query import QueryError
+
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise QueryError(f"--picture {path}: expected a name that ends in .png, .pdf or .svg")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the answer itself says it
+        figure = surrogate.plot(**question, interval=0.9 if surrogate.calibrated(question["method"]) else None)
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=200)
+    say(f"{path}: drawn with 90 % intervals of the profiles")
 
 
 def _print_series(answer: Any, as_json: bool) -> None:
@@ -150,7 +172,9 @@ def verify(bundle: Bundle, as_json: Json = False) -> None:
     """
     from surrogate.query import Surrogate
 
-    result = Surrogate.load(bundle).verify()
+    surrogate = Surrogate.load(bundle)
+    load_networks_quietly()
+    result = surrogate.verify()
     if as_json:
         emit_json(result)
     else:
@@ -223,6 +247,7 @@ def benchmark(
     """
     from surrogate.query.speed import measure
 
+    load_networks_quietly()
     result = measure(bundle, sets, repeats)
     if as_json:
         emit_json(result)

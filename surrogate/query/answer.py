@@ -116,6 +116,7 @@ def with_coordinates(
     }
     flag = (inside[:, None] & in_time[None, :]).astype(np.int8)
     dimensions = ("time",) if sets.single else ("simulation", "time")
-    about_time = {"units": "Gyr", "long_name": "time since the start of the thermal evolution"}
-    dataset = dataset.assign_coords(time=("time", times, about_time))
+    if "time" not in dataset.coords:
+        about_time = {"units": "Gyr", "long_name": "time since the start of the thermal evolution"}
+        dataset = dataset.assign_coords(time=("time", times, about_time))
     return dataset.assign(in_range=(dimensions, flag[0] if sets.single else flag, described))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +14,12 @@ import numpy as np
 import xarray as xr
 
 from surrogate.annulus import Annulus
+from surrogate.diagnostics import check as report_card
 from surrogate.files import code_version
 from surrogate.planet import Planet
 from surrogate.query import bundle as bundles
 from surrogate.query.answer import field_answer, out_of_range, series_answer, warn_out_of_range
-from surrogate.query.arguments import QueryError, Sets, read_sets, read_times
+from surrogate.query.arguments import OutOfRangeWarning, QueryError, Sets, read_sets, read_times
 from surrogate.query.description import planet_from_dict, summary
 from surrogate.query.engine import METHODS, Engine
 from surrogate.query.intervals import LEVELS, half_width, natural_ranges
@@ -274,6 +276,43 @@ class Surrogate:
         )  # fmt: skip
         return self._with_intervals(answer, dict(zip(fluxes, fluxes, strict=True)), sets, times, method, interval, band)
 
+    def plot(
+        self,
+        parameters: Any = None,
+        *,
+        time: Any = None,
+        method: Method = "fnn",
+        interval: float | None = None,
+        **keywords: Any,
+    ) -> Any:
+        """Draw one evolution on the sector, its profiles below; arguments as in :meth:`predict`.
+
+        Parameters
+        ----------
+        time : optional
+            At most five times. Default: four, equally spaced to the last trained one.
+        interval : float, optional
+            Level of the intervals around the profiles.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Save it with ``figure.savefig("evolution.png")``.
+        """
+        from surrogate.query.picture import MOST, draw_evolution
+
+        sets = read_sets(parameters, keywords)
+        times = read_times(time, np.linspace(*self.time_range, 5)[1:])
+        if len(sets.values) != 1 or len(times) > MOST:
+            raise QueryError(
+                f"plot: expected one set and at most {MOST} times, got {len(sets.values)} and {len(times)}"
+            )
+        run = self.predict(sets.values[0], time=times, method=method)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OutOfRangeWarning)  # said by the line above
+            profiles = self.profile(sets.values[0], time=times, method=method, interval=interval)
+        return draw_evolution(run, profiles)
+
     # -- latents --
 
     def encode(self, temperature: Any) -> xr.DataArray:
@@ -347,6 +386,17 @@ class Surrogate:
         """Tell what this surrogate is: where it comes from, where it is valid, how good it is, where it stops."""
         return summary(self.description, self._source)
 
+    def check(self, parameters: Any = None, *, method: Method = "fnn", **keywords: Any) -> dict[str, Any]:
+        """Hold a predicted evolution against what every thermal evolution must keep, at all trained times.
+
+        Returns
+        -------
+        dict
+            The report card of :func:`surrogate.diagnostics.check`.
+        """
+        answer = self.predict(parameters, method=method, **keywords)
+        return report_card(answer, self.planet, self.conductivity)  # type: ignore[arg-type]
+
     def verify(self) -> dict[str, Any]:
         """Check every file against its checksum and recompute the stored example.
 
@@ -408,9 +458,13 @@ class Surrogate:
             answer = answer.assign({f"{variable}_half_width": values})
         return answer
 
+    def calibrated(self, method: str) -> bool:
+        """Tell whether the bundle holds intervals for a method."""
+        return (self.folder / f"calibration_{method}.nc").is_file()
+
     def _calibration(self, method: str) -> tuple[xr.Dataset, np.ndarray]:
         path = self.folder / f"calibration_{method}.nc"
-        if not path.is_file():
+        if not self.calibrated(method):
             raise QueryError(f"interval: {self._source} holds no calibration of {method!r} (no validation runs)")
         if method not in self._calibrations:
             self._calibrations[method] = xr.load_dataset(path, engine="h5netcdf")
