@@ -1,6 +1,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -197,3 +198,24 @@ def test_mp4_without_ffmpeg_says_what_to_do(inputs, tmp_path):
 def test_mp4(inputs, tmp_path):
     make_figure("animation_1", inputs, SETTINGS, tmp_path / "animation_1.mp4")
     assert (tmp_path / "animation_1.mp4").stat().st_size > 1000
+
+
+DOCUMENTATION = Path(__file__).parents[1] / "docs" / "figures.md"
+
+
+def test_docs_name_every_figure_and_picture():
+    text = DOCUMENTATION.read_text()
+    for name, entry in CATALOGUE.items():
+        assert f"`{name}{'_1' if entry.per_example else ''}`" in text
+    for picture in re.findall(r"\]\((images/[^)]+)\)", text):
+        assert (DOCUMENTATION.parent / picture).is_file(), picture
+
+
+def test_docs_example_runs(inputs, tmp_path, monkeypatch):
+    (example,) = re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(catalogue, "open_corpus", lambda path: inputs["corpus"])
+    for method in ("fnn", "lstm"):
+        write_netcdf(inputs["predictions"][method], f"results/default/predictions/{method}.nc")
+    exec(example, {})
+    assert (tmp_path / "error_time.pdf").stat().st_size > 1000

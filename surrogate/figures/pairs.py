@@ -117,8 +117,8 @@ def coverage(corpus: xr.Dataset) -> Figure:
     def trained(panel: Axes, column: int, row: int) -> None:
         if dense:
             panel.hist2d(
-                train[:, column], train[:, row], bins, limits[[column, row]].tolist(), cmap=DENSITY, norm=density,
-                rasterized=True,
+                train[:, column], train[:, row], bins=bins, range=limits[[column, row]].tolist(), cmap=DENSITY,
+                norm=density, rasterized=True,
             )  # fmt: skip
         else:
             points(panel, column, row, "train")
