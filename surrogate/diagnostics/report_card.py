@@ -53,7 +53,8 @@ def check(
         sizes of the terms), ``budget_drift`` (K, what the residuals add up to over the history that drifts most),
         ``plumes`` and ``downwellings`` (mean number at mid-depth), and ``passed`` (per entry of :data:`TOLERANCES`).
     """
-    runs = list(iterate_runs(dataset)) if "simulation" in dataset["temperature"].dims else [dataset]
+    # One run in memory at a time.
+    runs = iterate_runs(dataset) if "simulation" in dataset["temperature"].dims else iter([dataset])
     cards = [_card(run, planet, conductivity, range_tolerance) for run in runs]
     terms = {name: np.concatenate([card[name] for card in cards]) for name in ("residual", "size")}
     largest = ("surface_temperature_deviation", "core_mantle_boundary_spread", "maximum_temperature",
@@ -70,7 +71,7 @@ def check(
 
 
 def _card(run: xr.Dataset, planet: Planet, conductivity: Conductivity, tolerance: float) -> dict[str, Any]:
-    run = run.load()
+    run = run.compute()
     temperature = run["temperature"].values.astype(float)
     finite = np.isfinite(temperature)
     if not finite.all():
