@@ -9,7 +9,7 @@ from learning_examples import made_up_corpus, parameters
 from surrogate.fields import select_split, valid_snapshots
 from surrogate.learning import pod
 from surrogate.learning.batches import ArrayBatches, SnapshotBatches
-from surrogate.learning.latents import common_times, sequences
+from surrogate.learning.latents import Sequences, calibrate, common_times, draw_folds, fold_weight, sequences
 from surrogate.learning.scaling import FieldScaler, LatentScaler, ParameterScaler, interpolate
 
 TEMPERATURES = arrays(np.float32, (2, 12, 10), elements=st.floats(200, 3000, width=32))
@@ -169,3 +169,50 @@ def test_sequences_keep_the_runs_own_times_exact(corpus):
     np.testing.assert_array_equal(found.real, valid)
     np.testing.assert_allclose(found.latents[valid], train.latent.values[valid], rtol=1e-6)
     assert np.all(np.isfinite(found.latents))
+
+
+def example_sequences(runs, seed):
+    latents = np.random.default_rng(seed).normal(size=(runs, 20, 3))
+    real = np.ones((runs, 20), dtype=bool)
+    real[::5, 15:] = False
+    return Sequences(parameters(runs, seed), np.linspace(0, 4.5, 20), latents, real)
+
+
+def test_folds_let_every_member_sit_out_equally_often():
+    folds = draw_folds(24, 4, seed=1)
+    assert np.bincount(folds).tolist() == [6, 6, 6, 6]
+    weight = fold_weight(folds, 4)
+    assert weight.mean() == pytest.approx(1.0)
+    assert np.all(weight[np.arange(24), folds] == 0)
+    assert np.all(fold_weight(draw_folds(5, 1, seed=1), 1) == 1)
+
+
+def test_calibration_trusts_what_is_predicted_and_nothing_else():
+    """First latent foreseen, second pure chance, third foreseen but for noise as strong as the signal."""
+    train, validation = example_sequences(200, 1), example_sequences(50, 2)
+    folds = draw_folds(200, 4, seed=3)
+
+    def predict(part):
+        generator = np.random.default_rng(len(part.latents))
+        members = np.repeat(part.latents[:, None], 4, axis=1)
+        common = generator.normal(size=part.latents.shape)
+        members[..., 1] = common[:, None, :, 1]
+        members[..., 2] += common[:, None, :, 2]
+        return members
+
+    calibration = calibrate(predict, train, validation, folds)
+    assert calibration.gain.shape == (20, 3)
+    np.testing.assert_allclose(calibration.gain[:, 0], 1.0, atol=0.02)
+    assert calibration.gain[:, 1].max() < 0.2
+    np.testing.assert_allclose(calibration.gain[:, 2], 0.5, atol=0.12)
+    ones = np.array([[1.0] * 20])
+    applied = calibration.apply(ones[..., None] * np.ones(3), train.times[None])
+    np.testing.assert_allclose(applied[0, :, 0], 1.0, atol=0.05)
+    assert np.abs(applied[0, :, 1]).max() < 0.6
+
+
+def test_an_ensemble_of_one_is_not_calibrated():
+    part = example_sequences(10, 1)
+    calibration = calibrate(lambda part: part.latents[:, None], part, part, draw_folds(10, 1, seed=1))
+    values = np.random.default_rng(0).normal(size=(2, 1, 20, 3)).astype(np.float32)
+    np.testing.assert_array_equal(calibration.apply(values, np.stack([part.times] * 2)), values)
