@@ -8,7 +8,7 @@ from query_examples import POINT
 
 from surrogate.parameters import PARAMETERS
 from surrogate.query import QueryError
-from surrogate.query.intervals import LEVELS, calibrate, half_width
+from surrogate.query.intervals import LEVELS, calibrate, coverage, half_width
 from surrogate.query.residuals import Residuals
 
 RANGES = np.array([[entry.transform(entry.low), entry.transform(entry.high)] for entry in PARAMETERS], dtype=float)
@@ -24,27 +24,21 @@ def draw(runs, seed, short=True):
     if short:
         times[::5, 14:] = np.nan
     size = np.exp(1.5 - 2.0 * unit[:, 0]) * np.exp(0.2 * rng.normal(size=runs))
-    scale = size[:, None, None] * (1 + times[..., None]) * np.array([0.0, 1.0, 3.0])
+    scale = size[:, None, None] * (1 + times[..., None]) * np.array([0.0, 1.0, 3.0, 0.0])
     profile = np.abs(rng.normal(size=scale.shape)) * scale
     field = np.abs(rng.normal(size=(*scale.shape, 4))) * scale[..., None]
     values = {"temperature": field, "profile": profile, "mean_temperature": profile[..., 1]}
     return Residuals(parameters, times, values)
 
 
-def coverage(calibration, test, name, level, simultaneous=False):
+def whole(calibration, test, name, level):
+    """Share of the runs that lie within the simultaneous band as a whole."""
     inside = []
-    for run in range(len(test.times)):
-        real = np.isfinite(test.times[run])
-        width = half_width(
-            calibration, name, test.parameters[run : run + 1], RANGES, test.times[run, real], level, simultaneous
-        )[0]
-        errors = test.values[name][run, real]
-        width = width.reshape(width.shape + (1,) * (errors.ndim - width.ndim))
-        within = errors <= width + 1e-12
-        inside.append(within if within.ndim == 1 else within[:, 1:])  # row 0 is a wall without error
-    if simultaneous:
-        return np.mean([np.all(entry) for entry in inside])
-    return np.mean(np.concatenate([entry.ravel() for entry in inside]))
+    for run, times in enumerate(test.times):
+        real = np.isfinite(times)
+        width = half_width(calibration, name, test.parameters[run : run + 1], RANGES, times[real], level, True)[0]
+        inside.append(np.all(test.values[name][run, real] <= width + 1e-12))
+    return np.mean(inside)
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +50,13 @@ def calibrated():
 @pytest.mark.parametrize("level", [0.5, 0.72, 0.9, 0.95])
 def test_the_share_of_the_truth_inside_is_the_level(calibrated, name, level):
     calibration, test = calibrated
-    assert coverage(calibration, test, name, level) == pytest.approx(level, abs=0.03)
+    assert coverage(calibration, test, RANGES, [level])[name][f"{level:g}"] == pytest.approx(level, abs=0.03)
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9])
 def test_whole_histories_lie_within_a_simultaneous_band(calibrated, level):
     calibration, test = calibrated
-    assert coverage(calibration, test, "profile", level, simultaneous=True) == pytest.approx(level, abs=0.08)
-    assert coverage(calibration, test, "profile", level) > level - 0.05
+    assert whole(calibration, test, "profile", level) == pytest.approx(level, abs=0.08)
 
 
 def test_intervals_follow_vigour_time_and_depth(calibrated):
@@ -72,8 +65,9 @@ def test_intervals_follow_vigour_time_and_depth(calibrated):
     vigorous, calm = np.array([middle, middle])
     vigorous[0], calm[0] = 1.1e19, 9e21
     widths = half_width(calibration, "profile", np.stack([vigorous, calm]), RANGES, np.array([0.5, 4.0]), 0.9)
-    assert widths.shape == (2, 2, 3)
-    np.testing.assert_array_equal(widths[..., 0], 0)  # a wall that is never wrong
+    assert widths.shape == (2, 2, 4)
+    np.testing.assert_array_equal(widths[..., [0, -1]], 0)  # walls that are never wrong
+    widths = widths[..., :-1]
     assert np.all(widths[0, :, 1:] > 3 * widths[1, :, 1:])
     assert np.all(widths[:, 1, 1:] > 2 * widths[:, 0, 1:])
     assert np.all(widths[..., 2] > 2 * widths[..., 1])
@@ -135,6 +129,13 @@ def test_intervals_hold_unseen_runs_of_the_corpus(tiny):
             answer = tiny.predict(run, time=run.time.values, interval=0.95)
             inside.append(np.abs(answer.temperature - run.temperature.values) <= answer.temperature_half_width + 1e-2)
     assert np.mean(np.concatenate([entry.values.ravel() for entry in inside])) > 0.8
+
+
+def test_the_bundle_says_how_its_intervals_fare_on_the_test_runs(tiny):
+    entry = tiny.inspect()["calibration"]["fnn"]
+    assert (entry["runs"], entry["test_runs"]) == (15, 3)
+    shares = entry["coverage"]["temperature"]
+    assert 0 <= shares["0.5"] <= shares["0.9"] <= shares["0.95"] <= 1
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,13 @@ def inspect(bundle: Bundle, as_json: Json = False) -> None:
     ]
     if scores:
         typer.echo("\n" + table(["on unseen runs", "relative accuracy, %", "lateral anomaly error"], scores))
+    inside: list[list[str]] = []
+    for method, entry in (content["calibration"] or {}).items():
+        for name, shares in entry.get("coverage", {}).items():
+            spans = ", ".join(f"{100 * share:.1f} of {100 * float(level):g} %" for level, share in shares.items())
+            inside.append([method, name.replace("_", " "), spans])
+    if inside:
+        typer.echo("\n" + table(["intervals", "on unseen runs", "hold"], inside))
     typer.echo("\nlimits")
     for line in content["limits"]:
         typer.echo(f"  - {line}")

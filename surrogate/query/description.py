@@ -88,7 +88,18 @@ def limits(content: Mapping[str, Any]) -> list[str]:
 def summary(description: Mapping[str, Any], source: Path) -> dict[str, Any]:
     """Select of ``bundle.json`` what a person wants to know."""
     grid = description["grid"]
-    kept = ("name", "parameters", "time", "runs", "snapshots", "conductivity", "limits", "metrics", "provenance")
+    kept = (
+        "name",
+        "parameters",
+        "time",
+        "runs",
+        "snapshots",
+        "conductivity",
+        "limits",
+        "metrics",
+        "calibration",
+        "provenance",
+    )
     return {
         "bundle": str(source),
         "digest": description["digest"],

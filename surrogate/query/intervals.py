@@ -169,3 +169,39 @@ def half_width(
         at_level = (lower + 1 - position) * quantiles[lower] + (position - lower) * quantiles[lower + 1]
     pointwise = _at_times(calibration["knot"].values, at_level, times)
     return np.asarray(size.reshape(-1, *[1] * pointwise.ndim) * pointwise[None])
+
+
+def coverage(
+    calibration: xr.Dataset, residuals: Residuals, ranges: np.ndarray, levels: Iterable[float] = (0.5, 0.9, 0.95)
+) -> dict[str, dict[str, float]]:
+    """Share of the truth within the intervals on runs that took no part in the calibration.
+
+    Parameters
+    ----------
+    calibration : xarray.Dataset
+        From :func:`calibrate`.
+    residuals : Residuals
+        Errors on other runs.
+    ranges : array, shape (5, 2)
+    levels : sequence of float
+
+    Returns
+    -------
+    dict
+        Per quantity and level; walls, which are known, do not count.
+    """
+    result: dict[str, dict[str, float]] = {}
+    for name, errors in residuals.values.items():
+        result[name] = {}
+        for level in levels:
+            inside = total = 0
+            for run, times in enumerate(residuals.times):
+                real = np.isfinite(times)
+                point = residuals.parameters[run : run + 1]
+                width = half_width(calibration, name, point, ranges, times[real], level)[0]
+                found = errors[run, real]
+                within = found <= width.reshape(width.shape + (1,) * (found.ndim - width.ndim))
+                within = within[:, 1:-1] if within.ndim > 1 else within
+                inside, total = inside + int(within.sum()), total + within.size
+            result[name][f"{level:g}"] = inside / max(total, 1)
+    return result

@@ -87,6 +87,11 @@ def collect(engine: Engine, corpus: xr.Dataset, method: str, planet: Planet, con
     return _joined(parts) if parts else None
 
 
+def collect_unseen(engine: Engine, runs: xr.Dataset, method: str, planet: Planet, conductivity: Any) -> Residuals:
+    """Errors of the mean of all members on runs that none of them saw."""
+    return _errors(engine, runs, planet, conductivity, lambda p, t: engine.mean_latents(method, p, t))
+
+
 def _errors(
     engine: Engine, runs: xr.Dataset, planet: Planet, conductivity: Any, latents: Callable[..., np.ndarray],
     numbered: bool = False,

@@ -18,8 +18,8 @@ from surrogate.planet import MARS, Planet
 from surrogate.query.bundle import MODELS, BundleError, seal
 from surrogate.query.description import describe_corpus, limits, planet_to_dict
 from surrogate.query.engine import METHODS, Engine
-from surrogate.query.intervals import calibrate, natural_ranges
-from surrogate.query.residuals import collect
+from surrogate.query.intervals import calibrate, coverage, natural_ranges
+from surrogate.query.residuals import collect, collect_unseen
 
 EXAMPLE_TOLERANCE = 0.1
 """K by which a recomputed example may differ: other processors and libraries round differently."""
@@ -91,7 +91,7 @@ def write_bundle(
                 f"{models}/autoencoder: takes fields of {engine.autoencoder.shape}, the corpus has "
                 f"{annulus_of(corpus).shape}"
             )
-        content["calibrated"] = _calibrate(engine, corpus, content, planet, conductivity, temporary)
+        content["calibration"] = _calibrate(engine, corpus, content, planet, conductivity, temporary)
         example = _example(engine, corpus)
         example.to_netcdf(temporary / "example.nc", engine="h5netcdf")
         content["example"] = {"tolerance": EXAMPLE_TOLERANCE, "methods": [str(m) for m in example["predictor"].values]}
@@ -101,16 +101,22 @@ def write_bundle(
 
 def _calibrate(
     engine: Engine, corpus: xr.Dataset, content: dict[str, Any], planet: Planet, conductivity: str, folder: Path
-) -> dict[str, int]:
-    """Write the intervals of each method; say on how many unseen runs they rest."""
+) -> dict[str, dict[str, Any]]:
+    """Write the intervals of each method; say on how many unseen runs they rest, and how they fare on the test runs."""
     ranges = natural_ranges({name: (entry["low"], entry["high"]) for name, entry in content["parameters"].items()})
-    runs = {}
+    test = select_split(corpus, "test")
+    result: dict[str, dict[str, Any]] = {}
     for method in METHODS:
         residuals = collect(engine, corpus, method, planet, conductivity)
-        if residuals is not None:
-            calibrate(residuals, ranges).to_netcdf(folder / f"calibration_{method}.nc", engine="h5netcdf")
-            runs[method] = len(residuals.times)
-    return runs
+        if residuals is None:
+            continue
+        calibration = calibrate(residuals, ranges)
+        calibration.to_netcdf(folder / f"calibration_{method}.nc", engine="h5netcdf")
+        result[method] = {"runs": len(residuals.times)}
+        if test.sizes["simulation"]:
+            unseen = collect_unseen(engine, test, method, planet, conductivity)
+            result[method] |= {"test_runs": len(unseen.times), "coverage": coverage(calibration, unseen, ranges)}
+    return result
 
 
 def _belongs(name: str) -> bool:
