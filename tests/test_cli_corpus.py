@@ -54,6 +54,19 @@ def test_a_corpus_from_raw_runs_to_a_table(capsys, raw, tmp_path):
     assert "run_00004.nc" in out
 
 
+def test_a_raw_run_is_inspected_and_a_report_written(capsys, raw, tmp_path):
+    code, out, _ = run(capsys, "corpus", "inspect", raw / "run_00005.nc")
+    assert code == 0
+    assert "reader native" in out
+    code, out, _ = run(capsys, "corpus", "inspect", raw / "run_00004.nc", "--json")
+    assert code == 1
+    assert "cannot be read" in json.loads(out)["problem"]
+    for name in ("health.html", "health.md"):
+        code, *_ = run(capsys, "corpus", "doctor", *sorted(raw.glob("*.nc")), "--report", tmp_path / name)
+        assert code == 1
+        assert "run_00004.nc" in (tmp_path / name).read_text()
+
+
 def test_the_doctor_examines_raw_runs(capsys, raw, tmp_path):
     code, out, _ = run(capsys, "corpus", "doctor", raw / "run_00004.nc", raw / "run_00005.nc", "--json")
     assert code == 1

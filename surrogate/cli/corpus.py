@@ -74,12 +74,28 @@ def ingest(
 
 
 @app.command()
-def inspect(store: Store, as_json: Json = False) -> None:
-    """Tell what a corpus holds: size, split, ranges, origin.
+def inspect(
+    store: Annotated[Path, typer.Argument(metavar="STORE|FILE", help="A store, or one raw run.")],
+    reader: Annotated[str, typer.Option(help="Name of a reader of raw runs.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Tell what a corpus holds: size, split, ranges, origin; of a raw run, which reader takes it and what is in it.
 
     Example: surrogate corpus inspect results/default/corpus.zarr
     """
     import numpy as np
+
+    if store.exists() and not _is_corpus(store):
+        from surrogate.corpus.inspection import inspect_file, inspection_text
+
+        found = inspect_file(store, reader)
+        if as_json:
+            emit_json(found)
+        else:
+            typer.echo(inspection_text(found))
+        if found["problem"]:
+            raise typer.Exit(FAILED)
+        return
 
     from surrogate.corpus.store import open_corpus, provenance_of, statistics
     from surrogate.fields import SPLITS
@@ -112,56 +128,50 @@ def inspect(store: Store, as_json: Json = False) -> None:
     typer.echo("\n" + table(["parameter (training runs)", "low", "high"], rows))
 
 
+def _is_corpus(path: Path) -> bool:
+    root = path / "zarr.json"
+    return root.is_file() and "corpus_format" in root.read_text()
+
+
 @app.command()
 def doctor(
     paths: Annotated[list[Path], typer.Argument(metavar="STORE|FILE...", help="A store, or raw runs.")],
     reader: Annotated[str, typer.Option(help="Name of a reader of raw runs.")] = "auto",
+    report: Annotated[
+        Path | None, typer.Option(help="Also write a report with the coverage of parameter space: .html or .md.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List what is wrong with the runs of a store, or with raw runs before they are ingested.
+    """List what is wrong with the runs of a store, or with raw runs before they are ingested; all values are read.
 
-    Example: surrogate corpus doctor raw/run_*.nc
+    Example: surrogate corpus doctor raw/run_*.nc --report health.html
     """
-    findings: list[dict[str, Any]] = []
-    for path in paths:
-        if (path / "zarr.json").is_file():
-            from surrogate.corpus.store import open_corpus, provenance_of
+    from surrogate.corpus.doctor import Examination, examine, examine_store
 
-            open_corpus(path)
-            origin = provenance_of(path)
-            findings += [*origin["rejected"], *origin["findings"]]
-        else:
-            findings += _examine(path, reader)
-    severe = [entry for entry in findings if entry.get("severity") == "severe"]
+    stores = [path for path in paths if _is_corpus(path)]
+    files = [path for path in paths if path not in stores]
+    parts = [examine_store(path) for path in stores]
+    if files:
+        parts.append(examine(files, reader=reader))
+    runs = [run for part in parts for run in part.runs]
+    seen = Examination(
+        ", ".join(part.source for part in parts), runs, [entry for part in parts for entry in part.findings]
+    )
+    if report is not None:
+        from surrogate.corpus.report import html_report, markdown_report
+        from surrogate.files import atomic
+
+        with atomic(report) as temporary:
+            temporary.write_text(html_report(seen) if report.suffix == ".html" else markdown_report(seen))
     if as_json:
-        emit_json(findings)
-    elif findings:
+        emit_json([finding.as_dict() for finding in seen.findings])
+    elif seen.findings:
         columns = ["simulation", "file", "severity", "what", "message"]
-        typer.echo(table(columns, [[entry.get(name, "") for name in columns] for entry in findings]))
+        typer.echo(table(columns, [[str(entry.as_dict()[name]) for name in columns] for entry in seen.findings]))
     else:
-        typer.echo(f"nothing wrong with {len(paths)} {'store' if len(paths) == 1 else 'files'}")
-    if severe:
+        typer.echo(f"nothing wrong with {len(paths)} {'store' if stores else 'files'}")
+    if seen.severe:
         raise typer.Exit(FAILED)
-
-
-def _examine(path: Path, reader: str) -> list[dict[str, Any]]:
-    """List the findings of one raw run."""
-    from surrogate.corpus.readers import open_run
-    from surrogate.fields import parameters_of, validate
-
-    found = {"simulation": "", "file": str(path), "severity": "severe"}
-    try:
-        with open_run(path, reader) as run:
-            validate(run, str(path))
-            outside = parameters_of(run).outside()
-            status = str(run.attrs.get("status", "done"))
-    except (ValueError, OSError) as error:
-        return [{**found, "what": "unusable", "message": str(error).removeprefix(f"{path}: ")}]
-    found["severity"] = "warning"
-    notes = [{**found, "what": "parameter", "message": line} for line in outside]
-    if status != "done":
-        notes.append({**found, "what": "stopped early", "message": f"the solver says {status!r}"})
-    return notes
 
 
 @app.command()
