@@ -1,4 +1,6 @@
 # The configuration, checked once, and the names that several rules share.
+import os
+
 from snakemake.exceptions import WorkflowError
 
 from surrogate.config import ConfigError, parse as parse_config
@@ -29,3 +31,35 @@ def section(*names):
 def share(parts):
     """Cores for one of `parts` jobs that run side by side."""
     return max(1, (workflow.cores or 1) // parts)
+
+
+def models_of(wildcards):
+    folders = {"autoencoder": [], "fnn": ["feedforward"], "lstm": ["recurrent"]}[
+        wildcards.method
+    ]
+    return [
+        f"{RESULTS}/models/{folder}/manifest.json"
+        for folder in ["autoencoder", *folders]
+    ]
+
+
+def figure_files():
+    return [f"{RESULTS}/figures/{name}" for name in file_names(SETTINGS.figures)]
+
+
+def figure_needs(entry):
+    """What a figure is made from: the corpus, predictions and tables that its catalogue entry names."""
+    return {
+        "corpus": f"{RESULTS}/corpus.json",
+        "predictions": [
+            f"{RESULTS}/predictions/{method}.nc" for method in entry.predictions
+        ],
+        "tables": [
+            (
+                f"{RESULTS}/learning_curve/points.csv"
+                if table == "learning_curve"
+                else f"{RESULTS}/models/{table}/losses.csv"
+            )
+            for table in entry.tables
+        ],
+    }

@@ -83,16 +83,6 @@ rule recurrent:
         "../scripts/predictor.py"
 
 
-def models_of(wildcards):
-    folders = {"autoencoder": [], "fnn": ["feedforward"], "lstm": ["recurrent"]}[
-        wildcards.method
-    ]
-    return [
-        f"{RESULTS}/models/{folder}/manifest.json"
-        for folder in ["autoencoder", *folders]
-    ]
-
-
 rule predict:
     input:
         models_of,

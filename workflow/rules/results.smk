@@ -55,7 +55,9 @@ rule bundle:
         section("planet"),
         conductivity=SETTINGS.simulator.physics.conductivity,
         store=f"{RESULTS}/corpus.zarr",
-        models=f"{RESULTS}/models",
+        models=lambda wildcards, input: os.path.dirname(
+            os.path.dirname(input.models[0])
+        ),
         name=SETTINGS.name,
         configuration=fingerprint(
             section(
@@ -64,28 +66,6 @@ rule bundle:
         ),
     script:
         "../scripts/bundle.py"
-
-
-def figure_files():
-    return [f"{RESULTS}/figures/{name}" for name in file_names(SETTINGS.figures)]
-
-
-def figure_needs(entry):
-    """What a figure is made from: the corpus, predictions and tables that its catalogue entry names."""
-    return {
-        "corpus": f"{RESULTS}/corpus.json",
-        "predictions": [
-            f"{RESULTS}/predictions/{method}.nc" for method in entry.predictions
-        ],
-        "tables": [
-            (
-                f"{RESULTS}/learning_curve/points.csv"
-                if table == "learning_curve"
-                else f"{RESULTS}/models/{table}/losses.csv"
-            )
-            for table in entry.tables
-        ],
-    }
 
 
 # One rule per entry of the catalogue: the caption of a report cannot depend on a wildcard.
