@@ -12,7 +12,8 @@ import xarray as xr
 from surrogate.annulus import Annulus
 from surrogate.fields import make_corpus, make_run
 from surrogate.parameters import PARAMETER_NAMES, PARAMETERS, Parameters
-from surrogate.query.arguments import OutOfRangeWarning, Sets
+from surrogate.query.arguments import OutOfRangeWarning, QueryError, Sets
+from surrogate.query.intervals import LEVELS, half_width
 
 
 def out_of_range(
@@ -120,3 +121,41 @@ def with_coordinates(
         about_time = {"units": "Gyr", "long_name": "time since the start of the thermal evolution"}
         dataset = dataset.assign_coords(time=("time", times, about_time))
     return dataset.assign(in_range=(dimensions, flag[0] if sets.single else flag, described))
+
+
+def add_half_widths(
+    answer: xr.Dataset, names: Mapping[str, str], calibration: xr.Dataset, ranges: np.ndarray, sets: Sets,
+    times: np.ndarray, level: float, band: str,
+) -> xr.Dataset:  # fmt: skip
+    """Add ``{variable}_half_width``, the half-width of the interval of each variable.
+
+    Parameters
+    ----------
+    answer : xarray.Dataset
+    names : mapping
+        Variable of the answer to calibrated quantity.
+    calibration, ranges
+        As for :func:`surrogate.query.intervals.half_width`.
+    sets, times
+        What was asked.
+    level : float
+    band : {"pointwise", "simultaneous"}
+    """
+    if band not in ("pointwise", "simultaneous"):
+        raise QueryError(f"band {band!r}: expected 'pointwise' or 'simultaneous'")
+    if not 0 < level <= LEVELS[-1]:
+        raise QueryError(f"interval: expected a level above 0 and at most {LEVELS[-1]:g}, got {level}")
+    added = {}
+    for variable, quantity in names.items():
+        width = half_width(calibration, quantity, sets.values, ranges, times, level, band == "simultaneous")
+        about = {
+            "units": answer[variable].attrs["units"],
+            "long_name": f"half-width of the {level:.0%} interval of {variable.replace('_', ' ')}",
+            "level": float(level),
+            "band": band,
+            "calibrated_on_runs": int(calibration.attrs["runs"]),
+        }
+        dimensions = ("simulation", "time", "radius")[: width.ndim]
+        values = (dimensions[1:], width[0], about) if sets.single else (dimensions, width, about)
+        added[f"{variable}_half_width"] = values
+    return answer.assign(added)

@@ -14,7 +14,8 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -152,6 +153,37 @@ def unpack(path: str | os.PathLike[str]) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return folder
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
+    """Find a bundle: a folder, a zip file, or the name of a pipeline run below ``results/``.
+
+    Yields
+    ------
+    tuple of Path
+        The folder to read, and what to call the bundle. They differ for a zip file: the folder is then a temporary
+        one, which the caller removes; if the block fails it is removed here.
+    """
+    path = Path(path)
+    named = Path("results") / path / "surrogate"
+    if not path.exists() and len(path.parts) == 1 and named.is_dir():
+        path = named
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such bundle; expected a folder or a zip file made by surrogate")
+    if path.is_dir():
+        if not (path / "bundle.json").exists() and (path / "surrogate" / "bundle.json").exists():
+            path = path / "surrogate"  # results/<name> itself
+        yield path, path
+        return
+    folder = unpack(path)
+    try:
+        yield folder, path
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, BundleError):
+            raise BundleError(str(error).replace(str(folder), str(path))) from None
+        raise
 
 
 def _check_entry(entry: zipfile.ZipInfo, path: Path) -> None:

@@ -18,11 +18,18 @@ from surrogate.diagnostics import check as report_card
 from surrogate.files import code_version
 from surrogate.planet import Planet
 from surrogate.query import bundle as bundles
-from surrogate.query.answer import field_answer, out_of_range, series_answer, warn_out_of_range
+from surrogate.query.answer import (
+    add_half_widths,
+    field_answer,
+    out_of_range,
+    series_answer,
+    warn_out_of_range,
+)
 from surrogate.query.arguments import OutOfRangeWarning, QueryError, Sets, read_sets, read_times
 from surrogate.query.description import planet_from_dict, summary
 from surrogate.query.engine import METHODS, Engine
-from surrogate.query.intervals import LEVELS, half_width, natural_ranges
+from surrogate.query.intervals import natural_ranges
+from surrogate.query.latents import decoded, encoded
 from surrogate.query.reductions import mean_of_profile, wall_fluxes
 from surrogate.query.sensitivity import jacobian, sobol_indices
 
@@ -96,25 +103,10 @@ class Surrogate:
             ...
         FileNotFoundError: no/such/bundle: no such bundle; expected a folder or a zip file made by surrogate
         """
-        path = Path(path)
-        named = Path("results") / path / "surrogate"
-        if not path.exists() and len(path.parts) == 1 and named.is_dir():
-            path = named
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: no such bundle; expected a folder or a zip file made by surrogate")
-        if path.is_dir():
-            if not (path / "bundle.json").exists() and (path / "surrogate" / "bundle.json").exists():
-                path = path / "surrogate"  # results/<name> itself
-            return cls(path, bundles.read_bundle(path))
-        folder = bundles.unpack(path)
-        try:
-            result = cls(folder, bundles.read_bundle(folder), path)
-        except BaseException as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(error, bundles.BundleError):
-                raise bundles.BundleError(str(error).replace(str(folder), str(path))) from None
-            raise
-        weakref.finalize(result, shutil.rmtree, folder, ignore_errors=True)
+        with bundles.opened(path) as (folder, source):
+            result = cls(folder, bundles.read_bundle(folder), source)
+        if folder != source:
+            weakref.finalize(result, shutil.rmtree, folder, ignore_errors=True)
         return result
 
     def __repr__(self) -> str:
@@ -327,21 +319,7 @@ class Surrogate:
         -------
         xarray.DataArray, dims (..., component)
         """
-        if isinstance(temperature, xr.Dataset):
-            temperature = temperature["temperature"]
-        values = np.asarray(temperature)
-        if values.shape[-2:] != self.annulus.shape:
-            raise QueryError(f"temperature: expected shape (..., {self.annulus.shape}), got {values.shape}")
-        if not np.all(np.isfinite(values)):
-            raise QueryError("temperature: expected finite values in K")
-        latents = self.engine.autoencoder.encode(values)
-        about = {"units": "1", "long_name": "latent variables of the autoencoder"}
-        if isinstance(temperature, xr.DataArray):
-            kept = temperature.dims[:-2]
-            coordinates = {k: v for k, v in temperature.coords.items() if set(v.dims) <= set(kept)}
-            return xr.DataArray(latents, coordinates, (*kept, "component"), "latent", about)
-        leading = tuple(f"dim_{number}" for number in range(latents.ndim - 1))
-        return xr.DataArray(latents, dims=(*leading, "component"), name="latent", attrs=about)
+        return encoded(self.engine, temperature)
 
     def decode(self, latents: Any) -> xr.DataArray:
         """Expand latents.
@@ -355,18 +333,7 @@ class Surrogate:
         xarray.DataArray
             Temperature in K, dims (..., radius, angle).
         """
-        try:
-            values = self.engine.decode(np.asarray(latents))
-        except ValueError as error:
-            raise QueryError(str(error)) from None
-        kept = latents.dims[:-1] if isinstance(latents, xr.DataArray) else tuple(
-            f"dim_{number}" for number in range(values.ndim - 2)
-        )  # fmt: skip
-        coordinates: dict[Any, Any] = {"radius": self.annulus.radius, "angle": self.annulus.angle}
-        if isinstance(latents, xr.DataArray):
-            coordinates |= {k: v for k, v in latents.coords.items() if set(v.dims) <= set(kept)}
-        about = {"units": "K", "long_name": "temperature"}
-        return xr.DataArray(values, coordinates, (*kept, "radius", "angle"), "temperature", about)
+        return decoded(self.engine, self.annulus, latents)
 
     # -- sensitivity --
 
@@ -441,34 +408,17 @@ class Surrogate:
         """Add the half-width of the interval of each variable; `names` maps variables to calibrated quantities."""
         if level is None:
             return answer
-        if band not in ("pointwise", "simultaneous"):
-            raise QueryError(f"band {band!r}: expected 'pointwise' or 'simultaneous'")
-        if not 0 < level <= LEVELS[-1]:
-            raise QueryError(f"interval: expected a level above 0 and at most {LEVELS[-1]:g}, got {level}")
-        calibration, ranges = self._calibration(method)
-        for variable, quantity in names.items():
-            width = half_width(calibration, quantity, sets.values, ranges, times, level, band == "simultaneous")
-            about = {
-                "units": answer[variable].attrs["units"],
-                "long_name": f"half-width of the {level:.0%} interval of {variable.replace('_', ' ')}",
-                "level": float(level), "band": band, "calibrated_on_runs": int(calibration.attrs["runs"]),
-            }  # fmt: skip
-            dimensions = ("simulation", "time", "radius")[: width.ndim]
-            values = (dimensions[1:], width[0], about) if sets.single else (dimensions, width, about)
-            answer = answer.assign({f"{variable}_half_width": values})
-        return answer
+        if not self.calibrated(method):
+            raise QueryError(f"interval: {self._source} holds no calibration of {method!r} (no validation runs)")
+        if method not in self._calibrations:
+            path = self.folder / f"calibration_{method}.nc"
+            self._calibrations[method] = xr.load_dataset(path, engine="h5netcdf")
+        ranges = natural_ranges(self.parameter_ranges)
+        return add_half_widths(answer, names, self._calibrations[method], ranges, sets, times, level, band)
 
     def calibrated(self, method: str) -> bool:
         """Tell whether the bundle holds intervals for a method."""
         return (self.folder / f"calibration_{method}.nc").is_file()
-
-    def _calibration(self, method: str) -> tuple[xr.Dataset, np.ndarray]:
-        path = self.folder / f"calibration_{method}.nc"
-        if not self.calibrated(method):
-            raise QueryError(f"interval: {self._source} holds no calibration of {method!r} (no validation runs)")
-        if method not in self._calibrations:
-            self._calibrations[method] = xr.load_dataset(path, engine="h5netcdf")
-        return self._calibrations[method], natural_ranges(self.parameter_ranges)
 
     def _attributes(self, method: str) -> dict[str, Any]:
         attributes = {
