@@ -163,6 +163,18 @@ def test_nothing_to_ingest(tmp_path):
         ingest([], tmp_path / "corpus.zarr")
 
 
+@pytest.mark.parametrize("change", [{}, {"encoding": "int16"}, {"times": "resample", "snapshots": 11}])
+def test_an_appended_store_holds_what_a_new_one_does(raw, tmp_path, change):
+    settings = SMALL.model_copy(update=change)
+    ingest(raw[:5], tmp_path / "grown.zarr", settings)
+    ingest(raw, tmp_path / "grown.zarr", settings)
+    ingest(raw, tmp_path / "new.zarr", settings)
+    grown, new = open_corpus(tmp_path / "grown.zarr"), open_corpus(tmp_path / "new.zarr")
+    np.testing.assert_array_equal(grown.temperature.values, new.temperature.values)
+    np.testing.assert_array_equal(grown.snapshot_time.values, new.snapshot_time.values)
+    np.testing.assert_array_equal(grown.simulation.values, new.simulation.values)
+
+
 def test_append_leaves_old_shards_alone(raw, tmp_path):
     store = tmp_path / "corpus.zarr"
     ingest(raw[:5], store, SMALL)

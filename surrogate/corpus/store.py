@@ -69,8 +69,9 @@ def open_corpus(path: str | os.PathLike[str]) -> xr.Dataset:
     shards = corpus.temperature.encoding.get("shards") or corpus.temperature.shape
     corpus["temperature"] = corpus.temperature.chunk({"simulation": 1, "time": shards[1], "radius": -1, "angle": -1})
     if corpus.temperature.dtype != np.float32:  # xarray unpacks int16 to float64
-        attributes = corpus.temperature.attrs
-        corpus["temperature"] = corpus.temperature.astype(np.float32).assign_attrs(attributes)
+        packed = corpus.temperature
+        corpus["temperature"] = packed.astype(np.float32).assign_attrs(packed.attrs)
+        corpus["temperature"].encoding = {name: packed.encoding.get(name) for name in ("chunks", "shards")}
     corpus.encoding["source"] = str(path)
     try:
         return validate(corpus, str(path), values=False)
