@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from surrogate.config import SimulatorSettings
 from surrogate.parameters import Parameters
@@ -67,7 +68,9 @@ def simulate(
     evolution = Evolution(parameters, settings or SimulatorSettings(), planet, seed, number)
     if checkpoint is not None:
         restore_state(evolution, checkpoint)
-    evolution.run(progress, checkpoint)
+    # The matrix products of the Stokes solver are too small to share: threads would make them slower.
+    with threadpool_limits(1, user_api="blas"):
+        evolution.run(progress, checkpoint)
     run = evolution.dataset()
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
