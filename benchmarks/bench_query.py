@@ -94,7 +94,7 @@ def test_against_the_simulator(benchmark, surrogate, question, way):
 @pytest.mark.parametrize("way", ["compiled", "Keras predict"])
 def test_paper_sized(benchmark, way):
     from surrogate.learning.autoencoder_networks import paper_networks
-    from surrogate.query.engine import compiled
+    from surrogate.query.compiling import compiled
 
     _, decoder = paper_networks((302, 394))
     latents = np.random.default_rng(0).normal(size=(45, decoder.input_shape[-1])).astype(np.float32)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
-from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from surrogate.query.bundle import BundleError
+from surrogate.query.compiling import Compiled, compiled, forward_derivative, in_parts
 
 if TYPE_CHECKING:
     from surrogate.learning.autoencoder import Autoencoder
@@ -34,55 +33,6 @@ FAR = 1e4
 
 ROWS = 65536
 """Rows that pass through the FNN at once."""
-
-Compiled = Callable[[np.ndarray], np.ndarray]
-
-
-def compiled(function: Callable[[Any], Any], width: int) -> Compiled:
-    """Compile a function of one batch, shape (n, `width`), once for every n; takes and gives NumPy arrays.
-
-    Keras' own `predict` spends tens of milliseconds per call around the computation.
-    """
-    import keras
-
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        # One graph per kind of answer is intended: TensorFlow would warn that there are several.
-        logging.getLogger("tensorflow").addFilter(_no_retracing)
-        signature = [tf.TensorSpec((None, width), tf.float32)]
-        graph = tf.function(function, input_signature=signature, autograph=False, jit_compile=False)
-        return lambda batch: graph(tf.convert_to_tensor(batch)).numpy()
-    if backend == "jax":
-        import jax
-
-        program = jax.jit(function)
-        return lambda batch: np.asarray(program(batch))
-    return lambda batch: keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(batch)))
-
-
-def _no_retracing(record: logging.LogRecord) -> bool:
-    return "retracing" not in str(record.msg)
-
-
-def forward_derivative(function: Callable[[Any], Any], point: np.ndarray, direction: np.ndarray) -> tuple[Any, Any]:
-    """Value of a function of one batch and its derivative along `direction`, by automatic differentiation."""
-    import keras
-
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        primal = tf.convert_to_tensor(point)
-        with tf.autodiff.ForwardAccumulator(primal, tf.convert_to_tensor(direction)) as accumulator:
-            value = function(primal)
-        return value.numpy(), accumulator.jvp(value, unconnected_gradients="zero").numpy()
-    if keras.backend.backend() == "jax":
-        import jax
-
-        value, slope = jax.jvp(function, (point,), (direction,))
-        return np.asarray(value), np.asarray(slope)
-    raise NotImplementedError(f"derivatives need the backend tensorflow or jax, not {keras.backend.backend()}")
 
 
 class Engine:
@@ -207,7 +157,7 @@ class Engine:
         """
         if method == "lstm":
             return self.recurrent.predict(parameters, times)
-        flat = _in_parts(self._function("fnn latents"), self.feedforward_inputs(parameters, times), ROWS)
+        flat = in_parts(self._function("fnn latents"), self.feedforward_inputs(parameters, times), ROWS)
         latents = flat.reshape(len(parameters), len(times), -1)
         if method == "ensemble":
             latents = 0.5 * (latents + self.recurrent.predict(parameters, times))
@@ -277,7 +227,7 @@ class Engine:
             batch = self.latents(method, parameters, times)
             batch = batch.reshape(-1, batch.shape[-1])
         source = "fnn" if method == "fnn" else "latents"
-        values = _in_parts(self._function(f"{source} {what}"), batch, self.chunk)
+        values = in_parts(self._function(f"{source} {what}"), batch, self.chunk)
         return values.reshape(len(parameters), len(times), *values.shape[1:])
 
     def derivatives(self, what: str, parameters: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -324,7 +274,7 @@ class Engine:
         latents = np.asarray(latents, dtype=np.float32)
         if latents.shape[-1:] != (self.autoencoder.latents,):
             raise ValueError(f"latents: expected shape (..., {self.autoencoder.latents}), got {latents.shape}")
-        flat = _in_parts(self._function("latents field"), latents.reshape(-1, latents.shape[-1]), self.chunk)
+        flat = in_parts(self._function("latents field"), latents.reshape(-1, latents.shape[-1]), self.chunk)
         return flat.reshape(*latents.shape[:-1], *flat.shape[1:])
 
 
@@ -336,15 +286,3 @@ def _reduced(field: Any, result: str) -> Any:
     if result == "walls":
         return ops.concatenate([field[:, :2], field[:, -2:]], axis=1)
     return field
-
-
-def _in_parts(function: Compiled, batch: np.ndarray, size: int) -> np.ndarray:
-    batch = np.ascontiguousarray(batch, dtype=np.float32)
-    if len(batch) <= size:
-        return function(batch)
-    first = function(batch[:size])
-    result = np.empty((len(batch), *first.shape[1:]), dtype=first.dtype)
-    result[:size] = first
-    for start in range(size, len(batch), size):
-        result[start : start + size] = function(batch[start : start + size])
-    return result
