@@ -139,16 +139,16 @@ def ingest(
     findings += compare_runs(accepted, old["records"] if old else [], settings)
     out = {finding.file for finding in findings if finding.severity == SEVERE}
     accepted = [record for record in accepted if record["file"] not in out]
-    _write_rejected(rejected_path, [finding for finding in findings if finding.file in out])
+    write_rejected(rejected_path, [finding for finding in findings if finding.file in out])
     total = len({*names, *(finding.file for finding in failed)})
-    _check_rejects(out, findings, total, settings, rejected_path)
+    check_rejects(out, findings, total, settings, rejected_path)
     if not accepted and not old:
         raise IngestError("no run is left for the corpus")
     if accepted:
         job.commit(accepted, surveys, findings, out, old)
     else:
         discard(store)
-    return _summary(store, len(accepted), len(out), time.monotonic() - started)
+    return summarise(store, len(accepted), len(out), time.monotonic() - started)
 
 
 def _failed_simulations(statuses: pd.DataFrame | None, files: list[str]) -> tuple[list[Finding], list[str]]:
@@ -189,13 +189,15 @@ def _numbers(readable: Sequence[dict[str, Any]], taken: Sequence[int]) -> list[i
     return numbers
 
 
-def _write_rejected(path: str | os.PathLike[str] | None, findings: Sequence[Finding]) -> None:
+def write_rejected(path: str | os.PathLike[str] | None, findings: Sequence[Finding]) -> None:
+    """Write the table of what was left out, if it has a name."""
     if path is not None:
         with atomic(path) as temporary:
             findings_table(findings).to_csv(temporary, index=False)
 
 
-def _check_rejects(out: set[str], findings: Sequence[Finding], total: int, settings: CorpusSettings, path: Any) -> None:
+def check_rejects(out: set[str], findings: Sequence[Finding], total: int, settings: CorpusSettings, path: Any) -> None:
+    """Raise if more of `total` runs are out than the settings tolerate, saying what is wrong with them."""
     if len(out) <= settings.tolerated_rejects * total:
         return
     kinds = pd.Series([finding.what for finding in findings if finding.severity == SEVERE]).value_counts()
@@ -207,7 +209,8 @@ def _check_rejects(out: set[str], findings: Sequence[Finding], total: int, setti
     )
 
 
-def _summary(store: Path, added: int, rejected: int, seconds: float) -> IngestSummary:
+def summarise(store: Path, added: int, rejected: int, seconds: float) -> IngestSummary:
+    """Say what a store holds after an ingest."""
     corpus = open_corpus(store)
     flagged = {entry["simulation"] for entry in provenance_of(store)["findings"]}
     counts = np.bincount(corpus.split.values, minlength=len(SPLITS))
