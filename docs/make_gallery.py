@@ -25,7 +25,7 @@ def main(run: str) -> None:
         with Image.open(Path(run) / "figures" / f"{name}.png") as picture:
             height = round(picture.height * WIDTH / picture.width)
             small = picture.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
-            small.quantize(256, dither=Image.Dither.NONE).save(images / f"figure_{name}.png", optimize=True)
+            small.save(images / f"figure_{name}.png", optimize=True)
 
 
 if __name__ == "__main__":
