@@ -31,7 +31,7 @@ def part_settings(settings: CorpusSettings) -> CorpusSettings:
 def combine(
     parts: Sequence[str | os.PathLike[str]],
     store_path: str | os.PathLike[str],
-    settings: CorpusSettings | None = None,
+    settings: CorpusSettings,
     rejected_path: str | os.PathLike[str] | None = None,
 ) -> IngestSummary:
     """Combine stores into one: runs in the order of their numbers, split and statistics made anew.
@@ -44,8 +44,8 @@ def combine(
         Stores that :func:`surrogate.corpus.ingest.ingest` made with :func:`part_settings`.
     store_path : path
         Replaced as a whole if it exists.
-    settings : CorpusSettings, optional
-        Those of the whole.
+    settings : CorpusSettings
+        Those of the whole: its split and its limit of rejects, which no part knows.
     rejected_path : path, optional
         CSV table of what all parts left out.
 
@@ -59,11 +59,9 @@ def combine(
         If there are no parts, if grid, encoding, times or shards of two of them differ, if a run number stands twice,
         or if too many runs are rejected.
     """
-    started = time.monotonic()
-    settings = settings or CorpusSettings()
-    store = Path(store_path)
     if not parts:
         raise IngestError("no parts to combine")
+    started, store = time.monotonic(), Path(store_path)
     discard(store)
     content = part_settings(settings).model_dump(mode="json", exclude={"tolerated_rejects"})
     records: list[dict[str, Any]] = []
