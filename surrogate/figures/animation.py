@@ -1,4 +1,7 @@
-"""One run in motion: truth, predictions, and their errors."""
+"""One run in motion: truth, predictions, and their errors.
+
+Functions take `truth`, one run, `predictions`, method to the same run as predicted, and the `title` of every frame.
+"""
 
 from __future__ import annotations
 
@@ -34,17 +37,7 @@ FRAMES_PER_SECOND = 10
 def frames(
     truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], title: str = "", dots_per_inch: int = 110
 ) -> list[np.ndarray]:
-    """Draw one picture per snapshot of a run, each of shape (height, width, 3), bytes.
-
-    Parameters
-    ----------
-    truth : xarray.Dataset
-        One run.
-    predictions : mapping
-        Method to the same run as predicted.
-    title : str
-    dots_per_inch : int
-    """
+    """Draw one picture per snapshot of a run, each of shape (height, width, 3), bytes."""
     return list(_frames(truth, predictions, title, dots_per_inch))
 
 
@@ -96,15 +89,10 @@ def animate(
 
     Parameters
     ----------
-    truth : xarray.Dataset
-        One run.
-    predictions : mapping
-        Method to the same run as predicted.
     path : path
         Ends in .gif or .mp4.
-    title, comment : str
-        The comment goes into the file.
-    dots_per_inch : int
+    comment : str
+        Goes into the file.
 
     Raises
     ------

@@ -1,4 +1,8 @@
-"""Where, when and at which scale predictions are wrong."""
+"""Where, when and at which scale predictions are wrong.
+
+Functions take `truth`, the corpus of unseen runs, and `predictions`, method to the corpus of the same runs as predicted,
+and return a :class:`matplotlib.figure.Figure`.
+"""
 
 from __future__ import annotations
 
@@ -34,17 +38,9 @@ def error_time(
 
     Parameters
     ----------
-    truth : xarray.Dataset
-        Corpus of unseen runs.
-    predictions : mapping
-        Method to corpus; one panel each.
     scale : float, optional
         K, see :func:`surrogate.diagnostics.mean_square_error`.
     bins : int
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     scale = temperature_maximum(truth) if scale is None else scale
     times = truth["snapshot_time"].values
@@ -82,16 +78,8 @@ def heat_flux(
 
     Parameters
     ----------
-    truth : xarray.Dataset
-        Corpus of unseen runs.
-    predictions : mapping
-        Method to corpus; one column each.
     planet : Planet
     conductivity : {"constant", "olivine"}
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     figure = new_figure(PAGE, 10 + 2 * min(72.0, PAGE / len(predictions) * 0.9))
     axes = figure.subplots(2, len(predictions), squeeze=False)
@@ -122,19 +110,7 @@ def heat_flux(
 
 @styled
 def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figure:
-    """Root-mean-square error over all unseen snapshots in the annulus, and by depth.
-
-    Parameters
-    ----------
-    truth : xarray.Dataset
-        Corpus of unseen runs.
-    predictions : mapping
-        Method to corpus.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Root-mean-square error over all unseen snapshots in the annulus, and by depth."""
     annulus = annulus_of(truth)
     maps = {name: error_map(truth, entry).values for name, entry in predictions.items()}
     inside = np.concatenate([values[1:-1].ravel() for values in maps.values()])
@@ -162,19 +138,7 @@ def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figu
 
 @styled
 def spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figure:
-    """Lateral power by wavenumber: how much structure each method has, and how much of it is wrong.
-
-    Parameters
-    ----------
-    truth : xarray.Dataset
-        Corpus of unseen runs.
-    predictions : mapping
-        Method to corpus.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Lateral power by wavenumber: how much structure each method has, and how much of it is wrong."""
     figure = new_figure(PAGE, 74)
     axes = figure.subplots(1, 2, sharey=True)
     simulated = None

@@ -1,4 +1,8 @@
-"""Fields side by side: truth, predictions, differences."""
+"""Fields side by side: truth, predictions, differences.
+
+Functions that draw take `truth`, one run, `predictions`, method to the same run as predicted (or one `prediction`), the
+`times` to show, Gyr, and a `title` of the whole; they return a :class:`matplotlib.figure.Figure`.
+"""
 
 from __future__ import annotations
 
@@ -94,21 +98,7 @@ def _present(rows: Sequence[Sequence[np.ndarray | None]]) -> list[np.ndarray]:
 def examples(
     truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], times: Sequence[float], title: str = ""
 ) -> Figure:
-    """One run at several times: truth, every prediction, and the differences.
-
-    Parameters
-    ----------
-    truth : xarray.Dataset
-        One run.
-    predictions : mapping
-        Method to the same run as predicted.
-    times : sequence of float, Gyr
-    title : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """One run at several times: truth, every prediction, and the differences."""
     annulus = annulus_of(truth)
     indices = nearest_snapshots(truth, times)
     true = _fields(truth, indices)
@@ -152,16 +142,8 @@ def evolution(
 
     Parameters
     ----------
-    truth, prediction : xarray.Dataset
-        One run.
     method : str
         Name of the method.
-    times : sequence of float, Gyr
-    title : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     annulus = annulus_of(truth)
     depth = annulus.depth / 1e3
@@ -217,16 +199,8 @@ def reconstruction(
 
     Parameters
     ----------
-    truth, prediction : xarray.Dataset
-        One run and its reconstruction.
-    times : sequence of float, Gyr
     latents : int, optional
         Number of latent variables, for the heading.
-    title : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     annulus = annulus_of(truth)
     indices = [index for index in nearest_snapshots(truth, times) if index is not None]

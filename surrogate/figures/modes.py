@@ -1,4 +1,8 @@
-"""What the proper orthogonal decomposition shows."""
+"""What the proper orthogonal decomposition shows.
+
+Functions take `truth`, the corpus of unseen runs, and `predictions`, method to the corpus of the same runs as predicted,
+and return a :class:`matplotlib.figure.Figure`.
+"""
 
 from __future__ import annotations
 
@@ -43,16 +47,8 @@ def singular_value_spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Datas
 
     Parameters
     ----------
-    truth : xarray.Dataset
-        Corpus of unseen runs.
-    predictions : mapping
-        Method to corpus.
     count : int
         Modes.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     figure = new_figure(PAGE, 78)
     axes = figure.subplots(1, 2)
@@ -85,18 +81,10 @@ def pod_modes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: i
 
     Parameters
     ----------
-    truth : xarray.Dataset
-        Corpus of unseen runs.
-    predictions : mapping
-        Method to corpus.
     count : int
         Modes.
     memory : float
         Bytes, see :func:`surrogate.diagnostics.decompose`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     annulus = annulus_of(truth)
     parts = {"simulation": decompose(truth, count, memory=memory)}

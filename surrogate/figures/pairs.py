@@ -89,10 +89,6 @@ def coverage(corpus: xr.Dataset) -> Figure:
     ----------
     corpus : xarray.Dataset
         The whole corpus, with its split.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     table, split = drawn_parameters(corpus), corpus["split"].values
     parts = {name: table[split == number] for number, name in enumerate(SPLITS)}
@@ -155,10 +151,6 @@ def accuracy_pairs(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> 
     predictions : mapping
         Two methods to corpora: the first is drawn below the diagonal, the second above; both against each single
         parameter on it.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     if len(predictions) != 2:
         raise ValueError(f"accuracy over parameter pairs: expected two methods, got {list(predictions)}")
