@@ -1,7 +1,7 @@
 """Where, when and at which scale predictions are wrong.
 
-Functions take `truth`, the corpus of unseen runs, and `predictions`, method to the corpus of the same runs as predicted,
-and return a :class:`matplotlib.figure.Figure`.
+Functions take `truth`, the corpus of unseen runs, and `predictions`, method to the corpus of the same runs as
+predicted, and return a :class:`matplotlib.figure.Figure`.
 """
 
 from __future__ import annotations
