@@ -13,7 +13,16 @@ from surrogate.annulus import Annulus
 from surrogate.fields import make_corpus, make_run
 from surrogate.parameters import PARAMETER_NAMES, PARAMETERS, Parameters
 from surrogate.query.arguments import OutOfRangeWarning, QueryError, Sets
+from surrogate.query.asking import Question
 from surrogate.query.intervals import LEVELS, half_width
+from surrogate.query.reductions import SERIES
+
+QUANTITIES = {
+    "temperature": "temperature",
+    "lateral_mean_temperature": "profile",
+    **{name: name for name in SERIES},
+}
+"""Variables of answers, and the calibrated quantity of each."""
 
 
 def out_of_range(
@@ -57,15 +66,9 @@ def warn_out_of_range(lines: list[str], level: int = 3) -> None:
         warnings.warn("extrapolation: " + "; ".join(lines), OutOfRangeWarning, stacklevel=level + 1)
 
 
-def field_answer(
-    temperature: Any,
-    sets: Sets,
-    times: np.ndarray,
-    annulus: Annulus,
-    flags: tuple[np.ndarray, np.ndarray],
-    attributes: Mapping[str, Any],
-) -> xr.Dataset:
+def field_answer(temperature: Any, question: Question, annulus: Annulus, attributes: Mapping[str, Any]) -> xr.Dataset:
     """Wrap temperatures, shape (simulation, time, radius, angle), K, as a run (one set) or a corpus (many)."""
+    sets, times = question.sets, question.times
     if sets.single:
         parameters = Parameters.from_array(sets.values[0])
         dataset = make_run(temperature[0], times, annulus, parameters, attributes=attributes)
@@ -74,18 +77,17 @@ def field_answer(
         dataset = make_corpus(
             temperature, every, annulus, sets.values, simulation=sets.simulation, attributes=attributes
         )
-    return with_coordinates(dataset, sets, times, flags)
+    return _with_coordinates(dataset, question)
 
 
 def series_answer(
     variables: Mapping[str, tuple[tuple[str, ...], Any, Mapping[str, Any]]],
     coordinates: Mapping[str, Any],
-    sets: Sets,
-    times: np.ndarray,
-    flags: tuple[np.ndarray, np.ndarray],
+    question: Question,
     attributes: Mapping[str, Any],
 ) -> xr.Dataset:
     """Wrap values on (simulation, time, ...); the dimension ``simulation`` goes if one set was asked for."""
+    sets = question.sets
     units = {parameter.name: parameter.unit.replace("**", "") for parameter in PARAMETERS}
     dataset = xr.Dataset(
         {name: (("simulation", "time", *dimensions), values, attrs)
@@ -102,52 +104,46 @@ def series_answer(
     )  # fmt: skip
     if sets.single:
         dataset = dataset.isel(simulation=0, drop=True)
-    return with_coordinates(dataset, sets, times, flags)
+    return _with_coordinates(dataset, question)
 
 
-def with_coordinates(
-    dataset: xr.Dataset, sets: Sets, times: np.ndarray, flags: tuple[np.ndarray, np.ndarray]
-) -> xr.Dataset:
+def _with_coordinates(dataset: xr.Dataset, question: Question) -> xr.Dataset:
     """Add the common times and the in-range flag."""
-    inside, in_time = flags
+    inside, in_time = question.in_range
     described = {
         "long_name": "whether the parameters and the time lie within those of the training runs",
         "flag_values": np.array([0, 1], dtype=np.int8),
         "flag_meanings": "extrapolated trained",
     }
     flag = (inside[:, None] & in_time[None, :]).astype(np.int8)
-    dimensions = ("time",) if sets.single else ("simulation", "time")
+    dimensions = ("time",) if question.sets.single else ("simulation", "time")
     if "time" not in dataset.coords:
         about_time = {"units": "Gyr", "long_name": "time since the start of the thermal evolution"}
-        dataset = dataset.assign_coords(time=("time", times, about_time))
-    return dataset.assign(in_range=(dimensions, flag[0] if sets.single else flag, described))
+        dataset = dataset.assign_coords(time=("time", question.times, about_time))
+    return dataset.assign(in_range=(dimensions, flag[0] if question.sets.single else flag, described))
 
 
-def add_half_widths(
-    answer: xr.Dataset, names: Mapping[str, str], calibration: xr.Dataset, ranges: np.ndarray, sets: Sets,
-    times: np.ndarray, level: float, band: str,
-) -> xr.Dataset:  # fmt: skip
-    """Add ``{variable}_half_width``, the half-width of the interval of each variable.
+def add_half_widths(answer: xr.Dataset, question: Question, calibration: xr.Dataset, ranges: np.ndarray) -> xr.Dataset:
+    """Add ``{variable}_half_width``, the half-width of the interval, for each calibrated variable of an answer.
 
     Parameters
     ----------
     answer : xarray.Dataset
-    names : mapping
-        Variable of the answer to calibrated quantity.
+    question : Question
+        With a level in `interval`.
     calibration, ranges
         As for :func:`surrogate.query.intervals.half_width`.
-    sets, times
-        What was asked.
-    level : float
-    band : {"pointwise", "simultaneous"}
     """
+    level, band, sets = question.interval, question.band, question.sets
     if band not in ("pointwise", "simultaneous"):
         raise QueryError(f"band {band!r}: expected 'pointwise' or 'simultaneous'")
-    if not 0 < level <= LEVELS[-1]:
+    if level is None or not 0 < level <= LEVELS[-1]:
         raise QueryError(f"interval: expected a level above 0 and at most {LEVELS[-1]:g}, got {level}")
     added = {}
-    for variable, quantity in names.items():
-        width = half_width(calibration, quantity, sets.values, ranges, times, level, band == "simultaneous")
+    for variable in (name for name in QUANTITIES if name in answer.data_vars):
+        width = half_width(
+            calibration, QUANTITIES[variable], sets.values, ranges, question.times, level, band == "simultaneous"
+        )
         about = {
             "units": answer[variable].attrs["units"],
             "long_name": f"half-width of the {level:.0%} interval of {variable.replace('_', ' ')}",

@@ -8,7 +8,7 @@ import warnings
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -25,16 +25,14 @@ from surrogate.query.answer import (
     series_answer,
     warn_out_of_range,
 )
-from surrogate.query.arguments import OutOfRangeWarning, QueryError, Sets, read_sets, read_times
+from surrogate.query.arguments import OutOfRangeWarning, QueryError, read_sets, read_times
+from surrogate.query.asking import Method, Question, answers
 from surrogate.query.description import planet_from_dict, summary
 from surrogate.query.engine import METHODS, Engine
 from surrogate.query.intervals import natural_ranges
 from surrogate.query.latents import decoded, encoded
 from surrogate.query.reductions import mean_of_profile, wall_fluxes
 from surrogate.query.sensitivity import jacobian, sobol_indices
-
-Method = Literal["fnn", "lstm", "ensemble"]
-Band = Literal["pointwise", "simultaneous"]
 
 GIGABYTE = 1e9
 LARGEST_ANSWER = 4.0
@@ -112,146 +110,58 @@ class Surrogate:
     def __repr__(self) -> str:
         return f"<Surrogate {self._source}: {' x '.join(map(str, self.annulus.shape))} nodes>"
 
-    # -- fields --
+    # -- answers --
 
-    def predict(
-        self,
-        parameters: Any = None,
-        *,
-        time: Any = None,
-        method: Method = "fnn",
-        interval: float | None = None,
-        band: Band = "pointwise",
-        **keywords: Any,
-    ) -> xr.Dataset:
+    @answers
+    def predict(self, question: Question) -> xr.Dataset:
         """Predict temperature fields.
-
-        Parameters
-        ----------
-        parameters : optional
-            One set (`Parameters`, a mapping, five numbers) or many (a list of sets, an array of shape (n, 5), a pandas
-            or xarray table); see :func:`surrogate.query.read_sets`.
-        time : float, str, quantity or sequence, optional
-            Increasing; bare numbers are Gyr. Default: the times of the training runs.
-        method : {"fnn", "lstm", "ensemble"}
-            The LSTM advances at the cadence of the training runs and its latents are interpolated linearly to the
-            requested times. The ensemble decodes the mean of the latents of both.
-        interval : float, optional
-            Level of calibrated intervals, 0.9 for 90 %: adds ``temperature_half_width`` in K on ([simulation], time,
-            radius); the truth lies within temperature +- half-width that often (:mod:`surrogate.query.intervals`).
-        band : {"pointwise", "simultaneous"}
-            Whether each value lies within so often, or the whole history at once.
-        **keywords
-            The five parameters by name: numbers in SI units, strings such as ``"1e21 Pa s"``, pint quantities, or
-            equally long sequences of them.
 
         Returns
         -------
         xarray.Dataset
-            ``temperature`` in K (a Dask array if it is larger than 4 GB) and ``in_range``, 1 where parameters and
-            time lie within those of the training runs, with the provenance in the attributes.
-
-        Raises
-        ------
-        QueryError
-            If a parameter is missing, unknown, or of the wrong unit; if times do not increase.
-
-        Warns
-        -----
-        OutOfRangeWarning
-            If the answer is an extrapolation.
+            ``temperature`` in K on ([simulation], time, radius, angle), a Dask array if it is larger than 4 GB, and
+            ``in_range``, 1 where parameters and time lie within those of the training runs, with the provenance in the
+            attributes.
         """
-        sets, times, flags = self._question(parameters, time, method, keywords)
-        shape = (len(sets.values), len(times), *self.annulus.shape)
+        shape = (len(question.sets.values), len(question.times), *self.annulus.shape)
         temperature: Any
-        if 4 * float(np.prod(shape)) > LARGEST_ANSWER * GIGABYTE and not sets.single:
-            temperature = self._lazy(sets.values, times, method, shape)
+        if 4 * float(np.prod(shape)) > LARGEST_ANSWER * GIGABYTE and not question.sets.single:
+            temperature = self._lazy(question, shape)
         else:
-            temperature = self.engine.answer(method, sets.values, times)
-        answer = field_answer(temperature, sets, times, self.annulus, flags, self._attributes(method))
-        return self._with_intervals(answer, {"temperature": "temperature"}, sets, times, method, interval, band)
+            temperature = self._values(question, "field")
+        return field_answer(temperature, question, self.annulus, self._attributes(question.method))
 
-    def _lazy(self, values: np.ndarray, times: np.ndarray, method: str, shape: tuple[int, ...]) -> Any:
-        import dask.array
-
-        rows = max(1, int(0.1 * GIGABYTE / (4 * np.prod(shape[1:]))))
-        sources = dask.array.from_array(values, chunks=(rows, -1))
-        return dask.array.map_blocks(
-            lambda block: self.engine.answer(method, block, times), sources, dtype=np.float32,
-            chunks=(sources.chunks[0], *((size,) for size in shape[1:])), new_axis=[2, 3],
-            meta=np.empty((0,) * 4, np.float32),
-        )  # fmt: skip
-
-    # -- what people read off fields --
-
-    def profile(
-        self,
-        parameters: Any = None,
-        *,
-        time: Any = None,
-        method: Method = "fnn",
-        interval: float | None = None,
-        band: Band = "pointwise",
-        **keywords: Any,
-    ) -> xr.Dataset:
-        """Predict laterally averaged temperature; arguments as in :meth:`predict`.
+    @answers
+    def profile(self, question: Question) -> xr.Dataset:
+        """Predict laterally averaged temperature.
 
         Returns
         -------
         xarray.Dataset
             ``lateral_mean_temperature`` in K on ([simulation], time, radius), and ``in_range``.
         """
-        sets, times, flags = self._question(parameters, time, method, keywords)
-        values = self.engine.answer(method, sets.values, times, "profile")
+        values = self._values(question, "profile")
         about = {"units": "K", "long_name": "laterally averaged temperature"}
         radius = ("radius", self.annulus.radius, {"units": "m", "long_name": "radius in the rescaled cylinder"})
-        answer = series_answer(
-            {"lateral_mean_temperature": (("radius",), values, about)}, {"radius": radius},
-            sets, times, flags, self._attributes(method),
-        )  # fmt: skip
-        return self._with_intervals(
-            answer, {"lateral_mean_temperature": "profile"}, sets, times, method, interval, band
-        )
+        variables = {"lateral_mean_temperature": (("radius",), values, about)}
+        return series_answer(variables, {"radius": radius}, question, self._attributes(question.method))
 
-    def mean_temperature(
-        self,
-        parameters: Any = None,
-        *,
-        time: Any = None,
-        method: Method = "fnn",
-        interval: float | None = None,
-        band: Band = "pointwise",
-        **keywords: Any,
-    ) -> xr.Dataset:
-        """Predict the volume-averaged temperature; arguments as in :meth:`predict`.
+    @answers
+    def mean_temperature(self, question: Question) -> xr.Dataset:
+        """Predict the volume-averaged temperature.
 
         Returns
         -------
         xarray.Dataset
             ``mean_temperature`` in K on ([simulation], time), and ``in_range``.
         """
-        sets, times, flags = self._question(parameters, time, method, keywords)
-        profile = self.engine.answer(method, sets.values, times, "profile")
-        values = mean_of_profile(profile, self.annulus)
+        values = mean_of_profile(self._values(question, "profile"), self.annulus)
         about = {"units": "K", "long_name": "volume-averaged temperature of the mantle"}
-        answer = series_answer(
-            {"mean_temperature": ((), values, about)}, {}, sets, times, flags, self._attributes(method)
-        )
-        return self._with_intervals(
-            answer, {"mean_temperature": "mean_temperature"}, sets, times, method, interval, band
-        )
+        return series_answer({"mean_temperature": ((), values, about)}, {}, question, self._attributes(question.method))
 
-    def heat_flux(
-        self,
-        parameters: Any = None,
-        *,
-        time: Any = None,
-        method: Method = "fnn",
-        interval: float | None = None,
-        band: Band = "pointwise",
-        **keywords: Any,
-    ) -> xr.Dataset:
-        """Predict the mean conductive heat flux through both boundaries; arguments as in :meth:`predict`.
+    @answers
+    def heat_flux(self, question: Question) -> xr.Dataset:
+        """Predict the mean conductive heat flux through both boundaries.
 
         Returns
         -------
@@ -259,14 +169,12 @@ class Surrogate:
             ``surface_heat_flux`` and ``core_mantle_boundary_heat_flux``, W/m2, positive outward, on
             ([simulation], time), and ``in_range``.
         """
-        sets, times, flags = self._question(parameters, time, method, keywords)
-        walls = self.engine.answer(method, sets.values, times, "walls")
+        walls = self._values(question, "walls")
         fluxes = wall_fluxes(walls, self.annulus, self.planet, self.conductivity)
-        answer = series_answer(
-            {name: ((), flux.values, flux.attrs) for name, flux in fluxes.items()},
-            {}, sets, times, flags, self._attributes(method),
-        )  # fmt: skip
-        return self._with_intervals(answer, dict(zip(fluxes, fluxes, strict=True)), sets, times, method, interval, band)
+        variables: dict[str, tuple[tuple[str, ...], Any, Mapping[str, Any]]] = {
+            name: ((), flux.values, flux.attrs) for name, flux in fluxes.items()
+        }
+        return series_answer(variables, {}, question, self._attributes(question.method))
 
     def plot(
         self,
@@ -392,29 +300,40 @@ class Surrogate:
     # -- inside --
 
     def _question(
-        self, parameters: Any, time: Any, method: str, keywords: Mapping[str, Any]
-    ) -> tuple[Sets, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        self, parameters: Any, time: Any, method: str, keywords: Mapping[str, Any],
+        interval: float | None = None, band: str = "pointwise",
+    ) -> Question:  # fmt: skip
         if method not in METHODS:
             raise QueryError(f"method {method!r}: expected one of {', '.join(METHODS)}")
         sets, times = read_sets(parameters, keywords), read_times(time, self.default_times)
         inside, in_time, lines = out_of_range(sets, times, self.parameter_ranges, self.time_range)
         warn_out_of_range(lines)
-        return sets, times, (inside, in_time)
+        return Question(sets, times, method, (inside, in_time), interval, band)
 
-    def _with_intervals(
-        self, answer: xr.Dataset, names: Mapping[str, str], sets: Sets, times: np.ndarray, method: str,
-        level: float | None, band: str,
-    ) -> xr.Dataset:  # fmt: skip
-        """Add the half-width of the interval of each variable; `names` maps variables to calibrated quantities."""
-        if level is None:
+    def _values(self, question: Question, what: str) -> np.ndarray:
+        return self.engine.answer(question.method, question.sets.values, question.times, what)
+
+    def _lazy(self, question: Question, shape: tuple[int, ...]) -> Any:
+        import dask.array
+
+        rows = max(1, int(0.1 * GIGABYTE / (4 * np.prod(shape[1:]))))
+        sources = dask.array.from_array(question.sets.values, chunks=(rows, -1))
+        return dask.array.map_blocks(
+            lambda block: self.engine.answer(question.method, block, question.times), sources, dtype=np.float32,
+            chunks=(sources.chunks[0], *((size,) for size in shape[1:])), new_axis=[2, 3],
+            meta=np.empty((0,) * 4, np.float32),
+        )  # fmt: skip
+
+    def _with_intervals(self, answer: xr.Dataset, question: Question) -> xr.Dataset:
+        if question.interval is None:
             return answer
+        method = question.method
         if not self.calibrated(method):
             raise QueryError(f"interval: {self._source} holds no calibration of {method!r} (no validation runs)")
         if method not in self._calibrations:
             path = self.folder / f"calibration_{method}.nc"
             self._calibrations[method] = xr.load_dataset(path, engine="h5netcdf")
-        ranges = natural_ranges(self.parameter_ranges)
-        return add_half_widths(answer, names, self._calibrations[method], ranges, sets, times, level, band)
+        return add_half_widths(answer, question, self._calibrations[method], natural_ranges(self.parameter_ranges))
 
     def calibrated(self, method: str) -> bool:
         """Tell whether the bundle holds intervals for a method."""
