@@ -1,7 +1,4 @@
-"""Every figure by name: what it needs and how it is made. One entry is one job of the workflow.
-
-The caption of a figure in the report is ``workflow/report/<name>.rst``, where a name of one example loses its number.
-"""
+"""Every figure by name: how it is drawn from the files that its entry in :mod:`surrogate.figures.names` lists."""
 
 from __future__ import annotations
 
@@ -23,13 +20,10 @@ from surrogate.fields import FieldError, open_netcdf, select_run, select_split
 from surrogate.figures import errors, examples, modes, pairs, training
 from surrogate.figures.animation import animate
 from surrogate.figures.concept import concept
+from surrogate.figures.names import CATALOGUE, PREDICTORS, Entry, split_name
 from surrogate.figures.style import styled
 from surrogate.files import atomic, provenance
 from surrogate.planet import MARS, Planet
-
-PREDICTORS = ("fnn", "lstm")
-NETWORKS = ("autoencoder", *PREDICTORS)
-MODELS = ("autoencoder", "feedforward", "recurrent")
 
 
 @dataclass(frozen=True)
@@ -76,35 +70,6 @@ class Inputs:
         return run, predicted, title
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One figure of the catalogue.
-
-    Attributes
-    ----------
-    make : callable
-        From :class:`Inputs` to a figure.
-    category : str
-        In the report.
-    corpus : bool
-        Whether it needs the corpus.
-    predictions, tables : tuple of str
-        Methods whose predictions, and tables, it needs.
-    per_example : bool
-        One figure per example run: its name ends in ``_1``, ``_2``, ...
-    animated : bool
-        The file is an animation.
-    """
-
-    make: Callable[[Inputs], Figure]
-    category: str
-    corpus: bool = True
-    predictions: tuple[str, ...] = ()
-    tables: tuple[str, ...] = ()
-    per_example: bool = False
-    animated: bool = False
-
-
 def _examples(inputs: Inputs) -> Figure:
     run, predicted, title = inputs.example()
     return examples.examples(run, predicted, inputs.settings.example_times, title)
@@ -129,103 +94,30 @@ def _heat_flux(inputs: Inputs) -> Figure:
     return errors.heat_flux(inputs.truth, inputs.predictions, inputs.planet, inputs.conductivity)
 
 
-def _learning_curve(inputs: Inputs) -> Figure:
-    return training.learning_curve(inputs.tables["learning_curve"])
-
-
-CATALOGUE: dict[str, Entry] = {
-    "concept": Entry(_concept, "Corpus"),
-    "coverage": Entry(lambda i: pairs.coverage(_corpus(i)), "Corpus"),
-    "losses": Entry(lambda i: training.losses(i.tables), "Training", corpus=False, tables=MODELS),
-    "learning_curve": Entry(
-        _learning_curve, "Training", corpus=False, tables=("learning_curve",)
-    ),
-    # All figures of one run need both predictors: they choose the same runs.
-    "reconstruction": Entry(_reconstruction, "Fields", predictions=NETWORKS, per_example=True),
-    "examples": Entry(_examples, "Fields", predictions=PREDICTORS, per_example=True),
-    "evolution_fnn": Entry(lambda i: _evolution(i, "fnn"), "Fields", predictions=PREDICTORS, per_example=True),
-    "evolution_lstm": Entry(lambda i: _evolution(i, "lstm"), "Fields", predictions=PREDICTORS, per_example=True),
-    "animation": Entry(
-        _examples, "Fields", predictions=PREDICTORS, per_example=True, animated=True
-    ),
-    "accuracy_pairs": Entry(
-        lambda i: pairs.accuracy_pairs(i.truth, i.predictions), "Errors", predictions=PREDICTORS
-    ),
-    "error_time": Entry(
-        lambda i: errors.error_time(i.truth, i.predictions), "Errors", predictions=PREDICTORS
-    ),
-    "error_maps": Entry(
-        lambda i: errors.error_maps(i.truth, i.predictions), "Errors", predictions=NETWORKS
-    ),
-    "heat_flux": Entry(_heat_flux, "Errors", predictions=NETWORKS),
-    "spectra": Entry(
-        lambda i: errors.spectra(i.truth, i.predictions), "Modes and scales", predictions=NETWORKS
-    ),
-    "singular_values": Entry(
-        lambda i: modes.singular_value_spectra(i.truth, i.predictions), "Modes and scales",
-        predictions=NETWORKS,
-    ),
-    "pod_modes": Entry(
-        lambda i: modes.pod_modes(i.truth, i.predictions), "Modes and scales", predictions=NETWORKS
-    ),
-}  # fmt: skip
-"""Name to entry; in the order of the report."""
+MAKERS: dict[str, Callable[[Inputs], Figure]] = {
+    "concept": _concept,
+    "coverage": lambda i: pairs.coverage(_corpus(i)),
+    "losses": lambda i: training.losses(i.tables),
+    "learning_curve": lambda i: training.learning_curve(i.tables["learning_curve"]),
+    "reconstruction": _reconstruction,
+    "examples": _examples,
+    "evolution_fnn": lambda i: _evolution(i, "fnn"),
+    "evolution_lstm": lambda i: _evolution(i, "lstm"),
+    "accuracy_pairs": lambda i: pairs.accuracy_pairs(i.truth, i.predictions),
+    "error_time": lambda i: errors.error_time(i.truth, i.predictions),
+    "error_maps": lambda i: errors.error_maps(i.truth, i.predictions),
+    "heat_flux": _heat_flux,
+    "spectra": lambda i: errors.spectra(i.truth, i.predictions),
+    "singular_values": lambda i: modes.singular_value_spectra(i.truth, i.predictions),
+    "pod_modes": lambda i: modes.pod_modes(i.truth, i.predictions),
+}
+"""Name to what draws it, for every entry of :data:`surrogate.figures.names.CATALOGUE` that is not an animation."""
 
 
 def _corpus(inputs: Inputs) -> xr.Dataset:
     if inputs.corpus is None:
         raise FieldError("this figure needs the corpus")
     return inputs.corpus
-
-
-def split_name(name: str) -> tuple[str, int]:
-    """Split the name of a figure into that of its catalogue entry and the number of the example (1 if it has none).
-
-    Raises
-    ------
-    KeyError
-        If there is no such figure.
-
-    Examples
-    --------
-    >>> split_name("examples_2"), split_name("coverage")
-    (('examples', 2), ('coverage', 1))
-    """
-    base, _, number = name.rpartition("_")
-    if base in CATALOGUE and CATALOGUE[base].per_example and number.isdigit():
-        return base, int(number)
-    if name in CATALOGUE and not CATALOGUE[name].per_example:
-        return name, 1
-    raise KeyError(f"no figure {name!r}; expected one of {figure_names(FigureSettings())}")
-
-
-def entry_of(name: str) -> Entry:
-    """Catalogue entry of a figure name."""
-    return CATALOGUE[split_name(name)[0]]
-
-
-def figure_names(settings: FigureSettings) -> list[str]:
-    """Names of all figures of a pipeline run; the learning curve, which costs many trainings, only if asked for."""
-    names = []
-    for name, entry in CATALOGUE.items():
-        if name == "learning_curve" and not settings.learning_curve:
-            continue
-        numbers = range(1, settings.examples + 1) if entry.per_example else [None]
-        names += [name if number is None else f"{name}_{number}" for number in numbers]
-    return names
-
-
-def file_names(settings: FigureSettings) -> list[str]:
-    """File names of all figures: one per format, an animation as GIF.
-
-    >>> file_names(FigureSettings(formats=["png", "pdf"], examples=1))[:3]
-    ['concept.png', 'concept.pdf', 'coverage.png']
-    """
-    files = []
-    for name in figure_names(settings):
-        formats = ["gif"] if entry_of(name).animated else settings.formats
-        files += [f"{name}.{suffix}" for suffix in formats]
-    return files
 
 
 def make_figure(
@@ -241,7 +133,7 @@ def make_figure(
     Parameters
     ----------
     name : str
-        One of :func:`figure_names`.
+        One of :func:`surrogate.figures.names.figure_names`.
     inputs : mapping
         ``corpus`` (the store's folder or a dataset), ``predictions`` (mapping of method to NetCDF file or dataset),
         ``tables`` (mapping of name to CSV file or table). More than the figure needs is ignored.
@@ -271,7 +163,7 @@ def make_figure(
         run, predicted, title = given.example()
         animate(run, predicted, path, title, made_by)
         return
-    save(entry.make(given), path, settings.resolution, made_by)
+    save(MAKERS[base](given), path, settings.resolution, made_by)
 
 
 @styled

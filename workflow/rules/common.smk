@@ -5,7 +5,7 @@ from snakemake.exceptions import WorkflowError
 
 from surrogate.config import ConfigError, parse as parse_config
 from surrogate.files import fingerprint
-from surrogate.figures.catalogue import CATALOGUE, file_names
+from surrogate.figures.names import CATALOGUE, file_names
 
 try:
     SETTINGS = parse_config(config)
