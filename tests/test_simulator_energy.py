@@ -6,7 +6,7 @@ import pytest
 from surrogate.config import Physics, SimulatorSettings
 from surrogate.parameters import Parameters
 from surrogate.planet import GAS_CONSTANT, MARS, olivine_conductivity, olivine_expansivity
-from surrogate.simulator import elementary, energy, properties
+from surrogate.simulator import advection, elementary, properties
 from surrogate.simulator.convection import Convection
 from surrogate.simulator.evolution import planet_mesh
 from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
@@ -91,19 +91,19 @@ def rotating(mesh: Mesh) -> np.ndarray:
 def advected(mesh: Mesh, values: np.ndarray, scheme: int) -> np.ndarray:
     radial, angular = np.empty((mesh.rows + 1, mesh.columns)), np.empty((mesh.rows, mesh.columns + 3))
     rate = np.empty_like(values)
-    energy.gradients(values, values[0, 0], values[-1, 0], mesh, radial, angular)
-    energy.advect(values, radial, angular, rotating(mesh), mesh, scheme, rate)
+    advection.gradients(values, values[0, 0], values[-1, 0], mesh, radial, angular)
+    advection.advect(values, radial, angular, rotating(mesh), mesh, scheme, rate)
     return rate
 
 
 def test_advection_keeps_heat_and_a_uniform_field():
     mesh = make_mesh(np.linspace(0, 1, 33), 32, 1.0, cartesian=True)
-    assert np.abs(advected(mesh, np.full((32, 32), 7.0), energy.LIMITED)).max() < 1e-13
+    assert np.abs(advected(mesh, np.full((32, 32), 7.0), advection.LIMITED)).max() < 1e-13
     blob = np.exp(-40 * ((mesh.centres[:, None] - 0.4) ** 2 + (mesh.angles - 0.5) ** 2))
-    assert abs(advected(mesh, blob, energy.LIMITED).sum()) < 1e-14
+    assert abs(advected(mesh, blob, advection.LIMITED).sum()) < 1e-14
 
 
-@pytest.mark.parametrize(("scheme", "order"), [(energy.UNLIMITED, 1.9), (energy.LIMITED, 1.9)])
+@pytest.mark.parametrize(("scheme", "order"), [(advection.UNLIMITED, 1.9), (advection.LIMITED, 1.9)])
 def test_advection_order_on_a_smooth_field(scheme, order):
     errors = []
     for cells in (32, 64):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import RegularGridInterpolator
 
-from surrogate.simulator import energy, properties
+from surrogate.simulator import advection, properties
 from surrogate.simulator.analytic import AnnulusSolution, ManufacturedSolution, velocity_error
 from surrogate.simulator.convection import Convection
 from surrogate.simulator.flow import root_mean_square_velocity
@@ -164,7 +164,7 @@ def settle(
     else:
         temperature = _carried_over(start, mesh)
     layer = Convection(
-        mesh, properties.boussinesq_thermal(mesh, case.rayleigh), temperature, 1.0, 0.0, energy.UNLIMITED, 1e-4
+        mesh, properties.boussinesq_thermal(mesh, case.rayleigh), temperature, 1.0, 0.0, advection.UNLIMITED, 1e-4
     )
     no_heat = np.zeros(mesh.rows)
     time, previous, checked, last = 0.0, np.full(4, np.inf), 0.0, 0
@@ -194,7 +194,7 @@ def growth_rate(rayleigh: float, cells: int) -> float:
     height = mesh.centres[:, None]
     temperature = 1 - height + 1e-6 * np.sin(np.pi * height) * np.cos(np.pi * mesh.angles)
     layer = Convection(
-        mesh, properties.boussinesq_thermal(mesh, rayleigh), temperature, 1.0, 0.0, energy.UNLIMITED, 1e-8
+        mesh, properties.boussinesq_thermal(mesh, rayleigh), temperature, 1.0, 0.0, advection.UNLIMITED, 1e-8
     )
     speeds = []
     dt, steps = 2e-3, 60

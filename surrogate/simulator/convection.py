@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numba import njit
 
-from surrogate.simulator import direct, energy, flow, forcing, properties, stokes
+from surrogate.simulator import advection, diffusion, direct, energy, flow, forcing, properties, stokes
 from surrogate.simulator.elementary import FAST
 from surrogate.simulator.mesh import Mesh
 
@@ -69,7 +69,7 @@ class Convection:
     inner, outer : float
         Wall temperatures.
     scheme : int
-        Advection scheme, :data:`energy.LIMITED` or :data:`energy.UNLIMITED`.
+        Advection scheme, :data:`advection.LIMITED` or :data:`advection.UNLIMITED`.
     tolerance : float
         Of the Stokes solution, relative, in the energy norm.
     dissipation : float
@@ -92,7 +92,7 @@ class Convection:
     temperature: np.ndarray
     inner: float
     outer: float
-    scheme: int = energy.LIMITED
+    scheme: int = advection.LIMITED
     tolerance: float = 1e-2
     dissipation: float = 0.0
     inner_no_slip: bool = False
@@ -127,7 +127,7 @@ class Convection:
         self.load = np.empty((rows - 1, self.width))
         self.stiffness, self.lapse, self.drag = np.zeros(cells), np.zeros(cells), np.zeros((rows + 1, columns + 2))
         self.psi = np.zeros((rows + 1, columns + 3))
-        self.diffusion_factors = energy.make_factors(mesh)
+        self.diffusion_factors = diffusion.make_factors(mesh)
 
     def solve_flow(self, interval: float = 0.0, growth: float = 1.0) -> None:
         """Solve for the flow of the current temperature; `log_viscosity` must have been set.
@@ -241,7 +241,7 @@ class Convection:
         """
         entered = self.tally[0]
         if refresh:
-            energy.factorise_diffusion(self.capacity, self.conductance_r, self.conductance_t, 0.5 * time_step,
+            diffusion.factorise_diffusion(self.capacity, self.conductance_r, self.conductance_t, 0.5 * time_step,
                                        self.mesh, self.diffusion_factors)  # fmt: skip
         energy.energy_step(
             self.temperature, self.counted, self.psi, self.inner, self.outer, time_step, self.source, self.adiabatic,
