@@ -17,6 +17,7 @@ from surrogate.files import atomic, fingerprint
 from surrogate.learning import autoencoder_networks as networks
 from surrogate.learning import folders, pod
 from surrogate.learning.batches import SnapshotBatches
+from surrogate.learning.predictor import made_of
 from surrogate.learning.scaling import FieldScaler
 from surrogate.learning.training import Progress, arithmetic, fit
 
@@ -158,14 +159,11 @@ def train_autoencoder(
     manifest = {
         "settings": settings.model_dump(mode="json"),
         "scaling": scaler.as_dict(),
-        "shapes": {
-            "field": [corpus.sizes["radius"], corpus.sizes["angle"]],
-            "latent": int(decoder.input_shape[-1]),
-            "runs": {"train": train.sizes["simulation"], "validation": validation.sizes["simulation"]},
-        },
-        "training": summary,
-        "provenance": dict(provenance or {}),
-    }
+        **made_of(
+            {"field": [corpus.sizes["radius"], corpus.sizes["angle"]], "latent": int(decoder.input_shape[-1])},
+            train, validation, summary, provenance,
+        ),
+    }  # fmt: skip
     folders.write(Path(folder), "autoencoder", {"encoder": encoder, "decoder": decoder}, manifest, losses)
     return Autoencoder(encoder, decoder, scaler, manifest)
 

@@ -14,8 +14,6 @@ from keras import layers
 
 from surrogate.config import FeedforwardSettings
 from surrogate.fields import parameter_table, valid_snapshots
-from surrogate.files import fingerprint
-from surrogate.learning import folders
 from surrogate.learning.batches import ArrayBatches
 from surrogate.learning.latents import (
     Consensus,
@@ -23,13 +21,12 @@ from surrogate.learning.latents import (
     calibrate,
     check_inputs,
     common_times,
-    draw_folds,
     fold_weight,
     sequences,
-    training_parts,
 )
 from surrogate.learning.layers import EnsembleDense, Members, TimeFeatures
-from surrogate.learning.scaling import Calibration, LatentScaler, ParameterScaler
+from surrogate.learning.predictor import LatentPredictor, TrainingData
+from surrogate.learning.scaling import Calibration
 from surrogate.learning.training import Progress, arithmetic, fit
 
 CHUNK = 4096
@@ -60,42 +57,10 @@ def paper_network(features: int, latents: int, settings: FeedforwardSettings) ->
     return keras.Model(inputs, Consensus(dtype="float32")(members), name="feedforward")
 
 
-class FeedforwardPredictor:
-    """A trained FNN.
+class FeedforwardPredictor(LatentPredictor):
+    """A trained FNN."""
 
-    Attributes
-    ----------
-    network : keras.Model
-    parameter_scaler : ParameterScaler
-    latent_scaler : LatentScaler
-    calibration : Calibration
-    manifest : dict
-    """
-
-    def __init__(
-        self,
-        network: keras.Model,
-        parameter_scaler: ParameterScaler,
-        latent_scaler: LatentScaler,
-        calibration: Calibration,
-        manifest: Mapping[str, Any],
-    ) -> None:
-        self.network, self.manifest = network, dict(manifest)
-        self.parameter_scaler, self.latent_scaler, self.calibration = parameter_scaler, latent_scaler, calibration
-        self._members = keras.Model(network.inputs, network.get_layer("each_member").output)
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> FeedforwardPredictor:
-        """Read a folder that :func:`train_feedforward` wrote; see :func:`surrogate.learning.folders.read`."""
-        manifest, models = folders.read(Path(folder), "feedforward")
-        scaling = manifest["scaling"]
-        return cls(
-            models["network"],
-            ParameterScaler.from_dict(scaling["parameters"]),
-            LatentScaler.from_dict(scaling["latents"]),
-            Calibration.from_dict(scaling["calibration"]),
-            manifest,
-        )
+    kind = "feedforward"
 
     def predict_members(self, parameters: Any, times: Any) -> np.ndarray:
         """Predict with every member of the ensemble; arguments as in :meth:`predict`.
@@ -144,63 +109,39 @@ def train_feedforward(
     settings : FeedforwardSettings
     folder : path
         Where network.keras, manifest.json and losses.csv go.
-    provenance : mapping, optional
-        Kept in the manifest.
-    progress : callable, optional
-        Called with one line per epoch.
+    provenance, progress : optional
+        As for :func:`surrogate.learning.autoencoder.train_autoencoder`.
 
     Returns
     -------
     FeedforwardPredictor
     """
-    train, validation = training_parts(latents)
-    parameter_scaler = ParameterScaler.fit(train)
-    latent_scaler = LatentScaler.fit(train.latent.values[valid_snapshots(train)], settings.network)
-    training = settings.training
-
-    members = 1 if settings.network == "paper" else settings.members
-    folds = draw_folds(train.sizes["simulation"], members, training.seed)
+    data, training = TrainingData(latents, settings), settings.training
 
     def batches(part: xr.Dataset, size: int, seed: int | None) -> ArrayBatches:
         valid = valid_snapshots(part)
         times = np.nan_to_num(part.snapshot_time.values)
-        features = parameter_scaler.features(parameter_table(part), times)[valid]
-        weights = fold_weight(folds, members)[np.nonzero(valid)[0]] if part is train else None
-        targets = latent_scaler.transform(part.latent.values[valid])
+        features = data.parameter_scaler.features(parameter_table(part), times)[valid]
+        weights = fold_weight(data.folds, data.members)[np.nonzero(valid)[0]] if part is data.train else None
+        targets = data.latent_scaler.transform(part.latent.values[valid])
         return ArrayBatches(features, targets, weights, batch_size=size, seed=seed)
 
     with arithmetic(training):
         build = paper_network if settings.network == "paper" else default_network
-        network = build(6, latents.sizes["component"], settings)
-        name = fingerprint({
-            "settings": settings.model_dump(mode="json"), "scaling": latent_scaler.as_dict(),
-            "runs": [int(number) for number in train.simulation.values],
-        })  # fmt: skip
+        network = build(6, data.components, settings)
         losses, summary = fit(
-            network, LatentLoss(latent_scaler.weight.tolist()), batches(train, training.batch_size, training.seed),
-            batches(validation, CHUNK, None), training, Path(folder), name=name, label="feedforward", progress=progress,
+            network, LatentLoss(data.latent_scaler.weight.tolist()),
+            batches(data.train, training.batch_size, training.seed), batches(data.validation, CHUNK, None),
+            training, Path(folder), name=data.name, label="feedforward", progress=progress,
         )  # fmt: skip
     predictor = FeedforwardPredictor(
-        network, parameter_scaler, latent_scaler, Calibration.none(latents.sizes["component"]), {}
-    )
-    times = common_times(train)
+        network, data.parameter_scaler, data.latent_scaler, Calibration.none(data.components),
+        data.manifest(summary, provenance),
+    )  # fmt: skip
+    times = common_times(data.train)
     predictor.calibration = calibrate(
         lambda part: predictor.predict_members(part.parameters, part.times),
-        sequences(train, times), sequences(validation, times), folds,
+        sequences(data.train, times), sequences(data.validation, times), data.folds,
     )  # fmt: skip
-    predictor.manifest = {
-        "settings": settings.model_dump(mode="json"),
-        "scaling": {
-            "parameters": parameter_scaler.as_dict(),
-            "latents": latent_scaler.as_dict(),
-            "calibration": predictor.calibration.as_dict(),
-        },
-        "shapes": {
-            "latent": latents.sizes["component"],
-            "runs": {"train": train.sizes["simulation"], "validation": validation.sizes["simulation"]},
-        },
-        "training": summary,
-        "provenance": dict(provenance or {}),
-    }
-    folders.write(Path(folder), "feedforward", {"network": network}, predictor.manifest, losses)
+    predictor.write(folder, losses)
     return predictor

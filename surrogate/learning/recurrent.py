@@ -14,9 +14,6 @@ import pandas as pd
 import xarray as xr
 
 from surrogate.config import RecurrentSettings
-from surrogate.fields import valid_snapshots
-from surrogate.files import fingerprint
-from surrogate.learning import folders
 from surrogate.learning import recurrent_networks as networks
 from surrogate.learning.batches import ArrayBatches, Batches
 from surrogate.learning.latents import (
@@ -26,63 +23,39 @@ from surrogate.learning.latents import (
     calibrate,
     check_inputs,
     common_times,
-    draw_folds,
     fold_weight,
     sequences,
-    training_parts,
 )
-from surrogate.learning.scaling import Calibration, LatentScaler, ParameterScaler, interpolate
+from surrogate.learning.predictor import LatentPredictor, TrainingData
+from surrogate.learning.scaling import Calibration, interpolate
 from surrogate.learning.training import Progress, arithmetic, fit
 
 CHUNK = 256
 """Runs that roll out side by side."""
 
 
-class RecurrentPredictor:
+class RecurrentPredictor(LatentPredictor):
     """A trained LSTM.
 
     It advances at the cadence of the training runs; latents at other times are interpolated linearly.
 
     Attributes
     ----------
-    network : keras.Model
-    parameter_scaler : ParameterScaler
-    latent_scaler : LatentScaler
-    calibration : Calibration
     first_time, cadence : float, Gyr
-    manifest : dict
     """
 
-    def __init__(
-        self,
-        network: keras.Model,
-        parameter_scaler: ParameterScaler,
-        latent_scaler: LatentScaler,
-        calibration: Calibration,
-        manifest: Mapping[str, Any],
-    ) -> None:
-        self.network, self.manifest = network, dict(manifest)
-        self.parameter_scaler, self.latent_scaler, self.calibration = parameter_scaler, latent_scaler, calibration
-        rollout = manifest["rollout"]
-        self.first_time, self.cadence = float(rollout["first_time"]), float(rollout["cadence"])
-        self._initial = np.asarray(rollout["initial_coefficients"], dtype=float)
-        self._settings = RecurrentSettings.model_validate(manifest["settings"])
-        self._members = keras.Model(network.inputs, network.get_layer("each_member").output)
+    kind = "recurrent"
+    entries = ("rollout",)
 
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> RecurrentPredictor:
-        """Read a folder that :func:`train_recurrent` wrote; see :func:`surrogate.learning.folders.read`."""
-        manifest, models = folders.read(Path(folder), "recurrent")
-        if "rollout" not in manifest:
-            raise folders.ModelError(f"{folder}/manifest.json: the entry 'rollout' is missing")
-        scaling = manifest["scaling"]
-        return cls(
-            models["network"],
-            ParameterScaler.from_dict(scaling["parameters"]),
-            LatentScaler.from_dict(scaling["latents"]),
-            Calibration.from_dict(scaling["calibration"]),
-            manifest,
-        )
+    @property
+    def first_time(self) -> float:
+        """Time of the given field, Gyr."""
+        return float(self.manifest["rollout"]["first_time"])
+
+    @property
+    def cadence(self) -> float:
+        """Step of the rollout, Gyr."""
+        return float(self.manifest["rollout"]["cadence"])
 
     def initial_latents(self, parameters: Any) -> np.ndarray:
         """Latents of the first snapshot for parameters that were never simulated.
@@ -99,7 +72,8 @@ class RecurrentPredictor:
         -------
         array, shape (n, latent), float32
         """
-        return (_quadratic(self.parameter_scaler.transform(parameters)) @ self._initial).astype(np.float32)
+        coefficients = np.asarray(self.manifest["rollout"]["initial_coefficients"], dtype=float)
+        return (_quadratic(self.parameter_scaler.transform(parameters)) @ coefficients).astype(np.float32)
 
     def predict_members(self, parameters: Any, times: Any, initial_latent: Any = None) -> np.ndarray:
         """Predict with every member of the ensemble; arguments as in :meth:`predict`.
@@ -130,9 +104,10 @@ class RecurrentPredictor:
 
     def _roll(self, initial: np.ndarray, forcing: np.ndarray) -> np.ndarray:
         """Roll out on the training cadence: scaled latents, shape (n, member, time, latent)."""
-        if self._settings.network == "paper":
+        settings = RecurrentSettings.model_validate(self.manifest["settings"])
+        if settings.network == "paper":
             step = 2 * self.cadence / (self.parameter_scaler.last_time - self.parameter_scaler.first_time)
-            return networks.roll_windows(self._members, initial, forcing, self._settings.window, step)[:, None]
+            return networks.roll_windows(self._members, initial, forcing, settings.window, step)[:, None]
         members = np.asarray(self._members.predict_on_batch([initial, forcing]))
         start = np.repeat(initial[:, None, None], members.shape[2], axis=2)
         return np.moveaxis(np.concatenate([start, members], axis=1), 2, 1)
@@ -179,30 +154,16 @@ def train_recurrent(
     rollouts, on which it is also judged; the table of losses holds both, one after the other. The `paper` network
     learns the next step after windows of the truth.
 
-    Parameters
-    ----------
-    latents : xarray.Dataset
-        From :func:`surrogate.learning.autoencoder.encode_corpus`.
-    settings : RecurrentSettings
-    folder : path
-        Where network.keras, manifest.json and losses.csv go.
-    provenance : mapping, optional
-        Kept in the manifest.
-    progress : callable, optional
-        Called with one line per epoch.
+    The arguments are those of :func:`surrogate.learning.feedforward.train_feedforward`.
 
     Returns
     -------
     RecurrentPredictor
     """
-    train, validation = training_parts(latents)
-    times = common_times(train)
-    parameter_scaler = ParameterScaler.fit(train)
-    latent_scaler = LatentScaler.fit(train.latent.values[valid_snapshots(train)], settings.network)
-    training, paper = settings.training, settings.network == "paper"
-    learnt, judged = sequences(train, times), sequences(validation, times)
-
-    folds = draw_folds(len(learnt.parameters), 1 if paper else settings.members, training.seed)
+    data, training, paper = TrainingData(latents, settings), settings.training, settings.network == "paper"
+    parameter_scaler, latent_scaler, folds = data.parameter_scaler, data.latent_scaler, data.folds
+    times = common_times(data.train)
+    learnt, judged = sequences(data.train, times), sequences(data.validation, times)
 
     def batches(part: Sequences, size: int, seed: int | None) -> Batches:
         scaled = latent_scaler.transform(part.latents)
@@ -223,12 +184,8 @@ def train_recurrent(
         targets = latent_scaler.transform(part.latents)[run, time][:, None]
         return ArrayBatches(features, targets, weights, batch_size=size, seed=seed)
 
-    name = fingerprint({
-        "settings": settings.model_dump(mode="json"), "scaling": latent_scaler.as_dict(),
-        "runs": [int(number) for number in train.simulation.values],
-    })  # fmt: skip
     loss = LatentLoss(latent_scaler.weight.tolist())
-    count = latents.sizes["component"]
+    count = data.components
     first = Path(folder) / "evolution"
     with arithmetic(training):
         if paper:
@@ -238,12 +195,13 @@ def train_recurrent(
             early, _ = fit(
                 keras.Model(evolution.input, Consensus()(evolution.output)), loss,
                 snapshots(learnt, settings.evolution.batch_size, training.seed), snapshots(judged, 4096, None),
-                settings.evolution, first, name=name, label="recurrent (mean evolution)", progress=progress, keep=True,
+                settings.evolution, first, name=data.name, label="recurrent (mean evolution)", progress=progress,
+                keep=True,
             )  # fmt: skip
             network = networks.rollout_network(6, count, settings, evolution)
         losses, summary = fit(
             network, loss, batches(learnt, training.batch_size, training.seed), batches(judged, CHUNK, None),
-            training, Path(folder), name=name, label="recurrent", progress=progress,
+            training, Path(folder), name=data.name, label="recurrent", progress=progress,
         )  # fmt: skip
     if not paper:
         summary["mean_evolution"] = {"epochs": len(early), "best_validation_loss": float(early.validation_loss.min())}
@@ -251,27 +209,17 @@ def train_recurrent(
         losses = pd.concat([early, losses.assign(epoch=losses.epoch + len(early))], ignore_index=True)
     shutil.rmtree(first, ignore_errors=True)
     initial = _fit_initial(parameter_scaler.transform(learnt.parameters), learnt.latents[:, 0])
-    manifest: dict[str, Any] = {
-        "settings": settings.model_dump(mode="json"),
-        "scaling": {"parameters": parameter_scaler.as_dict(), "latents": latent_scaler.as_dict()},
-        "rollout": {
-            "first_time": float(times[0]),
-            "cadence": float(times[1] - times[0]),
-            "initial_coefficients": initial.tolist(),
-        },
-        "shapes": {
-            "latent": latents.sizes["component"],
-            "runs": {"train": train.sizes["simulation"], "validation": validation.sizes["simulation"]},
-        },
-        "training": summary,
-        "provenance": dict(provenance or {}),
+    rollout = {
+        "first_time": float(times[0]),
+        "cadence": float(times[1] - times[0]),
+        "initial_coefficients": initial.tolist(),
     }
     predictor = RecurrentPredictor(
-        network, parameter_scaler, latent_scaler, Calibration.none(latents.sizes["component"]), manifest
-    )
+        network, parameter_scaler, latent_scaler, Calibration.none(count),
+        {**data.manifest(summary, provenance), "rollout": rollout},
+    )  # fmt: skip
     predictor.calibration = calibrate(
         lambda part: predictor.predict_members(part.parameters, part.times, part.latents[:, 0]), learnt, judged, folds
     )
-    manifest["scaling"]["calibration"] = predictor.calibration.as_dict()
-    folders.write(Path(folder), "recurrent", {"network": network}, manifest, losses)
+    predictor.write(folder, losses)
     return predictor
