@@ -126,8 +126,8 @@ def test_a_tampered_bundle_is_refused(capsys, bundle_folder, tmp_path):
         assert "losses.csv" in err
 
 
-def test_benchmark_times_every_question(capsys, bundle_folder):
-    code, out, _ = run(capsys, "benchmark", bundle_folder, "--sets", 2, "--repeats", 1, "--json")
+def test_speed_times_every_question(capsys, bundle_folder):
+    code, out, _ = run(capsys, "speed", bundle_folder, "--sets", 2, "--repeats", 1, "--json")
     assert code == 0
     result = json.loads(out)
     assert len(result) == 6

@@ -8,7 +8,7 @@ from surrogate.cli.application import app
 
 
 def test_benchmark_prints_a_row_per_quantity(tmp_path):
-    arguments = ["simulator", "benchmark", "annulus-free-slip", "--cells", "8", "--cells", "16", "--json"]
+    arguments = ["benchmark", "annulus-free-slip", "--cells", "8", "--cells", "16", "--json"]
     result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "table.csv")])
     assert result.exit_code == 0, result.output
     rows = json.loads(result.stdout)
@@ -17,7 +17,5 @@ def test_benchmark_prints_a_row_per_quantity(tmp_path):
 
 
 def test_compare_gaia_refuses_a_missing_table(tmp_path):
-    result = CliRunner().invoke(
-        app, ["simulator", "compare-gaia", str(tmp_path / "none.csv"), "--folder", str(tmp_path)]
-    )
+    result = CliRunner().invoke(app, ["compare-gaia", str(tmp_path / "none.csv"), "--folder", str(tmp_path)])
     assert result.exit_code == 2

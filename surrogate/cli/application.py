@@ -26,8 +26,8 @@ app = typer.Typer(
 
 query.register(app)
 simulation.register(app)
+verification.register(app)
 app.add_typer(corpus.app, name="corpus")
-app.add_typer(verification.app, name="simulator")
 app.add_typer(configuration.app, name="config")
 
 

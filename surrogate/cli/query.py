@@ -1,4 +1,4 @@
-"""Commands that ask a trained surrogate: predict, inspect, verify, check, benchmark, pack."""
+"""Commands that ask a trained surrogate: predict, inspect, verify, check, speed, pack."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Bundle = Annotated[str, typer.Argument(metavar="BUNDLE", help="Folder or zip fil
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (predict, inspect, verify, check, pack, benchmark):
+    for command in (predict, inspect, verify, check, pack, speed):
         app.command()(command)
 
 
@@ -242,7 +242,7 @@ def pack(
     say(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
 
 
-def benchmark(
+def speed(
     bundle: Bundle,
     sets: Annotated[int, typer.Option(min=1, help="Parameter sets of the batch.")] = 256,
     repeats: Annotated[int, typer.Option(min=1, help="Repetitions; the median counts.")] = 7,
@@ -250,7 +250,7 @@ def benchmark(
 ) -> None:
     """Time the answers of a bundle on this machine.
 
-    Example: surrogate benchmark results/default/surrogate
+    Example: surrogate speed results/default/surrogate
     """
     from surrogate.query.speed import measure
 

@@ -12,7 +12,11 @@ from surrogate.cli.output import Json, emit_json, say, table
 if TYPE_CHECKING:
     import pandas as pd
 
-app = typer.Typer(help="Verify the forward model.", no_args_is_help=True)
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command()(benchmark)
+    app.command("compare-gaia")(compare_gaia)
 
 
 def _show(frame: pd.DataFrame, as_json: bool) -> None:
@@ -22,7 +26,6 @@ def _show(frame: pd.DataFrame, as_json: bool) -> None:
     typer.echo(table([str(name).replace("_", " ") for name in frame.columns], frame.to_numpy().tolist()))
 
 
-@app.command()
 def benchmark(
     cases: Annotated[list[str] | None, typer.Argument(help="Names of cases; default all (minutes to an hour).")] = None,
     cells: Annotated[list[int] | None, typer.Option(help="Cells between the walls; repeat it. Default 32, 64.")] = None,
@@ -32,7 +35,7 @@ def benchmark(
 ) -> None:
     """Run published benchmarks: case, resolution, quantity, published value, ours, relative difference.
 
-    Example: surrogate simulator benchmark blankenbach-1a cylinder-2.1 --cells 32 --cells 64
+    Example: surrogate benchmark blankenbach-1a cylinder-2.1 --cells 32 --cells 64
     """
     from surrogate.simulator import run_benchmarks
 
@@ -42,7 +45,6 @@ def benchmark(
     _show(result, as_json)
 
 
-@app.command("compare-gaia")
 def compare_gaia(
     observables: Annotated[Path, typer.Argument(help="gaia_observables.csv.", exists=True, dir_okay=False)],
     folder: Annotated[Path, typer.Option("--folder", "-f", help="Gets the runs and the tables.")],
@@ -53,7 +55,7 @@ def compare_gaia(
 ) -> None:
     """Compare with runs of GAIA on the same planet: bias, scatter, rank correlation; then the published examples.
 
-    Example: surrogate simulator compare-gaia gaia_observables.csv --folder gaia --workers 2
+    Example: surrogate compare-gaia gaia_observables.csv --folder gaia --workers 2
     """
     from surrogate.simulator import gaia
 
