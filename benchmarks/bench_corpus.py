@@ -23,8 +23,9 @@ from surrogate.corpus.design import make_design, parameters_of_run
 from surrogate.corpus.ingest import ingest
 from surrogate.corpus.layout import encode, temperature_encoding
 from surrogate.corpus.regrid import Regridder
-from surrogate.corpus.stage import Source, Target, stage_run
+from surrogate.corpus.stage import Target, stage_run
 from surrogate.corpus.store import open_corpus
+from surrogate.corpus.survey import Source
 from surrogate.fields import make_run, open_netcdf, write_netcdf
 
 SNAPSHOTS = 60

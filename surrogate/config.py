@@ -115,7 +115,11 @@ class SourceSettings(Section):
     files: str = Field("", description="Glob of existing raw runs (kind: files), relative to the working directory.")
     reader: str = Field("auto", description="Name of a reader (entry point group surrogate.readers), or auto.")
     options: dict[str, Any] = Field(default_factory=dict, description="Settings of the reader.")
-    shard_size: Count = Field(16, description="Raw runs per job.")
+    shard_size: Count = Field(16, description="Raw runs per job of the simulator.")
+    ingest_size: Count = Field(
+        500,
+        description="Raw runs per job of the ingest; more runs are staged by several jobs, and one makes the store.",
+    )
 
     @model_validator(mode="after")
     def _files_named(self) -> SourceSettings:
@@ -234,6 +238,18 @@ class RecurrentSettings(Section):
     )
 
 
+class GenerativeSettings(Section):
+    """The flow: draws one of the evolutions that the parameters allow, as sharp as a simulation."""
+
+    width: Count = Field(256, description="Units per layer.")
+    depth: Count = Field(3, description="Residual blocks.")
+    dropout: Fraction = Field(0.1, description="Share of units dropped in training.")
+    flow_steps: Count = Field(8, description="Steps from noise to a sample, two evaluations of the network each.")
+    training: TrainingSettings = Field(
+        default_factory=lambda: TrainingSettings(epochs=60, batch_size=256), description="Training."
+    )
+
+
 class EvaluationSettings(Section):
     """What is compared, and with what."""
 
@@ -261,6 +277,9 @@ class Resources(Section):
     """What jobs ask for; profiles may override it."""
 
     ingest_workers: Count = Field(2, description="Dask workers of an ingest job.")
+    ingest_scheduler: Literal["processes", "threads"] = Field(
+        "processes", description="What the workers are; processes decompress at the same time."
+    )
     memory_limit: str = Field("4GB", description="Memory of all Dask workers of a job together.")
 
 
@@ -283,6 +302,9 @@ class Config(Section):
         default_factory=FeedforwardSettings, description="FNN in the latent space."
     )
     recurrent: RecurrentSettings = Field(default_factory=RecurrentSettings, description="LSTM in the latent space.")
+    generative: GenerativeSettings = Field(
+        default_factory=GenerativeSettings, description="Flow in the latent space: samples around the FNN's mean."
+    )
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, description="Measures and baselines.")
     figures: FigureSettings = Field(default_factory=FigureSettings, description="Pictures.")
     resources: Resources = Field(default_factory=Resources, description="Of the jobs.")

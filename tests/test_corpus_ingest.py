@@ -12,7 +12,8 @@ from corpus_samples import sample_run, tree_digest, write_runs
 
 from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings
-from surrogate.corpus.ingest import IngestError, ingest
+from surrogate.corpus.ingest import IngestError, ingest, plan_ingest, stage_part
+from surrogate.corpus.plan import PlanError
 from surrogate.corpus.store import CorpusError, open_corpus, provenance_of, statistics
 from surrogate.fields import iterate_runs, open_netcdf, select_split, validate, write_netcdf
 
@@ -207,6 +208,29 @@ def test_store_follows_the_list_unless_told_to_keep(raw, tmp_path):
         ingest(raw, store, other, keep_unlisted=True)
     assert ingest(raw, store, other).runs == 8
     assert xr.open_zarr(store).temperature.encoding["dtype"] == np.int16
+
+
+@pytest.mark.parametrize("change", [{}, {"times": "resample", "snapshots": 11}])
+def test_parts_staged_apart_become_the_store_that_one_ingest_makes(raw, tmp_path, change):
+    settings = SMALL.model_copy(update=change)
+    longer = write_runs(tmp_path, [0], snapshots=14, end=4.7)  # a second run 0: gets the next free number
+    paths = [*raw, *longer, tmp_path / "nothing.nc"]
+    store = tmp_path / "parts" / "corpus.zarr"
+    for listed in (paths[3:], paths):  # the second time the store grows, and run 0 is new
+        key = plan_ingest(listed, store, settings)
+        counts = [stage_part(store, key, part, 3) for part in (2, 0, 1)]
+        assert plan_ingest(listed, store, settings) == key  # planned again: what is staged stays
+        told = []
+        summary = ingest(listed, store, settings, progress=lambda *what, told=told: told.append(what))
+        assert [what for what in told if what[0] == "ingest"] == [("ingest", summary.added, summary.added)]
+        assert sum(count["runs"] for count in counts) == summary.added
+    ingest(paths[3:], tmp_path / "one" / "corpus.zarr", settings)
+    ingest(paths, tmp_path / "one" / "corpus.zarr", settings)
+    assert tree_digest(store) == tree_digest(tmp_path / "one" / "corpus.zarr")
+    assert plan_ingest(paths[:-1], store, settings) == ""
+    assert stage_part(store, "", 0, 3) == {"runs": 0, "rejected": 0}
+    with pytest.raises(PlanError, match=r"plan the ingest of .* again"):
+        stage_part(store, key, 0, 3)
 
 
 def test_a_changed_file_is_noticed(raw, tmp_path):

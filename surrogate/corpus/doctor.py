@@ -16,8 +16,9 @@ from surrogate.config import CorpusSettings
 from surrogate.corpus.findings import SEVERE, WARNING, Finding, RunCheck, findings_table
 from surrogate.corpus.parallel import Workers
 from surrogate.corpus.split import TRAIN
-from surrogate.corpus.stage import Source, examine_run, identity
+from surrogate.corpus.stage import examine_run
 from surrogate.corpus.store import open_corpus, provenance_of
+from surrogate.corpus.survey import Source, identity
 from surrogate.fields import SPLITS, parameters_of, select_run
 from surrogate.parameters import PARAMETERS
 

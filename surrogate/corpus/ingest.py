@@ -9,57 +9,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from surrogate.config import CorpusSettings
 from surrogate.corpus.assembly import discard, finish_commit
 from surrogate.corpus.doctor import compare_runs
-from surrogate.corpus.findings import SEVERE, Finding, findings_table
-from surrogate.corpus.job import IngestError, IngestJob, Progress
+from surrogate.corpus.findings import SEVERE, Finding
+from surrogate.corpus.job import IngestJob, Progress, stage_runs
+from surrogate.corpus.outcome import IngestError, IngestSummary, check_rejects, summarise, write_rejected
 from surrogate.corpus.parallel import Scheduler, Workers
-from surrogate.corpus.store import open_corpus, provenance_of
-from surrogate.fields import SPLITS
-from surrogate.files import atomic
-
-
-@dataclass(frozen=True)
-class IngestSummary:
-    """What an ingest did.
-
-    Attributes
-    ----------
-    store : str
-    runs, added, rejected, flagged : int
-        Runs in the store, those of them that were added now, those left out, those kept with a warning.
-    split : dict
-        Runs of each split.
-    snapshots : int
-    shape : tuple of int
-        (simulation, time, radius, angle).
-    stored_bytes : int
-        Of the shards.
-    seconds : float
-    """
-
-    store: str
-    runs: int
-    added: int
-    rejected: int
-    flagged: int
-    split: dict[str, int]
-    snapshots: int
-    shape: tuple[int, ...]
-    stored_bytes: int
-    seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the entries by name, JSON-able."""
-        return {**asdict(self), "shape": list(self.shape)}
+from surrogate.corpus.plan import Plan, read_plan
+from surrogate.corpus.survey import Survey
 
 
 def ingest(
@@ -117,22 +80,13 @@ def ingest(
     started = time.monotonic()
     settings = settings or CorpusSettings()
     store = Path(store_path)
-    finish_commit(store)
     pool = Workers(workers, memory_limit, scheduler)
     job = IngestJob(store, settings, reader, dict(options or {}), pool, progress)
-    failed, files = _failed_simulations(statuses, [str(file) for file in files])
-    names = list(dict.fromkeys(files))
-    if not names and not failed:
-        raise IngestError("no raw runs: the list of files is empty")
-    old = job.existing(names, keep_unlisted)
-    known = {entry["file"] for entry in old["runs"]} if old else set()
-    new = [name for name in names if name not in known]
+    failed, names = _failed_simulations(statuses, files)
     with pool:
-        surveys = job.survey(new)
-        findings = [*failed, *_survey_findings(surveys)]
-        readable = [record for record in surveys if "error" not in record]
-        numbers = _numbers(readable, [entry["simulation"] for entry in old["runs"]] if old else [])
-        records = job.stage(readable, numbers, old) if readable else []
+        old, seen, plan = _prepare(job, names, keep_unlisted, bool(failed))
+        records = stage_runs(plan, pool, progress) if plan is not None else []
+    findings = [*failed, *_survey_findings(seen.runs)]
     for record in records:
         findings += [Finding(**entry) for entry in record["findings"]]
     accepted = [record for record in records if record["accepted"]]
@@ -144,17 +98,118 @@ def ingest(
     check_rejects(out, findings, total, settings, rejected_path)
     if not accepted and not old:
         raise IngestError("no run is left for the corpus")
-    if accepted:
-        job.commit(accepted, surveys, findings, out, old)
+    if plan is not None and accepted:
+        job.commit(plan, accepted, findings, out, old)
     else:
         discard(store)
     return summarise(store, len(accepted), len(out), time.monotonic() - started)
 
 
-def _failed_simulations(statuses: pd.DataFrame | None, files: list[str]) -> tuple[list[Finding], list[str]]:
-    """Return findings about simulations that failed, and the files that are worth reading."""
+def plan_ingest(
+    files: Sequence[str | os.PathLike[str]],
+    store_path: str | os.PathLike[str],
+    settings: CorpusSettings | None = None,
+    *,
+    reader: str = "auto",
+    options: Mapping[str, Any] | None = None,
+    workers: int = 1,
+    memory_limit: str = "4GB",
+    scheduler: Scheduler = "processes",
+    statuses: pd.DataFrame | None = None,
+    keep_unlisted: bool = False,
+    progress: Progress | None = None,
+) -> str:
+    """Look at raw runs and plan their ingest, so that several jobs can stage them at the same time.
+
+    The first of three steps: :func:`stage_part` in as many jobs as one likes, on any machines that share the file
+    system, then :func:`ingest` with the same arguments, which finds the runs staged, compares them and makes the store.
+
+    Parameters
+    ----------
+    files, store_path, settings, reader, options, workers, memory_limit, scheduler, statuses, keep_unlisted, progress
+        As :func:`ingest` takes them.
+
+    Returns
+    -------
+    str
+        Key of the plan; empty if there is nothing new to stage.
+
+    Raises
+    ------
+    IngestError
+        If there are no files.
+    """
+    pool = Workers(workers, memory_limit, scheduler)
+    job = IngestJob(Path(store_path), settings or CorpusSettings(), reader, dict(options or {}), pool, progress)
+    failed, names = _failed_simulations(statuses, files)
+    with pool:
+        _, seen, plan = _prepare(job, names, keep_unlisted, bool(failed))
+    if plan is None:
+        return ""
+    seen.write(job.staging / "survey.json")
+    return plan.key
+
+
+def stage_part(
+    store_path: str | os.PathLike[str],
+    key: str,
+    part: int,
+    parts: int,
+    *,
+    workers: int = 1,
+    memory_limit: str = "4GB",
+    scheduler: Scheduler = "processes",
+    progress: Progress | None = None,
+) -> dict[str, int]:
+    """Stage one part of the runs of a plan: read, check, regrid, write.
+
+    Parameters
+    ----------
+    store_path : path
+    key : str
+        What :func:`plan_ingest` returned.
+    part, parts : int
+        This part, from 0, of so many.
+    workers, memory_limit, scheduler, progress
+        As :func:`ingest` takes them.
+
+    Returns
+    -------
+    dict
+        ``runs`` and, of these, ``rejected``: their own findings are severe. They do not make the part fail.
+
+    Raises
+    ------
+    PlanError
+        If the plan is not there any more.
+    """
+    if not key:
+        return {"runs": 0, "rejected": 0}
+    plan = read_plan(Path(store_path), key)
+    with Workers(workers, memory_limit, scheduler) as pool:
+        records = stage_runs(plan, pool, progress, part, parts)
+    return {"runs": len(records), "rejected": sum(not record["accepted"] for record in records)}
+
+
+def _prepare(
+    job: IngestJob, names: list[str], keep_unlisted: bool, failed: bool
+) -> tuple[dict[str, Any] | None, Survey, Plan | None]:
+    """Return what the store holds already, what was seen of the other files, and the plan of staging them."""
+    finish_commit(job.store)
+    if not names and not failed:
+        raise IngestError("no raw runs: the list of files is empty")
+    old = job.existing(names, keep_unlisted)
+    known = {entry["file"] for entry in old["runs"]} if old else set()
+    return old, *job.prepare([name for name in names if name not in known], old)
+
+
+def _failed_simulations(
+    statuses: pd.DataFrame | None, files: Sequence[str | os.PathLike[str]]
+) -> tuple[list[Finding], list[str]]:
+    """Return findings about simulations that failed, and the files that are worth reading, each once."""
+    names = list(dict.fromkeys(str(file) for file in files))
     if statuses is None:
-        return [], files
+        return [], names
     missing = [name for name in ("simulation", "file", "status") if name not in statuses]
     if missing:
         raise IngestError(f"table of statuses: columns {missing} are missing; found {list(statuses.columns)}")
@@ -165,7 +220,7 @@ def _failed_simulations(statuses: pd.DataFrame | None, files: list[str]) -> tupl
         text = reason if isinstance(reason, str) and reason else "no reason given"
         findings.append(Finding(int(row["simulation"]), file, "simulation failed", SEVERE, text))
     lost = {finding.file for finding in findings}
-    return findings, [file for file in files if file not in lost]
+    return findings, [name for name in names if name not in lost]
 
 
 def _survey_findings(surveys: Sequence[dict[str, Any]]) -> list[Finding]:
@@ -174,56 +229,3 @@ def _survey_findings(surveys: Sequence[dict[str, Any]]) -> list[Finding]:
         for record in surveys
         if "error" in record
     ]
-
-
-def _numbers(readable: Sequence[dict[str, Any]], taken: Sequence[int]) -> list[int]:
-    """Give every run a number of its own: what it says, or the next that is free."""
-    used = set(taken)
-    numbers = []
-    for record in readable:
-        number = record["simulation"]
-        if number < 0 or number in used:
-            number = max(used, default=-1) + 1
-        used.add(number)
-        numbers.append(number)
-    return numbers
-
-
-def write_rejected(path: str | os.PathLike[str] | None, findings: Sequence[Finding]) -> None:
-    """Write the table of what was left out, if it has a name."""
-    if path is not None:
-        with atomic(path) as temporary:
-            findings_table(findings).to_csv(temporary, index=False)
-
-
-def check_rejects(out: set[str], findings: Sequence[Finding], total: int, settings: CorpusSettings, path: Any) -> None:
-    """Raise if more of `total` runs are out than the settings tolerate, saying what is wrong with them."""
-    if len(out) <= settings.tolerated_rejects * total:
-        return
-    kinds = pd.Series([finding.what for finding in findings if finding.severity == SEVERE]).value_counts()
-    first = next(finding for finding in findings if finding.severity == SEVERE)
-    raise IngestError(
-        f"{len(out)} of {total} runs are rejected, corpus.tolerated_rejects allows {settings.tolerated_rejects:g} of "
-        f"them: {', '.join(f'{what} ({count})' for what, count in kinds.items())}; first: {first.file}: "
-        f"{first.message}" + (f"; all of them: {path}" if path is not None else "")
-    )
-
-
-def summarise(store: Path, added: int, rejected: int, seconds: float) -> IngestSummary:
-    """Say what a store holds after an ingest."""
-    corpus = open_corpus(store)
-    flagged = {entry["simulation"] for entry in provenance_of(store)["findings"]}
-    counts = np.bincount(corpus.split.values, minlength=len(SPLITS))
-    shards = (store / "temperature" / "c").rglob("*")
-    return IngestSummary(
-        store=str(store),
-        runs=corpus.sizes["simulation"],
-        added=added,
-        rejected=rejected,
-        flagged=len(flagged),
-        split={name: int(count) for name, count in zip(SPLITS, counts, strict=True)},
-        snapshots=int(corpus.snapshot_count.sum()),
-        shape=corpus.temperature.shape,
-        stored_bytes=sum(entry.stat().st_size for entry in shards if entry.is_file()),
-        seconds=round(seconds, 3),
-    )

@@ -8,28 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
-from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings
-from surrogate.corpus.assembly import discard, finish_commit, staging_folder, write_commit
+from surrogate.corpus.assembly import finish_commit, staging_folder, write_commit
 from surrogate.corpus.doctor import near_across_split
 from surrogate.corpus.findings import Finding
-from surrogate.corpus.layout import shard_length, temperature_encoding
+from surrogate.corpus.outcome import IngestError
 from surrogate.corpus.parallel import Workers
-from surrogate.corpus.regrid import refined
+from surrogate.corpus.plan import Plan, make_plan
 from surrogate.corpus.split import assign_split
-from surrogate.corpus.stage import Source, Target, identity, stage_run, survey
+from surrogate.corpus.stage import journal_path, stage_run
 from surrogate.corpus.store import open_corpus, open_provenance, provenance_of
-from surrogate.fields import annulus_of, parameter_table
-from surrogate.files import fingerprint, provenance, read_json, write_json
+from surrogate.corpus.survey import Survey, identity, survey_all
+from surrogate.fields import parameter_table
+from surrogate.files import provenance, read_json
 
 Progress = Callable[[str, int, int], None]
 """Told a stage ("survey", "ingest"), how many runs are done and how many there are."""
-
-
-class IngestError(ValueError):
-    """An ingest that cannot give a corpus; the message says why."""
 
 
 @dataclass
@@ -53,10 +48,6 @@ class IngestJob:
         chosen = self.settings.model_dump(mode="json")
         del chosen["tolerated_rejects"]
         return {"corpus": chosen, "reader": self.reader, "options": self.options}
-
-    def _told(self, stage: str, done: int, total: int) -> None:
-        if self.progress is not None:
-            self.progress(stage, done, total)
 
     def existing(self, names: Sequence[str], keep_unlisted: bool) -> dict[str, Any] | None:
         """Return what the store holds if it can grow, None if it must be made (anew)."""
@@ -89,103 +80,35 @@ class IngestJob:
         ]
         return {"corpus": corpus, "moments": moments, **notes, "records": records}
 
-    def survey(self, names: Sequence[str]) -> list[dict[str, Any]]:
-        """Look at every new file; sorted by run number, then by name."""
-        calls = [(Source(name, self.reader, self.options),) for name in names]
-        records = []
-        for record in self.workers.each(survey, calls, size=200_000 * len(calls)):
-            records.append(record)
-            self._told("survey", len(records), len(calls))
-        return sorted(records, key=lambda record: (record["simulation"] < 0, record["simulation"], record["file"]))
-
-    def stage(
-        self, readable: Sequence[dict[str, Any]], numbers: Sequence[int], old: dict[str, Any] | None
-    ) -> list[dict[str, Any]]:
-        """Read, check and write every run that is not in the journal yet."""
-        import zarr
-
-        target, length, per_shard = self._target(readable, old)
-        rows, columns = target.annulus().shape
-        plan = {
-            "content": self._content(),
-            "grid": [target.radius_faces, target.angle_faces],
-            "times": target.times,
-            "shard": per_shard,
-            "files": [[record["file"], record["size"], record["modified"]] for record in readable],
-            "numbers": list(numbers),
-        }
-        key = fingerprint(plan)
-        if not (self.staging / "plan.json").exists() or read_json(self.staging / "plan.json")["key"] != key:
-            discard(self.store)
-            entry = temperature_encoding(self.settings.encoding, rows, columns, per_shard)
-            zarr.create_array(
-                str(self.staging / "array"),
-                shape=(len(readable), length, rows, columns),
-                dtype=entry["dtype"],
-                chunks=entry["chunks"],
-                shards=entry["shards"],
-                compressors=entry["compressors"],
-                fill_value=entry["fill_value"],
-                overwrite=True,
-            )
-            write_json(self.staging / "plan.json", {"key": key})
-        calls = [
-            (candidate, number, Source(record["file"], record["reader"], self.options), target)
-            for candidate, (record, number) in enumerate(zip(readable, numbers, strict=True))
-        ]
-        records = []
-        for record in self.workers.each(stage_run, calls, size=4 * len(calls) * length * rows * columns):
-            records.append(record)
-            self._told("ingest", len(records), len(calls))
-        return sorted(records, key=lambda record: record["candidate"])
-
-    def _target(self, readable: Sequence[dict[str, Any]], old: dict[str, Any] | None) -> tuple[Target, int, int]:
-        """Grid, times and layout of the store: those it has, or those of the first run and the settings."""
-        settings = self.settings
-        if old:
-            corpus: xr.Dataset = old["corpus"]
-            annulus = annulus_of(corpus)
-            longest = int(np.argmax(corpus.snapshot_count.values))
-            common = corpus.snapshot_time.values[longest] if settings.times == "resample" else None
-        else:
-            first = readable[0]
-            own = Annulus(np.array(first["radius_faces"]), np.array(first["angle_faces"]))
-            annulus = refined(own, settings.radial_cells, settings.angular_cells)
-            common = None
-            if settings.times == "resample":
-                start = float(np.median([record["start"] for record in readable]))
-                end = float(np.median([record["end"] for record in readable]))
-                common = np.linspace(start, end, settings.snapshots)
-        length = len(common) if common is not None else max(record["length"] for record in readable)
-        per_shard = shard_length(length, *annulus.shape)
-        if old:
-            per_shard = old["corpus"].temperature.encoding["shards"][1]
-        target = Target(
-            settings,
-            tuple(annulus.radius_faces.tolist()),
-            tuple(annulus.angle_faces.tolist()),
-            None if common is None else tuple(common.tolist()),
-            str(self.staging / "array"),
-            str(self.staging / "journal"),
+    def prepare(self, names: Sequence[str], old: dict[str, Any] | None) -> tuple[Survey, Plan | None]:
+        """Look at every new file, and plan how those that can be opened are staged; no plan if there is none."""
+        kept = self.staging / "survey.json"
+        seen = survey_all(
+            names,
+            self.reader,
+            self.options,
+            self.workers,
+            kept,
+            lambda *counts: _tell(self.progress, "survey", *counts),
         )
-        return target, length, per_shard
+        if not seen.readable:
+            return seen, None
+        plan = make_plan(self.store, self._content(), self.settings, seen, old)
+        plan.write(self.store)
+        return seen, plan
 
     def commit(
         self,
+        plan: Plan,
         accepted: Sequence[dict[str, Any]],
-        surveys: Sequence[dict[str, Any]],
         findings: Sequence[Finding],
         out: set[str],
         old: dict[str, Any] | None,
     ) -> None:
         """Assemble the store."""
-        import zarr
-
-        by_file = {record["file"]: record for record in surveys}
         runs = [
             {
-                "simulation": record["simulation"],
-                **{name: by_file[record["file"]][name] for name in ("file", "size", "modified", "reader")},
+                **plan.runs[record["candidate"]],
                 "checksum": record["checksum"],
                 "digest": record["digest"],
             }
@@ -204,11 +127,39 @@ class IngestJob:
             "findings": [*(old["findings"] if old else []), *kept],
             "rejected": [finding.as_dict() for finding in findings if finding.file in out],
         }
-        array = zarr.open_array(str(self.staging / "array"), mode="r")
         pair = (old["corpus"], old["moments"]) if old else None
-        annulus = annulus_of(old["corpus"]) if old else None
-        if annulus is None:
-            target, _, _ = self._target([record for record in surveys if "error" not in record], None)
-            annulus = target.annulus()
-        write_commit(self.store, accepted, annulus, self.settings, (array.shards or array.chunks)[1], notes, pair)
+        write_commit(self.store, accepted, plan.target.annulus(), self.settings, plan.per_shard, notes, pair)
         finish_commit(self.store)
+
+
+def stage_runs(
+    plan: Plan, workers: Workers, progress: Progress | None, part: int = 0, parts: int = 1
+) -> list[dict[str, Any]]:
+    """Read, check and write every run of one part of a plan that is not in its journal yet; records by candidate."""
+    total = len(plan.calls(part, parts))
+    records, calls = [], []
+    for call in plan.calls(part, parts):
+        place = journal_path(plan.target.journal, call[0])
+        if place.exists():
+            records.append(_compact(read_json(place)))
+        else:
+            calls.append(call)
+    _tell(progress, "ingest", len(records), total)
+    for record in workers.each(stage_run, calls, size=plan.size(len(calls))):
+        records.append(_compact(record))
+        _tell(progress, "ingest", len(records), total)
+    return sorted(records, key=lambda record: record["candidate"])
+
+
+def _tell(progress: Progress | None, stage: str, done: int, total: int) -> None:
+    if progress is not None:
+        progress(stage, done, total)
+
+
+def _compact(record: dict[str, Any]) -> dict[str, Any]:
+    """Turn the long lists of a record into arrays: a tenth of the memory, which counts with thousands of runs."""
+    for holder in (record, record.get("series", {}), record.get("statistics", {})):
+        for name, value in holder.items():
+            if isinstance(value, list) and name not in ("findings", "parameters"):
+                holder[name] = np.array(value, dtype=float)
+    return record

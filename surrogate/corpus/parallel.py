@@ -113,3 +113,14 @@ def useful_workers(workers: int, size: int) -> int:
     1
     """
     return min(workers, os.cpu_count() or 1, max(1, size // 100_000_000))
+
+
+def job_memory(limit: str) -> int:
+    """Return the memory that a job asks for, MB: that of its workers, and 1 GB for the process that leads them.
+
+    >>> job_memory("4GB")
+    5000
+    """
+    from dask.utils import parse_bytes
+
+    return parse_bytes(limit) // 10**6 + 1000

@@ -7,10 +7,9 @@ JSON-able records.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +22,9 @@ from surrogate.corpus.findings import RunCheck
 from surrogate.corpus.layout import decode, encode, shard_length
 from surrogate.corpus.readers import open_run
 from surrogate.corpus.regrid import Regridder, resample, same_domain
+from surrogate.corpus.survey import Source, run_number, source_checksum
 from surrogate.fields import SERIES, annulus_of, parameters_of
-from surrogate.files import checksum, read_json, write_json
-
-
-@dataclass(frozen=True)
-class Source:
-    """A raw run to be read.
-
-    Attributes
-    ----------
-    file : str
-        As the user named it.
-    reader : str
-    options : dict
-    """
-
-    file: str
-    reader: str = "auto"
-    options: dict[str, Any] = field(default_factory=dict)
+from surrogate.files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -71,75 +54,6 @@ class Target:
     def annulus(self) -> Annulus:
         """Grid of the store."""
         return Annulus(np.array(self.radius_faces), np.array(self.angle_faces))
-
-
-def _files_of(path: Path) -> list[Path]:
-    return sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
-
-
-def identity(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Size (bytes) and time of last change (ns) of a file, or of all files of a folder together."""
-    states = [entry.stat() for entry in _files_of(Path(path))]
-    return {
-        "size": sum(state.st_size for state in states),
-        "modified": max((state.st_mtime_ns for state in states), default=0),
-    }
-
-
-def source_checksum(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file; of a folder, that of the list of its files and their checksums."""
-    path = Path(path)
-    if path.is_file():
-        return checksum(path)
-    import hashlib
-
-    listing = "".join(f"{entry.relative_to(path)} {checksum(entry)}\n" for entry in _files_of(path))
-    return hashlib.sha256(listing.encode()).hexdigest()
-
-
-def run_number(run: xr.Dataset, path: str | os.PathLike[str]) -> int:
-    """Find the number of a run: attribute ``simulation`` or ``number``, the last digits of its name, or -1.
-
-    >>> run_number(xr.Dataset(), "raw/run_00012.nc")
-    12
-    """
-    for name in ("simulation", "number"):
-        value = run.attrs.get(name)
-        if isinstance(value, int | np.integer) and value >= 0:
-            return int(value)
-    digits = re.findall(r"\d+", Path(path).stem)
-    return int(digits[-1]) if digits else -1
-
-
-def survey(source: Source) -> dict[str, Any]:
-    """Look at a raw run without reading its temperature.
-
-    Returns
-    -------
-    dict
-        ``file``, ``size``, ``modified``, and either ``error`` or ``reader``, ``simulation``, ``length``, ``start``,
-        ``end`` (Gyr), ``radius_faces``, ``angle_faces``.
-    """
-    record: dict[str, Any] = {"file": source.file}
-    try:
-        record |= identity(source.file)
-        with open_run(source.file, source.reader, source.options) as run:
-            annulus = annulus_of(run)
-            parameters_of(run)
-            times = run.time.values
-            record |= {
-                "reader": run.encoding.get("reader", source.reader),
-                "simulation": run_number(run, source.file),
-                "length": len(times),
-                "start": float(times[0]),
-                "end": float(times[-1]),
-                "radius_faces": annulus.radius_faces.tolist(),
-                "angle_faces": annulus.angle_faces.tolist(),
-            }
-    except Exception as error:  # every library has its own kind of error for a broken file
-        record["error"] = f"{type(error).__name__}: {error}"
-        record["simulation"] = run_number(xr.Dataset(), source.file)
-    return record
 
 
 def journal_path(journal: str | os.PathLike[str], candidate: int) -> Path:

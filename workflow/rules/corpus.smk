@@ -1,4 +1,5 @@
 # Parameters -> raw runs -> one store.
+from surrogate.corpus.parallel import job_memory
 
 if SETTINGS.source.kind == "simulate":
     NUMBER_OF_RUNS = SETTINGS.design.runs
@@ -11,6 +12,18 @@ else:
         raise WorkflowError(f"source.files: no file matches {SETTINGS.source.files!r}")
 
 SHARDS = [f"{k:04d}" for k in range(-(-NUMBER_OF_RUNS // SETTINGS.source.shard_size))]
+
+# What became of every simulation, or the list of existing files.
+RUN_TABLES = (
+    expand(f"{RESULTS}/shards/{{shard}}.csv", shard=SHARDS)
+    if SETTINGS.source.kind == "simulate"
+    else [f"{RESULTS}/source_files.csv"]
+)
+
+# One part: the job that makes the store also reads the runs. More: it finds them read by as many jobs before it.
+PARTS = [f"{k:04d}" for k in range(-(-NUMBER_OF_RUNS // SETTINGS.source.ingest_size))]
+if len(PARTS) == 1:
+    PARTS = []
 
 
 rule design:
@@ -64,19 +77,63 @@ rule list_runs:
         runtime=30,
     params:
         section("source"),
+        number=NUMBER_OF_RUNS,
     script:
         "../scripts/list_runs.py"
+
+
+# Metadata only: numbers, grid and times of the whole, which no part knows.
+rule ingest_plan:
+    input:
+        tables=RUN_TABLES,
+    output:
+        temp(f"{RESULTS}/parts/plan.json"),
+    log:
+        f"{RESULTS}/logs/ingest_plan.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/ingest_plan.tsv"
+    threads: SETTINGS.resources.ingest_workers
+    resources:
+        mem_mb=job_memory(SETTINGS.resources.memory_limit),
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        section("corpus", "planet"),
+        reader=SETTINGS.source.reader,
+        options=SETTINGS.source.options,
+        store=f"{RESULTS}/corpus.zarr",
+    script:
+        "../scripts/ingest_plan.py"
+
+
+# Reads, checks, regrids and compresses every n-th run. What is finished stays when the job is killed.
+rule ingest_part:
+    input:
+        f"{RESULTS}/parts/plan.json",
+    output:
+        temp(f"{RESULTS}/parts/{{part}}.json"),
+    log:
+        f"{RESULTS}/logs/ingest_part_{{part}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/ingest_part_{{part}}.tsv"
+    wildcard_constraints:
+        part=r"\d+",
+    threads: SETTINGS.resources.ingest_workers
+    resources:
+        mem_mb=job_memory(SETTINGS.resources.memory_limit),
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        store=f"{RESULTS}/corpus.zarr",
+        parts=len(PARTS),
+    script:
+        "../scripts/ingest_part.py"
 
 
 # The store is not a declared output either: it grows run by run and is continued after an interruption.
 # corpus.json is written when it is whole.
 rule ingest:
     input:
-        (
-            expand(f"{RESULTS}/shards/{{shard}}.csv", shard=SHARDS)
-            if SETTINGS.source.kind == "simulate"
-            else f"{RESULTS}/source_files.csv"
-        ),
+        tables=RUN_TABLES,
+        parts=expand(f"{RESULTS}/parts/{{part}}.json", part=PARTS),
     output:
         summary=f"{RESULTS}/corpus.json",
         rejected=f"{RESULTS}/rejected.csv",
@@ -86,11 +143,12 @@ rule ingest:
         f"{RESULTS}/benchmarks/ingest.tsv"
     threads: SETTINGS.resources.ingest_workers
     resources:
-        mem_mb=4000,
+        mem_mb=job_memory(SETTINGS.resources.memory_limit),
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
-        section("corpus", "source", "planet"),
-        memory_limit=SETTINGS.resources.memory_limit,
+        section("corpus", "planet"),
+        reader=SETTINGS.source.reader,
+        options=SETTINGS.source.options,
         store=f"{RESULTS}/corpus.zarr",
     script:
         "../scripts/ingest.py"
