@@ -9,7 +9,7 @@ from typing import Any
 from surrogate.diagnostics.report_card import TOLERANCES
 from surrogate.diagnostics.table import best_of, metrics_rows, title_of
 
-NETWORKS = ("fnn", "lstm", "feedforward", "recurrent")
+NETWORKS = ("fnn", "lstm", "flow", "feedforward", "recurrent", "generative")
 """Methods that are judged; the autoencoder bounds them, all others are trivial baselines."""
 
 RULES = {

@@ -28,7 +28,7 @@ def write(
     ----------
     folder : Path
     kind : str
-        "autoencoder", "feedforward" or "recurrent".
+        "autoencoder", "feedforward", "recurrent" or "generative".
     models : dict
         Networks by the stem of their file.
     content : dict

@@ -12,7 +12,10 @@ from surrogate.fields import annulus_of, make_corpus, parameter_table, select_sp
 from surrogate.learning import baselines
 from surrogate.learning.autoencoder import Autoencoder, decode_corpus
 from surrogate.learning.feedforward import FeedforwardPredictor
+from surrogate.learning.generative import GenerativePredictor
 from surrogate.learning.recurrent import RecurrentPredictor
+
+Predictor = FeedforwardPredictor | RecurrentPredictor | GenerativePredictor
 
 
 def _times(dataset: xr.Dataset) -> np.ndarray:
@@ -40,13 +43,11 @@ def with_latents(latents: xr.Dataset, values: Any) -> xr.Dataset:
     return latents.assign(latent=(latents.latent.dims, values, latents.latent.attrs))
 
 
-def predict_latents(
-    predictor: FeedforwardPredictor | RecurrentPredictor, latents: xr.Dataset, split: str = "test"
-) -> xr.Dataset:
-    """Predict the latents of the runs of one split; the LSTM starts from their encoded first snapshots."""
+def predict_latents(predictor: Predictor, latents: xr.Dataset, split: str = "test") -> xr.Dataset:
+    """Predict the latents of the runs of one split; LSTM and flow start from their encoded first snapshots."""
     runs = select_split(latents, split)
     arguments: dict[str, Any] = {}
-    if isinstance(predictor, RecurrentPredictor):
+    if not isinstance(predictor, FeedforwardPredictor):
         arguments["initial_latent"] = runs.latent.values[:, 0]
     return with_latents(runs, predictor.predict(parameter_table(runs), _times(runs), **arguments))
 
@@ -54,7 +55,7 @@ def predict_latents(
 def predict_split(
     autoencoder: Autoencoder,
     latents: xr.Dataset,
-    predictor: FeedforwardPredictor | RecurrentPredictor | None = None,
+    predictor: Predictor | None = None,
     split: str = "test",
 ) -> xr.Dataset:
     """Predict the temperature fields of the runs of one split.
@@ -64,8 +65,8 @@ def predict_split(
     autoencoder : Autoencoder
     latents : xarray.Dataset
         The encoded corpus.
-    predictor : FeedforwardPredictor or RecurrentPredictor, optional
-        None decodes the encoded truth: what the autoencoder alone loses.
+    predictor : FeedforwardPredictor, RecurrentPredictor or GenerativePredictor, optional
+        The last draws one evolution per run. None decodes the encoded truth: what the autoencoder alone loses.
     split : {"test", "validation", "train"}
 
     Returns
