@@ -21,9 +21,6 @@ rule evaluate:
     benchmark:
         f"{RESULTS}/benchmarks/evaluate.tsv"
     threads: share(1)
-    resources:
-        mem_mb=6000,
-        runtime=60,
     params:
         section("evaluation", "planet"),
         conductivity=SETTINGS.simulator.physics.conductivity,
@@ -48,9 +45,6 @@ rule bundle:
     benchmark:
         f"{RESULTS}/benchmarks/bundle.tsv"
     threads: share(2)
-    resources:
-        mem_mb=4000,
-        runtime=30,
     params:
         section("planet"),
         conductivity=SETTINGS.simulator.physics.conductivity,
@@ -95,9 +89,6 @@ for NAME, ENTRY in CATALOGUE.items():
             example=r"(_\d+)?",
             format="png|pdf|svg|gif",
         threads: 1
-        resources:
-            mem_mb=4000,
-            runtime=30,
         params:
             section("figures", "planet"),
             figure=NAME,
@@ -120,9 +111,6 @@ rule learning_curve_point:
     wildcard_constraints:
         method="fnn|lstm",
     threads: share(2)
-    resources:
-        mem_mb=4000,
-        runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         lambda wildcards: section(
             {"fnn": "feedforward", "lstm": "recurrent"}[wildcards.method]
@@ -146,8 +134,5 @@ rule learning_curve:
     benchmark:
         f"{RESULTS}/benchmarks/learning_curve.tsv"
     threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
     script:
         "../scripts/learning_curve.py"
