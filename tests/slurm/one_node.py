@@ -162,7 +162,7 @@ USABLE = (["idle"], ["mixed"], ["allocated"])
 
 
 def kill_node(name: str) -> None:
-    """Kill the daemon of a node without a warning; what runs on the node goes on, as on a node that lost its network."""
+    """Kill the daemon of a node without a warning; what runs on the node goes on, as on one that lost its network."""
     _stop(name, signal.SIGKILL)
 
 
@@ -223,9 +223,8 @@ def up() -> None:
         raise ClusterError("a cluster of one's own needs root")
     if _pid("slurmctld"):
         return
-    if LINK.is_symlink() or LINK.exists():
-        if not LINK.is_symlink() or LINK.readlink() != FOLDER / "slurm.conf":
-            raise ClusterError(f"{LINK} is there: this machine belongs to another cluster")
+    if os.path.lexists(LINK) and not (LINK.is_symlink() and LINK.readlink() == FOLDER / "slurm.conf"):
+        raise ClusterError(f"{LINK} is there: this machine belongs to another cluster")
     install()
     configure()
     LINK.parent.mkdir(exist_ok=True)
