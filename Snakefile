@@ -13,6 +13,7 @@ configfile: f"{workflow.basedir}/config/config.yaml"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/corpus.smk"
 include: "workflow/rules/learning.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/results.smk"
 
 

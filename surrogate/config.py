@@ -48,6 +48,12 @@ class Physics(Section):
     crust_heating: Literal["none", "enriched"] = Field(
         "none", description="Whether the heat produced in the crust enters the temperature field."
     )
+    melting: Literal["none", "extracted"] = Field(
+        "none", description="Whether melt forms at the solidus of peridotite and takes its heat away at once."
+    )
+    melt_pressure: Positive = Field(
+        8.0, description="GPa; at higher pressures melt is denser than the rock and stays (melting: extracted)."
+    )
 
 
 class SimulatorSettings(Section):
@@ -84,6 +90,12 @@ class SimulatorSettings(Section):
     )
     maximum_time_step: Positive = Field(5.0, description="Myr.")
     maximum_steps: Count = Field(200_000, description="A run that needs more stops early and is kept as a shorter one.")
+    engine: Literal["numba", "jax"] = Field(
+        "numba", description="numba: each run on a core; jax: many runs at once, on a GPU or CPU (extra: jax)."
+    )
+    batch_width: Count = Field(
+        64, description="Runs at once (engine: jax); memory grows with it, results do not change."
+    )
 
 
 class DesignSettings(Section):
@@ -250,6 +262,34 @@ class GenerativeSettings(Section):
     )
 
 
+class SearchSettings(Section):
+    """Search for better settings of a predictor (`snakemake search`; not part of a normal run)."""
+
+    predictor: Literal["feedforward", "recurrent"] = Field("feedforward", description="Whose settings.")
+    trials: Count = Field(24, description="Trainings in all; a search that was stopped goes on.")
+    ranges: dict[str, tuple[float, float]] = Field(
+        {
+            "width": (32, 256),
+            "depth": (2, 10),
+            "dropout": (0.0, 0.3),
+            "learning_rate": (3e-4, 1e-2),
+            "weight_decay": (1e-6, 1e-2),
+        },
+        description="Lowest and highest value of each setting, of the predictor or of its training.",
+    )
+    seed: int = Field(17, description="Of the sampler.")
+
+    @field_validator("ranges")
+    @classmethod
+    def _rising(cls, ranges: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        for name, (low, high) in ranges.items():
+            if not low < high:
+                raise ValueError(f"{name}: expected low < high, got {low:g} .. {high:g}")
+        if not ranges:
+            raise ValueError("expected at least one range")
+        return ranges
+
+
 class EvaluationSettings(Section):
     """What is compared, and with what."""
 
@@ -305,6 +345,7 @@ class Config(Section):
     generative: GenerativeSettings = Field(
         default_factory=GenerativeSettings, description="Flow in the latent space: samples around the FNN's mean."
     )
+    search: SearchSettings = Field(default_factory=SearchSettings, description="For settings; not part of a run.")
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, description="Measures and baselines.")
     figures: FigureSettings = Field(default_factory=FigureSettings, description="Pictures.")
     resources: Resources = Field(default_factory=Resources, description="Of the jobs.")
