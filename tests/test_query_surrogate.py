@@ -10,7 +10,7 @@ from query_examples import POINT
 from surrogate import diagnostics
 from surrogate.fields import annulus_of, open_netcdf, parameters_of, validate, write_netcdf
 from surrogate.parameters import Parameters
-from surrogate.query import BundleError, OutOfRangeWarning, QueryError, Surrogate, pack, write_bundle
+from surrogate.query import BundleError, OutOfRangeWarning, QueryError, Surrogate, names, pack, write_bundle
 
 METHODS = ("fnn", "lstm", "ensemble")
 
@@ -201,6 +201,9 @@ def test_a_zip_a_folder_and_a_name_open_the_same_bundle(bundle_folder, tmp_path,
     monkeypatch.chdir(tmp_path)
     assert Surrogate.load("mine").description["digest"] == tiny.description["digest"]
     assert Surrogate.load("results/mine").description["digest"] == tiny.description["digest"]
+    assert list(names()) == ["demo", "mine"]
+    with pytest.raises(FileNotFoundError, match=r"yours: no such bundle; .* one of the names demo, mine"):
+        Surrogate.load("yours")
 
 
 def test_a_tampered_network_is_refused(bundle_folder, tmp_path):

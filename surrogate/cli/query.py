@@ -9,7 +9,9 @@ import typer
 
 from surrogate.cli.output import FAILED, Json, emit_json, load_networks_quietly, say, table
 
-Bundle = Annotated[str, typer.Argument(metavar="BUNDLE", help="Folder or zip file of a bundle, or the name of a run.")]
+Bundle = Annotated[
+    str, typer.Argument(metavar="BUNDLE", help="Folder or zip file of a bundle, the name of a run, or demo.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -231,14 +233,25 @@ def check(
 def pack(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of a bundle.")],
     output: Annotated[Path, typer.Argument(metavar="ZIP", help="File to write.")],
+    bits: Annotated[
+        int | None, typer.Option(min=4, max=24, help="Round the weights to so many significant bits; 7 is a third.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What a bundle with rounded weights calls itself.")] = None,
 ) -> None:
     """Write a bundle folder as one zip file, which every command reads too.
 
     Example: surrogate pack results/default/surrogate surrogate.zip
     """
+    from surrogate.query import QueryError, pack_rounded
     from surrogate.query import pack as write
 
-    write(bundle, output)
+    if bits is None:
+        if name is not None:
+            raise QueryError("--name: only a bundle with rounded weights (--bits) is another bundle")
+        write(bundle, output)
+    else:
+        load_networks_quietly()
+        pack_rounded(bundle, output, bits, name)
     say(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
 
 

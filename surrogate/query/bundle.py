@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from surrogate.files import atomic, checksum, read_json
+from surrogate.query.registry import find
 
 FORMAT = 1
 """Version of the layout of a bundle; a reader refuses a newer one."""
@@ -108,12 +109,16 @@ def pack(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> Path:
     """
     folder, path = Path(folder), Path(path)
     read_bundle(folder)
-    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in ("bundle.json", *_listing(folder)):
-            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, (folder / name).read_bytes())
+    write_archive(path, {name: (folder / name).read_bytes() for name in ("bundle.json", *_listing(folder))})
     return path
+
+
+def write_archive(path: Path, parts: Mapping[str, bytes], compress: bool = True) -> None:
+    """Write a zip file, atomically; equal content gives equal bytes, whatever the clock says."""
+    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, content in parts.items():
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED, 9)
 
 
 def unpack(path: str | os.PathLike[str]) -> Path:
@@ -157,7 +162,7 @@ def unpack(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
-    """Find a bundle: a folder, a zip file, or the name of a pipeline run below ``results/``.
+    """Find a bundle by path or name (:func:`surrogate.query.registry.find`) and unpack it if need be.
 
     Yields
     ------
@@ -165,15 +170,8 @@ def opened(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
         The folder to read, and what to call the bundle. They differ for a zip file: the folder is then a temporary
         one, which the caller removes; if the block fails it is removed here.
     """
-    path = Path(path)
-    named = Path("results") / path / "surrogate"
-    if not path.exists() and len(path.parts) == 1 and named.is_dir():
-        path = named
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such bundle; expected a folder or a zip file made by surrogate")
+    path = find(path)
     if path.is_dir():
-        if not (path / "bundle.json").exists() and (path / "surrogate" / "bundle.json").exists():
-            path = path / "surrogate"  # results/<name> itself
         yield path, path
         return
     folder = unpack(path)

@@ -29,6 +29,7 @@ from surrogate.query.arguments import OutOfRangeWarning, QueryError, read_sets, 
 from surrogate.query.asking import Method, Question, answers
 from surrogate.query.description import planet_from_dict, summary
 from surrogate.query.engine import METHODS, Engine
+from surrogate.query.example import compare_example
 from surrogate.query.intervals import natural_ranges
 from surrogate.query.latents import decoded, encoded
 from surrogate.query.reductions import mean_of_profile, wall_fluxes
@@ -83,9 +84,10 @@ class Surrogate:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Surrogate:
-        """Open a bundle: a folder, a zip file of one, or the name of a pipeline run in ``results/``.
+        """Open a bundle: a folder, a zip file of one, the name of a pipeline run in ``results/``, or ``"demo"``.
 
-        Every file is compared with the checksums in the bundle. Networks are read when first needed.
+        Every file is compared with the checksums in the bundle. Networks are read when first needed. The bundle
+        ``demo`` comes with the package; :meth:`inspect` says what it was trained on.
 
         Raises
         ------
@@ -96,10 +98,8 @@ class Surrogate:
 
         Examples
         --------
-        >>> Surrogate.load("no/such/bundle")
-        Traceback (most recent call last):
-            ...
-        FileNotFoundError: no/such/bundle: no such bundle; expected a folder or a zip file made by surrogate
+        >>> Surrogate.load("demo").inspect()["runs"]["train"]
+        96
         """
         with bundles.opened(path) as (folder, source):
             result = cls(folder, bundles.read_bundle(folder), source)
@@ -286,14 +286,11 @@ class Surrogate:
             If a file is missing or was changed.
         """
         bundles.read_bundle(self.folder)
-        stored = xr.load_dataset(self.folder / "example.nc", engine="h5netcdf")
         tolerance = float(self.description["example"]["tolerance"])
-        parameters = np.array([[float(stored[name]) for name in self.parameter_ranges]])
-        example = {}
-        for method, kept in zip(stored["predictor"].values, stored["temperature"].values, strict=True):
-            again = self.engine.answer(str(method), parameters, stored["time"].values)[0]
-            error = float(np.max(np.abs(again - kept)))
-            example[str(method)] = {"difference": error, "tolerance": tolerance, "passed": bool(error <= tolerance)}
+        example = {
+            method: {"difference": error, "tolerance": tolerance, "passed": bool(error <= tolerance)}
+            for method, error in compare_example(self.folder, self.engine).items()
+        }
         passed = all(entry["passed"] for entry in example.values())
         return {"passed": passed, "files": len(self.description["files"]), "example": example}
 

@@ -8,21 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from surrogate.fields import annulus_of, make_run, parameter_table, select_split
+from surrogate.fields import annulus_of, select_split
 from surrogate.files import atomic, provenance
-from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
 from surrogate.query.bundle import MODELS, BundleError, seal
 from surrogate.query.description import describe_corpus, limits, planet_to_dict
 from surrogate.query.engine import METHODS, Engine
+from surrogate.query.example import write_example
 from surrogate.query.intervals import calibrate, coverage, natural_ranges
 from surrogate.query.residuals import collect, collect_unseen
-
-EXAMPLE_TOLERANCE = 0.1
-"""K by which a recomputed example may differ: other processors and libraries round differently."""
 
 
 def write_bundle(
@@ -92,9 +88,7 @@ def write_bundle(
                 f"{annulus_of(corpus).shape}"
             )
         content["calibration"] = _calibrate(engine, corpus, content, planet, conductivity, temporary)
-        example = _example(engine, corpus)
-        example.to_netcdf(temporary / "example.nc", engine="h5netcdf")
-        content["example"] = {"tolerance": EXAMPLE_TOLERANCE, "methods": [str(m) for m in example["predictor"].values]}
+        content["example"] = write_example(temporary, engine, corpus)
         seal(temporary, content)
     return content
 
@@ -121,17 +115,3 @@ def _calibrate(
 
 def _belongs(name: str) -> bool:
     return name.endswith((".keras", ".csv")) or name == "manifest.json"
-
-
-def _example(engine: Engine, corpus: xr.Dataset) -> xr.Dataset:
-    """Answers of each predictor for the training run nearest to the middle of parameter space."""
-    training = select_split(corpus, "train")
-    table = parameter_table(training)
-    scaled = engine.feedforward.parameter_scaler.transform(table)
-    values = table[np.argmin((scaled**2).sum(axis=1))]
-    first, last = float(np.nanmin(training["snapshot_time"])), float(np.nanmax(training["snapshot_time"]))
-    times = np.linspace(first, last, 4)
-    fields = np.stack([engine.answer(method, values[None], times)[0] for method in ("fnn", "lstm")])
-    run = make_run(fields[0], times, annulus_of(corpus), Parameters.from_array(values))
-    both = (("predictor", "time", "radius", "angle"), fields, run["temperature"].attrs)
-    return run.assign(temperature=both).assign_coords(predictor=["fnn", "lstm"])
