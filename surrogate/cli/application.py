@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from surrogate.cli import configuration, corpus, query, simulation, verification
+from surrogate.cli import configuration, corpus, explore, query, simulation, verification
 from surrogate.cli.output import BAD_INPUT, say
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 
 query.register(app)
+explore.register(app)
 simulation.register(app)
 verification.register(app)
 app.add_typer(corpus.app, name="corpus")

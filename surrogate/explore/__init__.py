@@ -1,0 +1,12 @@
+"""The explorer: a web page that asks a trained surrogate as fast as a slider moves.
+
+What stands behind the page (:class:`Explorer`, :class:`Simulations`, the pictures) needs no web framework; page and
+server (:func:`serve`) need the extra ``explore``.
+"""
+
+from surrogate.explore.explorer import Explorer
+from surrogate.explore.serving import serve
+from surrogate.explore.simulations import NearRun, Simulations
+from surrogate.explore.toolkit import ExploreError
+
+__all__ = ["ExploreError", "Explorer", "NearRun", "Simulations", "serve"]

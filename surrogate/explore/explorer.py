@@ -1,0 +1,194 @@
+"""What all sessions of the explorer share, and none of them changes."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from surrogate.diagnostics.report_card import TOLERANCES
+from surrogate.explore.simulations import NearRun, Simulations
+from surrogate.fields import write_netcdf
+from surrogate.files import code_version
+from surrogate.parameters import PARAMETER_NAMES, PARAMETERS, Parameters
+from surrogate.query import OutOfRangeWarning, Surrogate
+
+METHODS = ("fnn", "lstm")
+"""Predictors shown side by side."""
+
+CARD_UNITS = {
+    "surface_temperature_deviation": "K",
+    "core_mantle_boundary_spread": "K",
+    "minimum_temperature": "K",
+    "maximum_temperature": "K",
+    "fraction_out_of_range": "",
+    "largest_excursion": "K",
+    "budget_residual": "",
+    "budget_drift": "K",
+    "plumes": "",
+    "downwellings": "",
+}
+"""Entries of the report card, and their units."""
+
+
+class Explorer:
+    """A surrogate, and the simulations beside it, ready to answer what the page asks.
+
+    Parameters
+    ----------
+    surrogate : Surrogate
+    corpus : xarray.Dataset, optional
+        Simulations to compare with.
+
+    Attributes
+    ----------
+    times : array, shape (time,), Gyr
+        Of every answer.
+    simulations : Simulations or None
+    """
+
+    def __init__(self, surrogate: Surrogate, corpus: xr.Dataset | None = None) -> None:
+        self.surrogate = surrogate
+        self.times = np.asarray(surrogate.default_times, dtype=float)
+        self.simulations = None if corpus is None else Simulations(surrogate, corpus)
+
+    @cached_property
+    def centre(self) -> Parameters:
+        """The middle of the trained ranges, on the natural axes."""
+        middle = {}
+        for entry in PARAMETERS:
+            low, high = (float(entry.transform(value)) for value in self.surrogate.parameter_ranges[entry.name])
+            middle[entry.name] = float(entry.inverse(0.5 * (low + high)))
+        return Parameters(**middle)
+
+    def level_of(self, method: str, level: float) -> float | None:
+        """Return the level to ask for: None if the bundle holds no intervals of this method."""
+        return level if self.surrogate.calibrated(method) else None
+
+    def fields(self, parameters: Parameters, method: str, level: float) -> xr.Dataset:
+        """Predict the whole history: temperature and, if calibrated, its half-width.
+
+        Parameters
+        ----------
+        parameters : Parameters
+        method : {"fnn", "lstm", "ensemble"}
+        level : float
+            Of the intervals.
+
+        Returns
+        -------
+        xarray.Dataset
+            As :meth:`surrogate.Surrogate.predict` returns it.
+        """
+        return self.surrogate.predict(
+            parameters,
+            time=self.times,
+            method=method,
+            interval=self.level_of(method, level),  # type: ignore[arg-type]
+        )
+
+    def lines(self, parameters: Parameters, method: str, level: float) -> xr.Dataset:
+        """Predict lateral means and heat fluxes, with half-widths if calibrated; arguments as :meth:`fields`."""
+        question: dict[str, Any] = {
+            "time": self.times, "method": method, "interval": self.level_of(method, level)
+        }  # fmt: skip
+        profile = self.surrogate.profile(parameters, **question)
+        return profile.merge(
+            self.surrogate.heat_flux(parameters, **question), compat="override", combine_attrs="override"
+        )
+
+    def outside(self, parameters: Parameters, answer: xr.Dataset) -> list[str]:
+        """Say why an answer is not within what was trained, one line per reason; empty if it is."""
+        lines = parameters.outside(self.surrogate.parameter_ranges)
+        if not lines and not bool(answer["in_range"].values.all()):
+            lines = ["far from every training run"]
+        return lines
+
+    def nearest(self, parameters: Parameters) -> NearRun | None:
+        """Find the nearest simulation; None without a corpus."""
+        return None if self.simulations is None else self.simulations.nearest(parameters.as_array())
+
+    def report_cards(self, parameters: Parameters) -> dict[str, Mapping[str, Any]]:
+        """Hold both predictors, and the simulation if one is near, against what a thermal evolution must keep."""
+        from surrogate.diagnostics import check
+
+        cards: dict[str, Mapping[str, Any]] = {
+            method: self.surrogate.check(parameters, method=method)  # type: ignore[arg-type]
+            for method in METHODS
+        }
+        near = self.nearest(parameters)
+        if near is not None and near.near and self.simulations is not None:
+            law: Any = self.surrogate.conductivity
+            cards["simulation"] = check(self.simulations.run(near.position), self.surrogate.planet, law)
+        return cards
+
+    def netcdf(self, parameters: Parameters, method: str, level: float) -> bytes:
+        """Return an answer as a NetCDF4 file of the field convention: fields, half-widths, heat fluxes."""
+        answer = self.fields(parameters, method, level)
+        lines = self.lines(parameters, method, level)
+        answer = answer.assign({name: lines[name] for name in lines.data_vars if name not in answer})
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "evolution.nc"
+            write_netcdf(answer, path)
+            return path.read_bytes()
+
+    def file_name(self, parameters: Parameters, method: str) -> str:
+        """Name of the downloaded file: method and parameters."""
+        values = "_".join(f"{value:.3g}" for value in parameters.as_array())
+        return f"evolution_{method}_{values}.nc"
+
+    @cached_property
+    def provenance(self) -> str:
+        """One line that says what answers: bundle, digest, training runs, code."""
+        about = self.surrogate.inspect()
+        runs = about["runs"]
+        made = (about["provenance"] or {}).get("code_version", "?")
+        parts = [
+            f"bundle {about['bundle']}",
+            f"digest {str(about['digest'])[:12]}",
+            f"{runs['train']} training, {runs['validation']} validation and {runs['test']} test runs on "
+            f"{about['cells'][0]} x {about['cells'][1]} cells",
+            f"trained with surrogate {made}, answering with {code_version()}",
+        ]
+        if self.simulations is not None:
+            parts.append(f"simulations from {self.simulations.corpus.encoding.get('source', 'memory')}")
+        return " · ".join(parts)
+
+    def warm_up(self) -> None:
+        """Read and compile the networks, so that the first visitor does not wait."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OutOfRangeWarning)
+            for method in METHODS:
+                self.fields(self.centre, method, 0.9)
+                self.lines(self.centre, method, 0.9)
+
+
+def card_rows(cards: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, list[tuple[str, bool | None]]]]:
+    """Rows of the table of report cards.
+
+    Returns
+    -------
+    list of (label, tolerance, cells)
+        Label with its unit; the tolerance as text, empty where there is none; per card the value as text, and
+        whether it passed (None where nothing is asked).
+    """
+    rows = []
+    for name, unit in CARD_UNITS.items():
+        cells: list[tuple[str, bool | None]] = []
+        for card in cards.values():
+            value = card.get(name)
+            cells.append(("-" if value is None else f"{value:.3g}", card["passed"].get(name)))
+        limit = f"{TOLERANCES[name]:g}" if name in TOLERANCES else ""
+        rows.append((name.replace("_", " ") + (f" [{unit}]" if unit else ""), limit, cells))
+    return rows
+
+
+def parameters_from(values: Mapping[str, float]) -> Parameters:
+    """Build parameters from a mapping by name, SI units."""
+    return Parameters(**{name: float(values[name]) for name in PARAMETER_NAMES})

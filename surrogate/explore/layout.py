@@ -1,0 +1,182 @@
+"""What stands on the page and where; it decides nothing and computes nothing."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from surrogate.explore.charts import FluxChart, Picture, ProfileChart, colour_bar, colour_mapper
+from surrogate.explore.controls import Controls
+from surrogate.explore.explorer import METHODS, Explorer
+from surrogate.explore.pictures import halves
+from surrogate.explore.toolkit import toolkit
+from surrogate.figures.style import SEQUENTIAL, TEMPERATURE
+
+LEVELS = {"50 %": 0.5, "90 %": 0.9, "95 %": 0.95}
+"""Intervals offered."""
+
+LEVEL_NOTE = "So often does the truth lie within the band: calibrated on runs that the networks did not see."
+
+
+def web_file(name: str) -> str:
+    """Text of a part of the page that is not Python."""
+    return files("surrogate").joinpath("data", f"explorer{name}").read_text(encoding="utf-8")
+
+
+class Layout:
+    """The widgets, pictures and charts of one session, and the template that arranges them.
+
+    Parameters
+    ----------
+    explorer : Explorer
+
+    Attributes
+    ----------
+    pictures : dict of Picture
+        ``fnn``, ``lstm``, ``simulation`` (with a corpus only) and ``width``.
+    titles, bars : dict of panel.pane.HTML
+        Above and below each picture.
+    profile : ProfileChart
+    fluxes : dict of FluxChart
+        By the name of the flux in an answer.
+    controls : Controls
+    answer : bokeh.models.ColumnDataSource
+        The browser draws when it changes: write it last.
+    template : panel.Template
+    """
+
+    def __init__(self, explorer: Explorer) -> None:
+        self.explorer, self._style = explorer, web_file("_parts.css")
+        self._build_answers()
+        self._build_time()
+        self._build_side()
+        self.template = self._arrange()
+
+    def html(self, text: str = "", **keywords: Any) -> Any:
+        """Text in the style of the page."""
+        pn = toolkit("panel")
+
+        settings: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0, "stylesheets": [self._style]}
+        return pn.pane.HTML(text, **{**settings, **keywords})
+
+    def _build_answers(self) -> None:
+        annulus, simulations = self.explorer.surrogate.annulus, self.explorer.simulations
+        self.colours = colour_mapper(TEMPERATURE, stretched=True)
+        self.width_colours = colour_mapper(SEQUENTIAL, stretched=False)
+        self.pictures = {name: Picture.of(name, annulus, self.colours) for name in METHODS}
+        if simulations is not None:
+            self.pictures["simulation"] = Picture.of("simulation", simulations.annulus, self.colours)
+        self.pictures["width"] = Picture.of("width", halves(annulus), self.width_colours, blend=False)
+        self.titles = {name: self.html() for name in self.pictures}
+        self.bars = {name: self.html() for name in self.pictures}
+        self.profile = ProfileChart.of(annulus)
+        times = self.explorer.times
+        self.fluxes = {
+            "surface_heat_flux": FluxChart.of("surface", times, "Surface heat flux"),
+            "core_mantle_boundary_heat_flux": FluxChart.of("core", times, "Core-mantle boundary heat flux"),
+        }
+        self.legend, self.light, self.report = self.html(), self.html(), self.html()
+
+    def _build_time(self) -> None:
+        models = toolkit("bokeh.models")
+        last = len(self.explorer.times) - 1
+        self.time = models.Slider(
+            start=0, end=max(last, 1), step=1, value=last, show_value=False, tooltips=False, title=None,
+            sizing_mode="stretch_width", name="time", stylesheets=[self._style], margin=(6, 12),
+        )  # fmt: skip
+        self.play = models.Toggle(
+            label="▶  Play", name="play", width=100, button_type="primary", stylesheets=[self._style]
+        )
+        playing = models.CustomJS(args={"button": self.play, "time": self.time}, code=web_file("_play.js"))
+        self.play.js_on_change("active", playing)
+        self.clock = models.Div(text="", name="clock", stylesheets=[self._style], width=112)
+        self.answer = models.ColumnDataSource({"serial": [0]}, name="answer")
+        arguments = {
+            "time": self.time,
+            "times": [float(value) for value in self.explorer.times],
+            "pictures": [picture.as_arguments() for picture in self.pictures.values()],
+            "profiles": [
+                {"history": self.profile.history[name], "shown": shown} for name, shown in self.profile.shown.items()
+            ],
+            "marks": [chart.now for chart in self.fluxes.values()],
+            "clock": self.clock,
+            "answer": self.answer,
+        }
+        draw = models.CustomJS(args=arguments, code=web_file("_draw.js"))
+        self.time.js_on_change("value", draw)
+        self.answer.js_on_change("data", draw)
+        toolkit("bokeh.io").curdoc().js_on_event("document_ready", draw)
+
+    def _build_side(self) -> None:
+        pn = toolkit("panel")
+
+        style: Any = {"stylesheets": [self._style], "sizing_mode": "stretch_width"}
+        self.controls = Controls(self.explorer.surrogate.parameter_ranges, self.explorer.centre, self._style)
+        self.centre = pn.widgets.Button(name="Centre", margin=(0, 3), **style)
+        self.nearest = pn.widgets.Button(name="Nearest run", margin=(0, 3), **style)
+        self.unseen = pn.widgets.Button(name="Unseen run", margin=(0, 3), **style)
+        self.level = pn.widgets.RadioButtonGroup(options=list(LEVELS), value="90 %", margin=0, **style)
+        self.method = pn.widgets.Select(
+            options={"FNN": "fnn", "LSTM": "lstm", "mean of both": "ensemble"}, value="fnn", width=112,
+            margin=(0, 8, 0, 0), stylesheets=[self._style],
+        )  # fmt: skip
+        self.download = pn.widgets.FileDownload(
+            filename="evolution.nc", label="Download NetCDF", button_type="primary", margin=0, **style
+        )
+        self.card_button = pn.widgets.Button(name="Physics report card", margin=(8, 0, 0, 0), **style)
+
+    def _arrange(self) -> Any:
+        pn = toolkit("panel")
+
+        wide: Any = {"sizing_mode": "stretch_width", "margin": 0}
+        buttons = [self.centre] if self.explorer.simulations is None else [self.centre, self.nearest, self.unseen]
+        parts = {
+            "light": self.light,
+            "sliders": self.controls.view,
+            "jumps": pn.Row(*buttons, **wide),
+            "level": pn.Column(
+                self.level, self.html(f'<div class="note">{LEVEL_NOTE}</div>', margin=(6, 0, 0, 0)), **wide
+            ),
+            "download": pn.Column(pn.Row(self.method, self.download, **wide), self.card_button, **wide),
+            "clock": pn.pane.Bokeh(self.clock, margin=0),
+            "play": pn.pane.Bokeh(self.play, margin=0),
+            "time": pn.pane.Bokeh(self.time, **wide),
+            "legend": self.legend,
+            "report": self.report,
+            "profile": pn.pane.Bokeh(self.profile.figure, **wide),
+            "surface": pn.pane.Bokeh(self.fluxes["surface_heat_flux"].figure, **wide),
+            "core": pn.pane.Bokeh(self.fluxes["core_mantle_boundary_heat_flux"].figure, **wide),
+            "provenance": self.html(f'<div class="provenance">{escape(self.explorer.provenance)}</div>'),
+        }
+        for name, picture in self.pictures.items():
+            parts[f"title_{name}"] = self.titles[name]
+            parts[f"picture_{name}"] = pn.pane.Bokeh(picture.figure, sizing_mode="scale_width", margin=0)
+            parts[f"bar_{name}"] = self.bars[name]
+        template = pn.Template(web_file(".html"))
+        template.add_variable("page_style", web_file("_page.css"))
+        template.add_variable("with_simulations", self.explorer.simulations is not None)
+        for name, part in parts.items():
+            template.add_panel(name, part)
+        return template
+
+    # -- showing --
+
+    def show_temperature_scale(self, low: float, high: float) -> None:
+        """Set the colour scale of the temperatures, K."""
+        self.colours.update(low=low, high=high)
+        bar = colour_bar(TEMPERATURE, low, high, "K", stretched=True)
+        for name, pane in self.bars.items():
+            if name != "width":
+                pane.object = bar
+
+    def show_width_scale(self, high: float) -> None:
+        """Set the colour scale of the half-widths, K."""
+        self.width_colours.update(low=0.0, high=high)
+        self.bars["width"].object = colour_bar(SEQUENTIAL, 0.0, high, "K", stretched=False)
+
+    def redraw(self, serial: int) -> None:
+        """Have the browser draw what was sent."""
+        self.answer.data = {"serial": np.array([serial])}

@@ -1,0 +1,141 @@
+"""The server of the explorer."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from surrogate.explore.explorer import Explorer
+from surrogate.explore.page import Page
+from surrogate.explore.toolkit import ExploreError, toolkit
+from surrogate.query import OutOfRangeWarning, Surrogate
+
+PORT, ADDRESS = 5006, "127.0.0.1"
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether an address is reached from this machine only.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    try:
+        return address == "localhost" or ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def open_explorer(bundle: str, corpus: str | Path | None = None) -> Explorer:
+    """Open a bundle and the simulations to compare with.
+
+    Parameters
+    ----------
+    bundle : str
+        What :meth:`surrogate.Surrogate.load` takes.
+    corpus : path, optional
+        Store of simulations. Default: ``corpus.zarr`` beside the bundle, where the pipeline leaves it, if it can be
+        used.
+
+    Raises
+    ------
+    FileNotFoundError, BundleError, CorpusError
+        If either cannot be read.
+    ExploreError
+        If the corpus is of another planet.
+    """
+    from surrogate.corpus.store import open_corpus
+
+    surrogate = Surrogate.load(bundle)
+    if corpus is not None:
+        return Explorer(surrogate, open_corpus(corpus))
+    beside = Path(surrogate.inspect()["bundle"]).parent / "corpus.zarr"
+    if beside.is_dir():
+        try:
+            return Explorer(surrogate, open_corpus(beside))
+        except ValueError as error:  # nobody asked for it by name
+            warnings.warn(f"no simulations are shown: {error}", stacklevel=2)
+    return Explorer(surrogate)
+
+
+def make_server(explorer: Explorer, port: int = PORT, address: str = ADDRESS) -> Any:
+    """Bind a server that makes a page for every visitor; it does not listen before its loop runs.
+
+    Parameters
+    ----------
+    explorer : Explorer
+        Shared by all sessions.
+    port : int
+        0 takes a free one.
+    address : str
+
+    Returns
+    -------
+    bokeh.server.server.Server
+        Its ``port`` is the one bound.
+
+    Raises
+    ------
+    ExploreError
+        If the extra ``explore`` is not installed, or the port or address cannot be bound.
+    """
+    pn = toolkit("panel")
+    # One thread for all sessions: the networks use all cores as it is.
+    executor = ThreadPoolExecutor(1, thread_name_prefix="answers")
+
+    def page() -> Any:
+        return Page(explorer, executor).layout.template
+
+    try:
+        port = port or _free_port(address)
+        # A page of another site that a visitor has open may not connect.
+        hosts = [f"localhost:{port}", f"127.0.0.1:{port}"] if is_loopback(address) else ["*"]
+        return pn.io.server.get_server(
+            page, port=port, address=address, websocket_origin=hosts, title="surrogate explorer", show=False,
+            start=False, location=False,
+        )  # fmt: skip
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ExploreError(
+                f"port {port} of {address} is in use (another explorer?); --port takes another, --port 0 any free one"
+            ) from None
+        raise ExploreError(f"cannot listen on {address}, port {port}: {error.strerror or error}") from None
+
+
+def _free_port(address: str) -> int:
+    with socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET) as found:
+        return int(found.getsockname()[1])
+
+
+def serve(
+    bundle: str, corpus: str | Path | None = None, port: int = PORT, address: str = ADDRESS,
+    say: Callable[[str], None] = print,
+) -> None:  # fmt: skip
+    """Serve the explorer until interrupted.
+
+    Parameters
+    ----------
+    bundle, corpus
+        As for :func:`open_explorer`.
+    port, address
+        As for :func:`make_server`.
+    say : callable
+        Takes one line at a time for a person to read.
+    """
+    # Extrapolation is said on the page.
+    warnings.simplefilter("ignore", OutOfRangeWarning)
+    explorer = open_explorer(bundle, corpus)
+    server = make_server(explorer, port, address)
+    if not is_loopback(address):
+        say(f"warning: {address} is not loopback: everyone who reaches this machine can use the page")
+    say("reading the networks ...")
+    explorer.warm_up()
+    host = f"[{address}]" if ":" in address else address
+    say(f"http://{host}:{server.port}   (stop with Ctrl+C)")
+    server.start()
+    server.io_loop.start()
