@@ -1,0 +1,128 @@
+"""What the Slurm profile asks for, without a cluster: read as Snakemake reads it."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+import yte
+
+ROOT = Path(__file__).parents[1]
+SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+
+SITE = yaml.safe_load((ROOT / "profiles/slurm/site.yaml").read_text())
+OTHER = {
+    **SITE,
+    "account": "project-7",
+    "cpu_partition": "short-cpu",
+    "gpu_partition": "a100.long",
+    "gpu_model": "a100",
+    "cores": 24,
+    "gpu_cores": 6,
+    "memory_per_core": 3000,
+    "memory": 100000,
+    "minutes": 600,
+    "jobs": 7,
+}
+
+
+@pytest.fixture
+def site_file(tmp_path, monkeypatch):
+    path = tmp_path / "site.yaml"
+    path.write_text(yaml.safe_dump(OTHER))
+    monkeypatch.setenv("SURROGATE_SITE", str(path))
+    return path
+
+
+@pytest.fixture
+def profile(site_file):
+    return yte.process_yaml(open(ROOT / "profiles/slurm/profile.yaml"), require_use_yte=True)
+
+
+def rules():
+    """Text of every rule of the workflow that has a name of its own."""
+    parts = re.split(r"^ *rule (\w+):$", RULES, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def trains(text):
+    """Whether the script of a rule trains a network."""
+    script = re.search(r"\"\.\./scripts/(\w+\.py)\"", text)
+    content = (ROOT / "workflow/scripts" / script[1]).read_text() if script else ""
+    return re.search(r"\b(train_\w+|search)\(", content) is not None
+
+
+def test_what_trains_and_nothing_else_goes_to_a_gpu(profile):
+    expected = {name for name, text in rules().items() if trains(text)}
+    assert {"autoencoder", "feedforward", "recurrent", "learning_curve_point"} <= expected
+    asked = {name: entry for name, entry in profile["set-resources"].items() if "gpu" in entry}
+    assert set(asked) == expected
+    for entry in asked.values():
+        assert (entry["gpu"], entry["gpu_model"], entry["slurm_partition"]) == (1, "a100", "a100.long")
+
+
+def test_on_a_workstation_one_job_at_a_time_has_the_gpu():
+    workstation = yaml.safe_load((ROOT / "profiles/gpu/profile.yaml").read_text())
+    assert workstation["resources"]["gpu"] == 1
+    asking = {name for name, entry in workstation["set-resources"].items() if entry["gpu"] == 1}
+    # TensorFlow takes the memory of a GPU that it sees, for inference as for training.
+    assert asking == {name for name, text in rules().items() if trains(text) or name in ("encode", "predict", "bundle")}
+
+
+def test_the_profile_names_rules_that_exist(profile):
+    assert set(profile["set-threads"]) | set(profile["set-resources"]) <= set(rules())
+
+
+def test_a_rule_that_shares_the_cores_of_a_machine_gets_its_cores_from_the_profile(profile):
+    # A job on a node sees all cores of the node: without an entry it would use more than it was given.
+    sharing = {name for name, text in rules().items() if re.search(r"threads: (share|SETTINGS)", text)}
+    assert {"autoencoder", "ingest", "evaluate"} <= sharing <= set(profile["set-threads"])
+
+
+def test_rules_name_no_cluster():
+    assert not re.search(r"slurm|partition|\bgpu\s*=|account", re.sub(r"#.*", "", RULES))
+
+
+def test_retries_ask_for_more_and_never_for_more_than_there_is(profile):
+    def ask(text, **names):
+        return eval(text, {"min": min}, names)
+
+    memory = profile["default-resources"]["mem_mb"]
+    assert [ask(memory, threads=4, attempt=n) for n in (1, 2, 3)] == [12000, 24000, 36000]
+    assert ask(memory, threads=24, attempt=3) == 100000
+    runtime = profile["set-resources"]["simulate"]["runtime"]
+    assert [ask(runtime, attempt=n) for n in (1, 2)] == [360, 600]
+    assert profile["retries"] >= 2
+
+
+def test_every_entry_has_a_comment_on_its_line_or_above_its_group():
+    for line in (ROOT / "profiles/slurm/site.yaml").read_text().splitlines():
+        assert "#" in line
+    for line in (ROOT / "profiles/slurm/profile.yaml").read_text().splitlines():
+        top_level = re.match(r"[\w?\"-]+: \S", line)
+        assert not top_level or "#" in line or line.startswith("__"), line
+
+
+@pytest.mark.skipif(importlib.util.find_spec("snakemake_executor_plugin_slurm") is None, reason="needs the extra slurm")
+def test_jobs_of_a_dry_run_ask_for_what_the_site_has(site_file, tmp_path):
+    command = [SNAKEMAKE, "--dry-run", "--profile", ROOT / "profiles/slurm", "--snakefile", ROOT / "Snakefile"]
+    command += ["--configfile", ROOT / "config/tiny.yaml", "--directory", tmp_path]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    asked = {}
+    for rule, resources in re.findall(
+        r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", done.stdout + done.stderr, re.M
+    ):
+        asked[rule] = dict(entry.split("=", 1) for entry in resources.split(", "))
+    assert {rule for rule, entry in asked.items() if entry["slurm_partition"] == "a100.long"} >= {
+        "autoencoder",
+        "recurrent",
+    }
+    assert asked["simulate"]["slurm_partition"] == "short-cpu"
+    assert {entry["slurm_account"] for entry in asked.values() if "slurm_account" in entry} == {"project-7"}
+    assert asked["autoencoder"]["gpu_model"] == "a100"
+    assert asked["simulate"]["runtime"] == "360"
