@@ -191,6 +191,10 @@ class TrainingSettings(Section):
         "float32", description="Of the arithmetic."
     )
     deterministic: bool = Field(False, description="Bitwise repeatable, slower.")
+    distribute: bool = Field(False, description="Share each batch among all GPUs of the machine.")
+    loggers: list[Literal["tensorboard", "mlflow"]] = Field(
+        [], description="Follow the training there too; losses.csv is always written."
+    )
     seed: int = Field(5, description="Of initial weights, shuffling and dropout.")
 
 

@@ -302,3 +302,71 @@ print("RESULT" + json.dumps([latent.tolist(), rolled.tolist(), field.tolist()]))
         rolled, RecurrentPredictor.load(folder / "recurrent").predict(values, [1.0, 2.0]), rtol=1e-3, atol=1e-2
     )
     np.testing.assert_allclose(field, Autoencoder.load(folder / "autoencoder").decode(here), atol=0.5)
+
+
+DISTRIBUTED = """
+import sys
+sys.path.insert(0, {tests!r})
+{before}
+from test_learning_models import *
+def losses(distribute):
+    corpus = made_up_corpus()
+    latents = corpus.temperature[..., 3, :4].rename(angle="component").to_dataset(name="latent")
+    plan = training(epochs=3, distribute=distribute)
+    settings = FeedforwardSettings(width=16, depth=4, members=2, training=plan)
+    folder = {folder!r} + "/" + str(distribute)
+    seen = []
+    predictor = train_feedforward(latents, settings, folder, progress=seen.append)
+    {after}
+    return pd.read_csv(folder + "/losses.csv")[["loss", "validation_loss"]].values.tolist()
+print("RESULT" + json.dumps([losses(False), losses(True)]))
+"""
+TWO_DEVICES = {
+    "tensorflow": (
+        "import tensorflow as tf\n"
+        "tf.config.set_logical_device_configuration(tf.config.list_physical_devices('CPU')[0],"
+        " [tf.config.LogicalDeviceConfiguration()] * 2)",
+        "assert (type(predictor.network.trainable_variables[0].value).__name__ == 'MirroredVariable') == distribute",
+    ),
+    "jax": ("import jax\nassert len(jax.devices()) == 2", "pass"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_two_devices_train_as_one_does(backend, tmp_path):
+    """The batch is shared, the gradient is that of the whole batch: the same losses."""
+    pytest.importorskip(backend)
+    before, after = TWO_DEVICES[backend]
+    script = DISTRIBUTED.format(tests=str(Path(__file__).parent), folder=str(tmp_path), before=before, after=after)
+    environment = {
+        **os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+    }  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, two = json.loads(done.stdout.split("RESULT")[1])
+    np.testing.assert_allclose(two, one, rtol=2e-3)
+
+
+@pytest.mark.parametrize("tracker", ["tensorboard", "mlflow"])
+def test_trackers_follow_the_training(tracker, latents, tmp_path, monkeypatch):
+    plan = training(epochs=2, loggers=[tracker])
+    settings = FeedforwardSettings(width=8, depth=2, members=2, training=plan)
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, tracker, None)
+        with pytest.raises(ImportError, match=rf"{tracker} is not installed: pip install 'surrogate\[track\]'"):
+            train_feedforward(latents, settings, tmp_path / "other", progress=None)
+    module = pytest.importorskip(tracker)
+    store = tmp_path / "store"
+    if tracker == "mlflow":
+        module.set_tracking_uri(f"file://{store}")
+        monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    train_feedforward(latents, settings, tmp_path / "model", progress=None)
+    losses = pd.read_csv(tmp_path / "model/losses.csv")
+    if tracker == "tensorboard":
+        assert list((tmp_path / "model/tensorboard").rglob("events*"))
+    else:
+        [told] = store.rglob("metrics/validation_loss")
+        values = [float(line.split()[1]) for line in told.read_text().splitlines()]
+        np.testing.assert_allclose(values, losses.validation_loss)

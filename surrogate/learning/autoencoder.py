@@ -17,9 +17,10 @@ from surrogate.files import atomic, fingerprint
 from surrogate.learning import autoencoder_networks as networks
 from surrogate.learning import folders, pod
 from surrogate.learning.batches import SnapshotBatches
+from surrogate.learning.devices import arithmetic
 from surrogate.learning.predictor import made_of
 from surrogate.learning.scaling import FieldScaler
-from surrogate.learning.training import Progress, arithmetic, fit
+from surrogate.learning.training import Progress, fit
 
 SAMPLE = 4096
 """Snapshots from which the POD is taken: its error falls with their number, its cost grows with the square."""

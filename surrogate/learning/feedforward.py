@@ -15,6 +15,7 @@ from keras import layers
 from surrogate.config import FeedforwardSettings
 from surrogate.fields import parameter_table, valid_snapshots
 from surrogate.learning.batches import ArrayBatches
+from surrogate.learning.devices import arithmetic
 from surrogate.learning.latents import (
     Consensus,
     LatentLoss,
@@ -27,7 +28,7 @@ from surrogate.learning.latents import (
 from surrogate.learning.layers import EnsembleDense, Members, TimeFeatures
 from surrogate.learning.predictor import LatentPredictor, TrainingData
 from surrogate.learning.scaling import Calibration
-from surrogate.learning.training import Progress, arithmetic, fit
+from surrogate.learning.training import Progress, fit
 
 CHUNK = 4096
 """Times that pass through the network at once."""

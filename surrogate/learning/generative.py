@@ -29,12 +29,13 @@ from surrogate.config import GenerativeSettings
 from surrogate.files import fingerprint
 from surrogate.learning import folders
 from surrogate.learning.batches import Batches
+from surrogate.learning.devices import arithmetic
 from surrogate.learning.feedforward import FeedforwardPredictor
 from surrogate.learning.latents import Sequences, check_inputs, common_times, draw_folds, sequences, training_parts
 from surrogate.learning.layers import TimeFeatures
 from surrogate.learning.predictor import made_of
 from surrogate.learning.scaling import interpolate
-from surrogate.learning.training import Progress, arithmetic, fit
+from surrogate.learning.training import Progress, fit
 
 KIND = "generative"
 

@@ -16,6 +16,7 @@ import xarray as xr
 from surrogate.config import RecurrentSettings
 from surrogate.learning import recurrent_networks as networks
 from surrogate.learning.batches import ArrayBatches, Batches
+from surrogate.learning.devices import arithmetic
 from surrogate.learning.latents import (
     Consensus,
     LatentLoss,
@@ -28,7 +29,7 @@ from surrogate.learning.latents import (
 )
 from surrogate.learning.predictor import LatentPredictor, TrainingData
 from surrogate.learning.scaling import Calibration, interpolate
-from surrogate.learning.training import Progress, arithmetic, fit
+from surrogate.learning.training import Progress, fit
 
 CHUNK = 256
 """Runs that roll out side by side."""

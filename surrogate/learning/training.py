@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +15,12 @@ import pandas as pd
 from surrogate.config import TrainingSettings
 from surrogate.files import atomic
 from surrogate.learning.batches import Batches
+from surrogate.learning.loggers import loggers
 
 Progress = Callable[[str], None]
 
 CHECKPOINT = "checkpoint.npz"
 COLUMNS = ("epoch", "loss", "validation_loss", "learning_rate", "seconds")
-
-
-@contextmanager
-def arithmetic(settings: TrainingSettings) -> Iterator[None]:
-    """Build and train inside this: it seeds all generators and sets the precision, and puts the precision back."""
-    before = keras.config.dtype_policy()
-    keras.utils.set_random_seed(settings.seed)
-    keras.config.set_dtype_policy(settings.precision)
-    if settings.deterministic and keras.backend.backend() == "tensorflow":
-        import tensorflow
-
-        tensorflow.config.experimental.enable_op_determinism()
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def learning_rate(settings: TrainingSettings, steps: int) -> Any:
@@ -133,7 +117,13 @@ class _Driver(keras.callbacks.Callback):
         arrays |= {f"best_{number}": value for number, value in enumerate(self.best)}
         with atomic(self.folder / CHECKPOINT) as temporary, open(temporary, "wb") as stream:
             np.savez(stream, allow_pickle=False, **arrays)
+        with atomic(self.folder / "losses.csv") as temporary:
+            self.losses().to_csv(temporary, index=False)
         self.saved = time.perf_counter()
+
+    def losses(self) -> pd.DataFrame:
+        """Table of the epochs so far."""
+        return pd.DataFrame(self.history, columns=list(COLUMNS)).astype({"epoch": int})
 
     def restore(self) -> int:
         """Take up a checkpoint of the same training; return the number of epochs that are done."""
@@ -182,7 +172,7 @@ def fit(
     Parameters
     ----------
     model : keras.Model
-        Built inside :func:`arithmetic`.
+        Built inside :func:`surrogate.learning.devices.arithmetic`.
     loss : keras loss
     batches, validation : Batches
     settings : TrainingSettings
@@ -218,7 +208,8 @@ def fit(
         loss=loss,
         # XLA makes convolutions several times slower on a CPU under TensorFlow.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
-        steps_per_execution=min(len(batches), 8),
+        # Several steps per call save time on small networks; with several devices Keras loses count of the batches.
+        steps_per_execution=1 if settings.distribute else min(len(batches), 8),
     )
     driver = _Driver(settings, batches, folder, name, label, progress, checkpoint_seconds)
     driver.set_model(model)
@@ -229,12 +220,12 @@ def fit(
     if done < settings.epochs and not finished:
         model.fit(
             batches, validation_data=validation, epochs=settings.epochs, initial_epoch=done, verbose=0,
-            shuffle=False, callbacks=[driver],
+            shuffle=False, callbacks=[driver, *loggers(settings, folder, label)],
         )  # fmt: skip
         if keep:
             driver.save()
     model.set_weights(driver.best)
-    losses = pd.DataFrame(driver.history, columns=list(COLUMNS)).astype({"epoch": int})
+    losses = driver.losses()
     if not keep:
         (folder / CHECKPOINT).unlink(missing_ok=True)
     summary = {
