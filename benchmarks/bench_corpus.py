@@ -74,7 +74,7 @@ def make_array(folder, encoding, annulus=PAPER, runs=1):
 
 def target_for(folder, settings, annulus=PAPER):
     faces = (tuple(annulus.radius_faces.tolist()), tuple(annulus.angle_faces.tolist()))
-    return Target(settings, *faces, None, str(folder / "array"), str(folder / "journal"))
+    return Target(settings, *faces, None, SNAPSHOTS, str(folder / "array"), str(folder / "journal"))
 
 
 @pytest.fixture(scope="module")

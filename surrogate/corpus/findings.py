@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from surrogate.config import CorpusSettings
+from surrogate.corpus.kernels import add_moments, checksum_of, extremes
 from surrogate.fields import PLAUSIBLE_TEMPERATURE
 
 SEVERE = "severe"
@@ -84,12 +84,11 @@ class RunCheck:
         self._repeated = 0
         self._minimum, self._maximum = np.inf, -np.inf
         self._reference: np.ndarray | None = None
-        self._sum: Any = np.float64(0.0)
-        self._squares: Any = np.float64(0.0)
+        self._sum, self._squares = np.zeros((2, 1))
         self._surface = 0.0
         self._surface_drift = 0.0
         self._wall_spread = 0.0
-        self._last: np.ndarray | None = None
+        self._mark: tuple[bytes, float, float, bytes] | None = None
 
     def report(self, what: str, message: str, severity: str = SEVERE) -> None:
         """Add a finding."""
@@ -131,38 +130,41 @@ class RunCheck:
         ----------
         temperature : array of float32, shape (time, radius, angle), K
         """
-        for snapshot in temperature:  # one at a time: it stays in the cache for all that is asked of it
-            self._feed_snapshot(np.ascontiguousarray(snapshot))
-        if self._last is not None:
-            self._last = self._last.copy()  # or the whole block would be held
+        for snapshot in temperature:
+            self.take(np.ascontiguousarray(snapshot))
+        return self.finite
+
+    @property
+    def finite(self) -> bool:
+        """Whether all values so far are finite."""
         return not self._not_finite
 
-    def _feed_snapshot(self, snapshot: np.ndarray) -> None:
+    def take(self, snapshot: np.ndarray) -> None:
+        """Take the next snapshot, a contiguous array of float32, shape (radius, angle), K; it is not kept."""
         # A checksum of each snapshot, and a digest of all of these, costs a third of a digest of everything.
-        self._digest.update(zlib.crc32(snapshot.data).to_bytes(4, "little"))
-        lowest, highest = float(snapshot.min()), float(snapshot.max())
-        if not (np.isfinite(lowest) and np.isfinite(highest)):  # both are NaN where any value is
+        checksum = checksum_of(snapshot)
+        self._digest.update(checksum)
+        lowest, highest = extremes(snapshot)
+        if not (np.isfinite(lowest) and np.isfinite(highest)):
             self._not_finite += 1
             return
         self._minimum, self._maximum = min(self._minimum, lowest), max(self._maximum, highest)
         if self._reference is None:
-            self._reference = snapshot.mean(axis=-1, keepdims=True)
+            self._reference = snapshot.mean(axis=-1)
             self._surface = float(snapshot[-1].mean(dtype=float))
+            self._sum, self._squares = np.zeros((2, len(snapshot)))
         # Sums of what is left after a fixed profile is taken off stay small, so that single precision within a row
         # is enough; rows are added up in double precision.
-        rest = snapshot - self._reference
-        self._sum = self._sum + rest.sum(axis=-1)
-        self._squares = self._squares + np.einsum("rc,rc->r", rest, rest)
+        add_moments(snapshot, self._reference, self._sum, self._squares)
         self._count += 1
         self._columns = snapshot.shape[-1]
         for row in (0, -1):
             self._wall_spread = max(self._wall_spread, float(np.ptp(snapshot[row])))
         self._surface_drift = max(self._surface_drift, abs(float(snapshot[-1].mean(dtype=float)) - self._surface))
-        # One row tells nearly always whether a snapshot repeats the one before; only equal ones are compared in full.
-        last, middle = self._last, snapshot.shape[0] // 2
-        if last is not None and np.array_equal(last[middle], snapshot[middle]) and np.array_equal(last, snapshot):
-            self._repeated += 1
-        self._last = snapshot
+        # Checksum, extremes and a row in the middle tell a repeated snapshot, without a copy of the one before.
+        mark = (checksum, lowest, highest, snapshot[len(snapshot) // 2].tobytes())
+        self._repeated += mark == self._mark
+        self._mark = mark
 
     def finish(self) -> None:
         """Check what only the whole run shows."""
@@ -201,7 +203,7 @@ class RunCheck:
         values = self._count * self._columns
         shift = self._sum / values
         return {
-            "profile_mean": (self._reference[:, 0] + shift).tolist(),
+            "profile_mean": (self._reference + shift).tolist(),
             "profile_variance": np.maximum(self._squares / values - shift**2, 0.0).tolist(),
             **self.extremes(),
             "snapshots": self._count,

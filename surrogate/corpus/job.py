@@ -128,7 +128,7 @@ class IngestJob:
             "rejected": [finding.as_dict() for finding in findings if finding.file in out],
         }
         pair = (old["corpus"], old["moments"]) if old else None
-        write_commit(self.store, accepted, plan.target.annulus(), self.settings, plan.per_shard, notes, pair)
+        write_commit(self.store, accepted, plan.target.annulus(), self.settings, plan.target.per_shard, notes, pair)
         finish_commit(self.store)
 
 

@@ -12,7 +12,7 @@ import xarray as xr
 
 from surrogate.config import CorpusSettings
 from surrogate.corpus.assembly import discard, staging_folder
-from surrogate.corpus.layout import shard_length, temperature_encoding
+from surrogate.corpus.layout import shard_length
 from surrogate.corpus.regrid import refined
 from surrogate.corpus.stage import Target
 from surrogate.corpus.survey import Source, Survey
@@ -34,8 +34,8 @@ class Plan:
         Fingerprint of all that the staged data depend on.
     target : Target
         Grid, times, settings and folders.
-    length, per_shard : int
-        Snapshots of the staging array and of one shard.
+    length : int
+        Snapshots of the longest run.
     runs : tuple of dict
         The runs to stage, in the order of their candidates: ``file``, ``size``, ``modified``, ``reader``,
         ``simulation`` (the number that the run gets).
@@ -46,7 +46,6 @@ class Plan:
     key: str
     target: Target
     length: int
-    per_shard: int
     runs: tuple[dict[str, Any], ...]
     options: dict[str, Any]
 
@@ -64,22 +63,11 @@ class Plan:
 
     def write(self, store: Path) -> None:
         """Make the staging area of a store fit this plan; what was staged for the same one stays."""
-        import zarr
-
         place = staging_folder(store) / "plan.json"
         if place.exists() and read_json(place)["key"] == self.key:
             return
         discard(store)
-        settings = self.target.settings
-        rows, columns = self.target.annulus().shape
-        entry = temperature_encoding(settings.encoding, rows, columns, self.per_shard)
-        zarr.create_array(
-            self.target.array,
-            shape=(len(self.runs), self.length, rows, columns),
-            **{name: entry[name] for name in ("dtype", "chunks", "shards", "compressors", "fill_value")},
-            overwrite=True,
-        )
-        target = asdict(self.target) | {"settings": settings.model_dump(mode="json")}
+        target = asdict(self.target) | {"settings": self.target.settings.model_dump(mode="json")}
         write_json(place, {**self.__dict__, "target": target})
 
 
@@ -145,6 +133,7 @@ def make_plan(
         tuple(annulus.radius_faces.tolist()),
         tuple(annulus.angle_faces.tolist()),
         None if common is None else tuple(common.tolist()),
+        per_shard,
         str(staging / "array"),
         str(staging / "journal"),
     )
@@ -161,7 +150,7 @@ def make_plan(
         "shard": per_shard,
         "runs": runs,
     }
-    return Plan(fingerprint(essence), target, length, per_shard, runs, dict(content["options"]))
+    return Plan(fingerprint(essence), target, length, runs, dict(content["options"]))
 
 
 def _numbers(readable: Sequence[dict[str, Any]], taken: Sequence[int]) -> list[int]:

@@ -19,12 +19,16 @@ import xarray as xr
 from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings
 from surrogate.corpus.findings import RunCheck
-from surrogate.corpus.layout import decode, encode, shard_length
+from surrogate.corpus.layout import pack_snapshot
 from surrogate.corpus.readers import open_run
 from surrogate.corpus.regrid import Regridder, resample, same_domain
+from surrogate.corpus.shards import ShardWriter, StorageError
 from surrogate.corpus.survey import Source, run_number, source_checksum
 from surrogate.fields import SERIES, annulus_of, parameters_of
 from surrogate.files import read_json, write_json
+
+BLOCK_BYTES = 2**23
+"""What is read at a time: small enough for the cache, large enough for the chunks of most files."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,10 @@ class Target:
         Of the grid of the store.
     times : tuple of float or None
         Common times, Gyr; None keeps those of each run.
+    per_shard : int
+        Snapshots of a shard.
     array : str
-        Path of the staging array, shape (candidate, time, radius, angle).
+        Folder of the staged shards: ``c/<candidate>/...`` as in a Zarr array (candidate, time, radius, angle).
     journal : str
         Folder of the records.
     """
@@ -48,6 +54,7 @@ class Target:
     radius_faces: tuple[float, ...]
     angle_faces: tuple[float, ...]
     times: tuple[float, ...] | None
+    per_shard: int
     array: str
     journal: str
 
@@ -89,6 +96,8 @@ def stage_run(candidate: int, simulation: int, source: Source, target: Target) -
         record["checksum"] = source_checksum(source.file)
         with open_run(source.file, source.reader, source.options) as run:
             record |= _stage_open_run(candidate, run, check, target)
+    except StorageError:
+        raise
     except Exception as error:  # a broken file must not stop the others
         check.report("unreadable", f"{type(error).__name__}: {error}")
     record["findings"] = [finding.as_dict() for finding in check.findings]
@@ -98,10 +107,6 @@ def stage_run(candidate: int, simulation: int, source: Source, target: Target) -
 
 
 def _stage_open_run(candidate: int, run: xr.Dataset, check: RunCheck, target: Target) -> dict[str, Any]:
-    import zarr
-    from numcodecs import blosc
-
-    blosc.set_nthreads(1)  # several threads would write the blocks of a chunk in any order: not the same bytes
     parameters = parameters_of(run)
     times = np.asarray(run.time.values, dtype=float)
     grid, wanted = annulus_of(run), target.annulus()
@@ -119,25 +124,25 @@ def _stage_open_run(candidate: int, run: xr.Dataset, check: RunCheck, target: Ta
         check.report("time base", f"spans {times[0]:g} .. {times[-1]:g} Gyr: misses the common times of the store")
     if check.severe:
         return {}
-    array = zarr.open_array(target.array, mode="r+")
     regridder = None if grid == wanted else Regridder(grid, wanted)
-    per_shard = array.shards[1] if array.shards else array.chunks[1]
-    start, encoding = 0, target.settings.encoding
-    for block in _blocks(run, times, new_times, per_shard):
+    writer = ShardWriter(Path(target.array) / "c" / str(candidate), target.per_shard)
+    packed = target.settings.encoding == "int16"
+    for block in _blocks(run, times, new_times):
         if regridder is not None:
             block = regridder(block)
-        block = np.asarray(block, dtype=np.float32)
-        stored = block
-        if encoding == "int16":
-            try:
-                stored = encode(block, encoding)
-            except ValueError as error:
-                check.report("out of range", str(error))
-                return {}
-            block = decode(stored, encoding)
-        if check.feed(block):
-            array[candidate, start : start + len(block)] = stored
-        start += len(block)
+        # One snapshot at a time: it stays in the cache for all that is asked of it.
+        for snapshot in np.ascontiguousarray(block, dtype=np.float32):
+            stored = snapshot
+            if packed:
+                try:
+                    stored, snapshot = pack_snapshot(snapshot)
+                except ValueError as error:
+                    check.report("out of range", str(error))
+                    return {}
+            check.take(snapshot)
+            if check.finite:
+                writer.write(stored)
+    writer.flush()
     check.finish()
     if check.severe:
         return {}
@@ -171,7 +176,7 @@ def examine_run(source: Source, settings: CorpusSettings) -> dict[str, Any]:
             times = np.asarray(run.time.values, dtype=float)
             check.describe(run.attrs, times, parameters.outside())
             rows, columns = annulus_of(run).shape
-            for block in _blocks(run, times, times, shard_length(len(times), rows, columns)):
+            for block in _blocks(run, times, times):
                 check.feed(np.asarray(block, dtype=np.float32))
             check.finish()
             record |= {
@@ -206,9 +211,12 @@ def _covered(wanted: np.ndarray, times: np.ndarray) -> np.ndarray:
     return wanted[wanted <= times[-1] + margin]
 
 
-def _blocks(run: xr.Dataset, times: np.ndarray, new_times: np.ndarray, length: int) -> Iterator[np.ndarray]:
-    """Yield the temperature at `new_times`, at most `length` snapshots at a time."""
+def _blocks(run: xr.Dataset, times: np.ndarray, new_times: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the temperature at `new_times`, a few MB at a time."""
     keep = new_times is times or np.array_equal(new_times, times)
+    length = max(1, BLOCK_BYTES // (4 * run.sizes["radius"] * run.sizes["angle"]))
+    together = (run.temperature.encoding.get("chunksizes") or (1,))[0]  # snapshots of the file that share chunks
+    length = max(length // together, 1) * together
     for start in range(0, len(new_times), length):
         part = new_times[start : start + length]
         if keep:
