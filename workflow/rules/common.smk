@@ -29,8 +29,8 @@ def section(*names):
 
 
 def share(parts):
-    """Cores for one of `parts` jobs that run side by side."""
-    return max(1, (workflow.cores or 1) // parts)
+    """Cores for one of `parts` jobs that run side by side; on a cluster, which has no total, the profile says."""
+    return max(1, (workflow.resource_settings.cores or 1) // parts)
 
 
 def models_of(wildcards):

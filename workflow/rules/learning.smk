@@ -13,9 +13,6 @@ rule autoencoder:
     benchmark:
         f"{RESULTS}/benchmarks/autoencoder.tsv"
     threads: share(1)
-    resources:
-        mem_mb=8000,
-        runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         section("autoencoder"),
         store=f"{RESULTS}/corpus.zarr",
@@ -34,9 +31,6 @@ rule encode:
     benchmark:
         f"{RESULTS}/benchmarks/encode.tsv"
     threads: share(1)
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
         store=f"{RESULTS}/corpus.zarr",
     script:
@@ -54,9 +48,6 @@ rule feedforward:
     benchmark:
         f"{RESULTS}/benchmarks/feedforward.tsv"
     threads: share(2)
-    resources:
-        mem_mb=4000,
-        runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         section("feedforward"),
     script:
@@ -74,9 +65,6 @@ rule recurrent:
     benchmark:
         f"{RESULTS}/benchmarks/recurrent.tsv"
     threads: share(2)
-    resources:
-        mem_mb=4000,
-        runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         section("recurrent"),
     script:
@@ -97,9 +85,6 @@ rule predict:
     wildcard_constraints:
         method="|".join(NETWORKS),
     threads: share(2)
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
         store=f"{RESULTS}/corpus.zarr",
         models=f"{RESULTS}/models",
@@ -119,9 +104,6 @@ rule baseline:
     wildcard_constraints:
         method="|".join(BASELINES) or "none",
     threads: share(2)
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
         modes=SETTINGS.evaluation.pod_modes,
         store=f"{RESULTS}/corpus.zarr",
