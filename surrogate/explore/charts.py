@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,23 +37,24 @@ class Picture:
 
     Attributes
     ----------
+    name : str
+        Column of its fields in an answer.
     figure : bokeh.plotting.figure
     map : PixelMap
-    source, pixels, image : bokeh.models.ColumnDataSource
-        The packed history, the pixel map, and the drawn pixels, which the browser fills.
+    pixels, image : bokeh.models.ColumnDataSource
+        The pixel map, and the drawn pixels, which the browser fills.
     """
 
+    name: str
     figure: Any
     map: PixelMap
-    source: Any
     pixels: Any
     image: Any
 
     @classmethod
     def of(cls, name: str, annulus: Annulus, mapper: Any, blend: bool = True) -> Picture:
-        """Prepare an empty picture; arguments as for :meth:`PixelMap.of`."""
+        """Prepare an empty picture with a colour mapper; other arguments as for :meth:`PixelMap.of`."""
         models = toolkit("bokeh.models")
-
         chart = PixelMap.of(annulus, blend=blend)
         left, bottom, size = chart.extent
         plot = toolkit("bokeh.plotting").figure(
@@ -78,23 +79,16 @@ class Picture:
         pixels = models.ColumnDataSource(
             {key: [getattr(chart, key)] for key in ("pixel", "node", "up", "right")}, name=f"map_{name}"
         )
-        return cls(plot, chart, models.ColumnDataSource(_no_history(), name=f"history_{name}"), pixels, image)
+        return cls(name, plot, chart, pixels, image)
 
-    def show(self, fields: np.ndarray | None) -> None:
-        """Take a history, shape (time, radius, angle); None empties the picture."""
-        if fields is None:
-            self.source.data = _no_history()
-            return
-        packed = pack(self.map.thin(fields))
-        self.source.data = {"values": [packed.integers], "low": [packed.low], "step": [packed.step]}
+    def columns(self, fields: np.ndarray | None) -> dict[str, list[Any]]:
+        """Pack a history, shape (time, radius, angle), as the browser wants it; None empties the picture."""
+        packed = pack(np.zeros((0, 0, 0)) if fields is None else self.map.thin(fields))
+        return {self.name: [packed.integers], f"{self.name}_low": [packed.low], f"{self.name}_step": [packed.step]}
 
     def as_arguments(self) -> dict[str, Any]:
         """Return what the script in the browser needs of this picture."""
-        return {"history": self.source, "map": self.pixels, "image": self.image}
-
-
-def _no_history() -> dict[str, list[Any]]:
-    return {"values": [], "low": [], "step": []}
+        return {"name": self.name, "map": self.pixels, "image": self.image}
 
 
 def colour_mapper(colour_map: Colormap, stretched: bool) -> Any:
@@ -126,113 +120,106 @@ def _plain_figure(name: str, title: str, x_label: str, y_label: str, **keywords:
 
 
 @dataclass
-class ProfileChart:
-    """Lateral mean against depth at the time shown, with bands.
+class Chart:
+    """Lines of the predictors with their bands, and of the simulation.
 
     Attributes
     ----------
+    name : str
+        Columns of an answer are called after it, see :meth:`columns`.
     figure : bokeh.plotting.figure
-    history : dict of ColumnDataSource
-        By name of :data:`SERIES`: ``mean`` and ``half``, arrays of shape (time, radius), and ``depth`` in km.
-    shown : dict of ColumnDataSource
-        The lines, which the browser cuts out of the history.
+    shown : dict of bokeh.models.ColumnDataSource
+        By name of :data:`SERIES`; the browser fills them.
     """
 
+    name: str
     figure: Any
-    history: dict[str, Any]
-    shown: dict[str, Any]
+    shown: dict[str, Any] = field(init=False)
 
-    @classmethod
-    def of(cls, annulus: Annulus) -> ProfileChart:
-        """Prepare an empty chart for profiles of a surrogate."""
+    def __post_init__(self) -> None:
         models = toolkit("bokeh.models")
+        self.shown = {
+            series: models.ColumnDataSource(
+                {key: [] for key in (*self.axes, "low", "high")}, name=f"{self.name}_{series}"
+            )
+            for series in SERIES
+        }
 
-        deepest = float(annulus.depth[0]) / 1e3
-        plot = _plain_figure(
-            "profile", "Lateral mean temperature", "temperature [K]", "depth [km]",
-            y_range=models.Range1d(deepest, 0.0), x_range=models.DataRange1d(range_padding=0.04),
+    def as_arguments(self) -> list[dict[str, Any]]:
+        """Return what the script in the browser needs of this chart."""
+        return [{"name": f"{self.name}_{series}", "shown": source} for series, source in self.shown.items()]
+
+    def columns(self, series: str, axis: Any, value: Any = None, half: Any = None) -> dict[str, list[np.ndarray]]:
+        """Pack one series as the browser wants it.
+
+        Parameters
+        ----------
+        series : str
+            Of :data:`SERIES`.
+        axis : array
+            Depths, km, shape (radius,); or times, Gyr, shape (time,).
+        value : array, optional
+            Temperatures, K, shape (time, radius); or fluxes, mW/m2, shape (time,). None empties the line.
+        half : array, optional
+            Half-width of the band, of the shape of `value`.
+        """
+        along, across = self.axes
+        value = np.zeros((0,)) if value is None else np.asarray(value, dtype=np.float32)
+        half = np.zeros_like(value) if half is None else np.asarray(half, dtype=np.float32)
+        axis = np.asarray(axis, dtype=np.float32)[: len(axis) if value.size else 0]
+        entries = {along: axis, across: value, "low": value - half, "high": value + half}
+        return {f"{self.name}_{series}_{key}": [entry.astype(np.float32)] for key, entry in entries.items()}
+
+    @property
+    def axes(self) -> tuple[str, str]:
+        """What the chart is drawn along, and what it shows."""
+        return ("depth", "mean") if self.name == "profile" else ("time", "flux")
+
+    def draw(self, series: str, x: str, y: str, tip: str, mode: str) -> None:
+        """Add the line of a series; `tip` says under the pointer what it is worth."""
+        truth = series == "simulation"
+        line = self.figure.line(
+            x, y, source=self.shown[series], color=COLOURS[series], line_width=1.6 if truth else 2,
+            line_dash="4 3" if truth else "solid",
         )  # fmt: skip
-        shown = {
-            name: models.ColumnDataSource({"depth": [], "mean": [], "low": [], "high": []}, name=f"profile_{name}")
-            for name in SERIES
-        }
-        for name in ("fnn", "lstm"):
-            plot.harea("low", "high", "depth", source=shown[name], fill_color=COLOURS[name], fill_alpha=0.16)
-        for name in SERIES:
-            line = plot.line(
-                "mean", "depth", source=shown[name], color=COLOURS[name], line_width=2 if name != "simulation" else 1.6,
-                line_dash="solid" if name != "simulation" else "4 3",
-            )  # fmt: skip
-            tip = f"{NAMES[name]}: <b>@mean{{0}} K</b> at @depth{{0}} km"
-            plot.add_tools(models.HoverTool(renderers=[line], tooltips=tip, mode="hline"))
-        history = {
-            name: models.ColumnDataSource({"depth": [], "mean": [], "half": []}, name=f"profiles_{name}")
-            for name in SERIES
-        }
-        return cls(plot, history, shown)
-
-    def show(self, name: str, depth: Any, mean: Any, half: Any = None) -> None:
-        """Take a history of profiles, K, shape (time, radius); `depth` in km; None as mean empties it."""
-        if mean is None:
-            self.history[name].data = {"depth": [], "mean": [], "half": []}
-            return
-        mean = np.asarray(mean, dtype=np.float32)
-        half = np.zeros_like(mean) if half is None else np.asarray(half, dtype=np.float32)
-        self.history[name].data = {"depth": [np.asarray(depth, np.float32)], "mean": [mean], "half": [half]}
-
-
-@dataclass
-class FluxChart:
-    """One heat flux against time, with bands and a mark at the time shown.
-
-    Attributes
-    ----------
-    figure : bokeh.plotting.figure
-    lines : dict of ColumnDataSource
-    now : bokeh.models.Span
-    """
-
-    figure: Any
-    lines: dict[str, Any]
-    now: Any
-
-    @classmethod
-    def of(cls, name: str, times: np.ndarray, title: str) -> FluxChart:
-        """Prepare an empty chart."""
-        models = toolkit("bokeh.models")
-
-        plot = _plain_figure(
-            name, title, "time [Gyr]", "heat flux [mW/m²]",
-            x_range=models.Range1d(float(times[0]), float(times[-1])),
-            y_range=models.DataRange1d(range_padding=0.06, only_visible=True),
+        tool = toolkit("bokeh.models").HoverTool(
+            renderers=[line], tooltips=f"{NAMES[series]}: {tip}", mode=mode
         )  # fmt: skip
-        lines = {
-            key: models.ColumnDataSource({"time": [], "flux": [], "low": [], "high": []}, name=f"{name}_{key}")
-            for key in SERIES
-        }
-        for key in ("fnn", "lstm"):
-            plot.varea("time", "low", "high", source=lines[key], fill_color=COLOURS[key], fill_alpha=0.16)
-        for key in SERIES:
-            line = plot.line(
-                "time", "flux", source=lines[key], color=COLOURS[key], line_width=2 if key != "simulation" else 1.6,
-                line_dash="solid" if key != "simulation" else "4 3",
-            )  # fmt: skip
-            tip = f"{NAMES[key]}: <b>@flux{{0.0}} mW/m²</b> at @time{{0.00}} Gyr"
-            plot.add_tools(models.HoverTool(renderers=[line], tooltips=tip, mode="vline"))
-        now = models.Span(location=float(times[-1]), dimension="height", line_color="#7a8397", line_width=1.2)
-        plot.add_layout(now)
-        return cls(plot, lines, now)
+        self.figure.add_tools(tool)
 
-    def show(self, name: str, times: Any, flux: Any, half: Any = None) -> None:
-        """Take a series, W/m2, shape (time,); None as flux empties it."""
-        if flux is None:
-            self.lines[name].data = {"time": [], "flux": [], "low": [], "high": []}
-            return
-        flux = 1e3 * np.asarray(flux, dtype=float)
-        half = 0.0 if half is None else 1e3 * np.asarray(half, dtype=float)
-        self.lines[name].data = {
-            "time": np.asarray(times, dtype=float), "flux": flux, "low": flux - half, "high": flux + half
-        }  # fmt: skip
+
+def profile_chart(annulus: Annulus) -> Chart:
+    """Lateral mean against depth at the time shown."""
+    models = toolkit("bokeh.models")
+    plot = _plain_figure(
+        "profile", "Lateral mean temperature", "temperature [K]", "depth [km]",
+        y_range=models.Range1d(float(annulus.depth[0]) / 1e3, 0.0), x_range=models.DataRange1d(range_padding=0.04),
+    )  # fmt: skip
+    chart = Chart("profile", plot)
+    for series in ("fnn", "lstm"):
+        plot.harea("low", "high", "depth", source=chart.shown[series], fill_color=COLOURS[series], fill_alpha=0.16)
+    for series in SERIES:
+        chart.draw(series, "mean", "depth", "<b>@mean{0} K</b> at @depth{0} km", "hline")
+    return chart
+
+
+def flux_chart(name: str, times: np.ndarray, title: str) -> tuple[Chart, Any]:
+    """One heat flux against time; also returns the mark at the time shown."""
+    models = toolkit("bokeh.models")
+    plot = _plain_figure(
+        name, title, "time [Gyr]", "heat flux [mW/m²]",
+        x_range=models.Range1d(float(times[0]), float(times[-1])), y_range=models.DataRange1d(range_padding=0.06),
+    )  # fmt: skip
+    chart = Chart(name, plot)
+    for series in ("fnn", "lstm"):
+        plot.varea("time", "low", "high", source=chart.shown[series], fill_color=COLOURS[series], fill_alpha=0.16)
+    for series in SERIES:
+        chart.draw(series, "time", "flux", "<b>@flux{0.0} mW/m²</b> at @time{0.00} Gyr", "vline")
+    now = models.Span(
+        location=float(times[-1]), dimension="height", line_color="#7a8397", line_width=1.2, name=f"{name}_now"
+    )
+    plot.add_layout(now)
+    return chart, now
 
 
 def colour_bar(colour_map: Colormap, low: float, high: float, unit: str, stretched: bool, ticks: int = 5) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from surrogate.diagnostics.report_card import TOLERANCES
 from surrogate.explore.simulations import NearRun, Simulations
 from surrogate.fields import write_netcdf
 from surrogate.files import code_version
-from surrogate.parameters import PARAMETER_NAMES, PARAMETERS, Parameters
-from surrogate.query import OutOfRangeWarning, Surrogate
+from surrogate.parameters import PARAMETERS, Parameters
+from surrogate.query import Surrogate
 
 METHODS = ("fnn", "lstm")
 """Predictors shown side by side."""
@@ -35,6 +36,45 @@ CARD_UNITS = {
     "downwellings": "",
 }
 """Entries of the report card, and their units."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a page wants to know.
+
+    Attributes
+    ----------
+    parameters : Parameters
+    level : float
+        Of the intervals.
+    """
+
+    parameters: Parameters
+    level: float
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """An answer.
+
+    Attributes
+    ----------
+    question : Question
+    fields : dict of xarray.Dataset
+        By method, as :meth:`surrogate.Surrogate.predict` returns them.
+    near : NearRun or None
+        The nearest simulation, if there is a corpus.
+    run : xarray.Dataset or None
+        That simulation, if it is near.
+    milliseconds : float
+        That the predictions took.
+    """
+
+    question: Question
+    fields: dict[str, xr.Dataset]
+    near: NearRun | None
+    run: xr.Dataset | None
+    milliseconds: float
 
 
 class Explorer:
@@ -67,46 +107,37 @@ class Explorer:
             middle[entry.name] = float(entry.inverse(0.5 * (low + high)))
         return Parameters(**middle)
 
-    def level_of(self, method: str, level: float) -> float | None:
-        """Return the level to ask for: None if the bundle holds no intervals of this method."""
-        return level if self.surrogate.calibrated(method) else None
+    def evolution(self, question: Question) -> Evolution:
+        """Predict the whole history with both predictors, and find the simulation beside it."""
+        started = time.perf_counter()
+        fields = {method: self.fields(question, method) for method in METHODS}
+        milliseconds = 1e3 * (time.perf_counter() - started)
+        near, simulations = self.nearest(question.parameters), self.simulations
+        run = simulations.run(near.position) if simulations is not None and near is not None and near.near else None
+        return Evolution(question, fields, near, run, milliseconds)
 
-    def fields(self, parameters: Parameters, method: str, level: float) -> xr.Dataset:
-        """Predict the whole history: temperature and, if calibrated, its half-width.
+    def fields(self, question: Question, method: str) -> xr.Dataset:
+        """Predict temperatures, as :meth:`surrogate.Surrogate.predict`, with half-widths if calibrated."""
+        return self.surrogate.predict(question.parameters, **self._asked(question, method))
 
-        Parameters
-        ----------
-        parameters : Parameters
-        method : {"fnn", "lstm", "ensemble"}
-        level : float
-            Of the intervals.
+    def lines(self, question: Question) -> dict[str, xr.Dataset]:
+        """Predict lateral means and heat fluxes with both predictors, with half-widths if calibrated."""
+        return {method: self._lines(question, method) for method in METHODS}
 
-        Returns
-        -------
-        xarray.Dataset
-            As :meth:`surrogate.Surrogate.predict` returns it.
-        """
-        return self.surrogate.predict(
-            parameters,
-            time=self.times,
-            method=method,
-            interval=self.level_of(method, level),  # type: ignore[arg-type]
-        )
+    def _lines(self, question: Question, method: str) -> xr.Dataset:
+        asked = self._asked(question, method)
+        profile = self.surrogate.profile(question.parameters, **asked)
+        fluxes = self.surrogate.heat_flux(question.parameters, **asked)
+        return profile.merge(fluxes, compat="override", combine_attrs="override")
 
-    def lines(self, parameters: Parameters, method: str, level: float) -> xr.Dataset:
-        """Predict lateral means and heat fluxes, with half-widths if calibrated; arguments as :meth:`fields`."""
-        question: dict[str, Any] = {
-            "time": self.times, "method": method, "interval": self.level_of(method, level)
-        }  # fmt: skip
-        profile = self.surrogate.profile(parameters, **question)
-        return profile.merge(
-            self.surrogate.heat_flux(parameters, **question), compat="override", combine_attrs="override"
-        )
+    def _asked(self, question: Question, method: str) -> dict[str, Any]:
+        level = question.level if self.surrogate.calibrated(method) else None
+        return {"time": self.times, "method": method, "interval": level}
 
-    def outside(self, parameters: Parameters, answer: xr.Dataset) -> list[str]:
+    def outside(self, evolution: Evolution) -> list[str]:
         """Say why an answer is not within what was trained, one line per reason; empty if it is."""
-        lines = parameters.outside(self.surrogate.parameter_ranges)
-        if not lines and not bool(answer["in_range"].values.all()):
+        lines = evolution.question.parameters.outside(self.surrogate.parameter_ranges)
+        if not lines and not all(bool(answer["in_range"].values.all()) for answer in evolution.fields.values()):
             lines = ["far from every training run"]
         return lines
 
@@ -128,10 +159,9 @@ class Explorer:
             cards["simulation"] = check(self.simulations.run(near.position), self.surrogate.planet, law)
         return cards
 
-    def netcdf(self, parameters: Parameters, method: str, level: float) -> bytes:
+    def netcdf(self, question: Question, method: str) -> bytes:
         """Return an answer as a NetCDF4 file of the field convention: fields, half-widths, heat fluxes."""
-        answer = self.fields(parameters, method, level)
-        lines = self.lines(parameters, method, level)
+        answer, lines = self.fields(question, method), self._lines(question, method)
         answer = answer.assign({name: lines[name] for name in lines.data_vars if name not in answer})
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "evolution.nc"
@@ -162,11 +192,9 @@ class Explorer:
 
     def warm_up(self) -> None:
         """Read and compile the networks, so that the first visitor does not wait."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", OutOfRangeWarning)
-            for method in METHODS:
-                self.fields(self.centre, method, 0.9)
-                self.lines(self.centre, method, 0.9)
+        question = Question(self.centre, 0.9)
+        self.evolution(question)
+        self.lines(question)
 
 
 def card_rows(cards: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, list[tuple[str, bool | None]]]]:
@@ -187,8 +215,3 @@ def card_rows(cards: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, li
         limit = f"{TOLERANCES[name]:g}" if name in TOLERANCES else ""
         rows.append((name.replace("_", " ") + (f" [{unit}]" if unit else ""), limit, cells))
     return rows
-
-
-def parameters_from(values: Mapping[str, float]) -> Parameters:
-    """Build parameters from a mapping by name, SI units."""
-    return Parameters(**{name: float(values[name]) for name in PARAMETER_NAMES})

@@ -6,9 +6,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-import numpy as np
-
-from surrogate.explore.charts import FluxChart, Picture, ProfileChart, colour_bar, colour_mapper
+from surrogate.explore.charts import Picture, colour_bar, colour_mapper, flux_chart, profile_chart
 from surrogate.explore.controls import Controls
 from surrogate.explore.explorer import METHODS, Explorer
 from surrogate.explore.pictures import halves
@@ -39,12 +37,12 @@ class Layout:
         ``fnn``, ``lstm``, ``simulation`` (with a corpus only) and ``width``.
     titles, bars : dict of panel.pane.HTML
         Above and below each picture.
-    profile : ProfileChart
-    fluxes : dict of FluxChart
+    profile : Chart
+    fluxes : dict of Chart
         By the name of the flux in an answer.
     controls : Controls
-    answer : bokeh.models.ColumnDataSource
-        The browser draws when it changes: write it last.
+    fields, lines : bokeh.models.ColumnDataSource
+        What the browser draws, as one message each: columns of all pictures, and of all charts.
     template : panel.Template
     """
 
@@ -72,12 +70,12 @@ class Layout:
         self.pictures["width"] = Picture.of("width", halves(annulus), self.width_colours, blend=False)
         self.titles = {name: self.html() for name in self.pictures}
         self.bars = {name: self.html() for name in self.pictures}
-        self.profile = ProfileChart.of(annulus)
+        self.profile = profile_chart(annulus)
         times = self.explorer.times
-        self.fluxes = {
-            "surface_heat_flux": FluxChart.of("surface", times, "Surface heat flux"),
-            "core_mantle_boundary_heat_flux": FluxChart.of("core", times, "Core-mantle boundary heat flux"),
-        }
+        surface, now_surface = flux_chart("surface", times, "Surface heat flux")
+        core, now_core = flux_chart("core", times, "Core-mantle boundary heat flux")
+        self.fluxes = {"surface_heat_flux": surface, "core_mantle_boundary_heat_flux": core}
+        self._marks = [now_surface, now_core]
         self.legend, self.light, self.report = self.html(), self.html(), self.html()
 
     def _build_time(self) -> None:
@@ -85,39 +83,49 @@ class Layout:
         last = len(self.explorer.times) - 1
         self.time = models.Slider(
             start=0, end=max(last, 1), step=1, value=last, show_value=False, tooltips=False, title=None,
-            sizing_mode="stretch_width", name="time", stylesheets=[self._style], margin=(6, 12),
+            sizing_mode="stretch_width", name="time_slider", stylesheets=[self._style], margin=(6, 12),
         )  # fmt: skip
         self.play = models.Toggle(
-            label="▶  Play", name="play", width=100, button_type="primary", stylesheets=[self._style]
+            label="▶  Play", name="play_button", width=100, button_type="primary", stylesheets=[self._style]
         )
         playing = models.CustomJS(args={"button": self.play, "time": self.time}, code=web_file("_play.js"))
         self.play.js_on_change("active", playing)
-        self.clock = models.Div(text="", name="clock", stylesheets=[self._style], width=112)
-        self.answer = models.ColumnDataSource({"serial": [0]}, name="answer")
-        arguments = {
-            "time": self.time,
-            "times": [float(value) for value in self.explorer.times],
-            "pictures": [picture.as_arguments() for picture in self.pictures.values()],
-            "profiles": [
-                {"history": self.profile.history[name], "shown": shown} for name, shown in self.profile.shown.items()
-            ],
-            "marks": [chart.now for chart in self.fluxes.values()],
-            "clock": self.clock,
-            "answer": self.answer,
-        }
-        draw = models.CustomJS(args=arguments, code=web_file("_draw.js"))
-        self.time.js_on_change("value", draw)
-        self.answer.js_on_change("data", draw)
-        toolkit("bokeh.io").curdoc().js_on_event("document_ready", draw)
+        self.clock = models.Div(text="", name="clock_text", stylesheets=[self._style], width=112)
+        self.fields = models.ColumnDataSource(name="fields")
+        self.lines = models.ColumnDataSource(name="lines")
+        draw_pictures = models.CustomJS(
+            args={
+                "time": self.time,
+                "times": [float(value) for value in self.explorer.times],
+                "fields": self.fields,
+                "pictures": [picture.as_arguments() for picture in self.pictures.values()],
+                "marks": self._marks,
+                "clock": self.clock,
+            },
+            code=web_file("_pictures.js"),
+        )
+        draw_lines = models.CustomJS(
+            args={
+                "time": self.time,
+                "lines": self.lines,
+                "profiles": self.profile.as_arguments(),
+                "series": [entry for chart in self.fluxes.values() for entry in chart.as_arguments()],
+            },
+            code=web_file("_lines.js"),
+        )
+        self.time.js_on_change("value", draw_pictures, draw_lines)
+        self.fields.js_on_change("data", draw_pictures)
+        self.lines.js_on_change("data", draw_lines)
+        toolkit("bokeh.io").curdoc().js_on_event("document_ready", draw_pictures, draw_lines)
 
     def _build_side(self) -> None:
         pn = toolkit("panel")
 
         style: Any = {"stylesheets": [self._style], "sizing_mode": "stretch_width"}
         self.controls = Controls(self.explorer.surrogate.parameter_ranges, self.explorer.centre, self._style)
-        self.centre = pn.widgets.Button(name="Centre", margin=(0, 3), **style)
-        self.nearest = pn.widgets.Button(name="Nearest run", margin=(0, 3), **style)
-        self.unseen = pn.widgets.Button(name="Unseen run", margin=(0, 3), **style)
+        self.centre = pn.widgets.Button(name="Centre", margin=0, **style)
+        self.nearest = pn.widgets.Button(name="Nearest run", margin=0, **style)
+        self.unseen = pn.widgets.Button(name="Unseen run", margin=0, **style)
         self.level = pn.widgets.RadioButtonGroup(options=list(LEVELS), value="90 %", margin=0, **style)
         self.method = pn.widgets.Select(
             options={"FNN": "fnn", "LSTM": "lstm", "mean of both": "ensemble"}, value="fnn", width=112,
@@ -136,7 +144,7 @@ class Layout:
         parts = {
             "light": self.light,
             "sliders": self.controls.view,
-            "jumps": pn.Row(*buttons, **wide),
+            "jumps": pn.FlexBox(*buttons, flex_wrap="nowrap", gap="6px", **wide),
             "level": pn.Column(
                 self.level, self.html(f'<div class="note">{LEVEL_NOTE}</div>', margin=(6, 0, 0, 0)), **wide
             ),
@@ -155,7 +163,14 @@ class Layout:
             parts[f"title_{name}"] = self.titles[name]
             parts[f"picture_{name}"] = pn.pane.Bokeh(picture.figure, sizing_mode="scale_width", margin=0)
             parts[f"bar_{name}"] = self.bars[name]
-        template = pn.Template(web_file(".html"))
+
+        class Template(pn.Template):  # type: ignore[misc, name-defined]
+            """Panel writes out a template again for every part that is added; it takes seconds."""
+
+            def __repr__(self) -> str:
+                return "surrogate explorer"
+
+        template = Template(web_file(".html"))
         template.add_variable("page_style", web_file("_page.css"))
         template.add_variable("with_simulations", self.explorer.simulations is not None)
         for name, part in parts.items():
@@ -176,7 +191,3 @@ class Layout:
         """Set the colour scale of the half-widths, K."""
         self.width_colours.update(low=0.0, high=high)
         self.bars["width"].object = colour_bar(SEQUENTIAL, 0.0, high, "K", stretched=False)
-
-    def redraw(self, serial: int) -> None:
-        """Have the browser draw what was sent."""
-        self.answer.data = {"serial": np.array([serial])}

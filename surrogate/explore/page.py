@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from functools import partial
 from html import escape
@@ -16,7 +15,7 @@ import xarray as xr
 
 from surrogate.explore.charts import NAMES, legend
 from surrogate.explore.controls import SPELLINGS, written
-from surrogate.explore.explorer import METHODS, Explorer, card_rows
+from surrogate.explore.explorer import METHODS, Evolution, Explorer, Question, card_rows
 from surrogate.explore.layout import LEVELS, Layout
 from surrogate.explore.simulations import SAME, NearRun
 from surrogate.explore.toolkit import toolkit
@@ -31,9 +30,6 @@ SPLIT_WORDS = {
     "test": "never seen in training",
     "": "not known whether seen in training",
 }
-
-Question = tuple[Parameters, float]
-"""Parameters, and the level of the intervals."""
 
 
 class Page:
@@ -60,11 +56,11 @@ class Page:
         self.explorer, self._executor = explorer, executor
         self._document = toolkit("bokeh.io").curdoc()
         self._busy = self._gone = False
-        self._serial, self._unseen = 0, 0
+        self._unseen = 0
         self._low = 50 * np.floor(explorer.surrogate.planet.surface_temperature / 50)
         self._high = self._widest = 0.0
         self.layout = layout = Layout(explorer)
-        self._wanted: Question = (layout.controls.parameters, LEVELS[layout.level.value])
+        self._wanted = self._question()
         self.shown: Question | None = None
         layout.controls.changed = lambda _: self._ask()
         layout.level.param.watch(lambda _: self._ask(), "value")
@@ -76,9 +72,12 @@ class Page:
         layout.download.callback = self._file
         self._document.on_session_destroyed(self._leave)
         self._name_file()
+        for method in METHODS:
+            layout.titles[method].object = f'<div class="title">{NAMES[method]}</div>'
         # The first answer is part of the page.
-        self._show_fields(self._wanted, self._fields(self._wanted))
-        self._show_lines(self._lines(self._wanted))
+        evolution = explorer.evolution(self._wanted)
+        self._show_evolution(evolution)
+        self._show_lines(evolution, explorer.lines(self._wanted))
 
     def _leave(self, _: Any) -> None:
         self._gone = True
@@ -86,168 +85,123 @@ class Page:
     # -- asking --
 
     def _ask(self) -> None:
-        self._wanted = (self.layout.controls.parameters, LEVELS[self.layout.level.value])
+        self._wanted = self._question()
         self._name_file()
         if not self._busy:
             self._answer()
 
+    def _question(self) -> Question:
+        return Question(self.layout.controls.parameters, LEVELS[self.layout.level.value])
+
     def _answer(self) -> None:
-        question = self._wanted
-        self._submit(partial(self._fields, question), partial(self._fields_done, question))
+        self._submit(partial(self.explorer.evolution, self._wanted), self._take_evolution)
 
-    def _fields_done(self, question: Question, answers: dict[str, xr.Dataset] | BaseException) -> None:
-        if isinstance(answers, BaseException):
-            self._fail(question, answers)
-            return
-        self._show_fields(question, answers)
-        if self._wanted != question:
-            self._answer()
+    def _take_evolution(self, evolution: Evolution) -> None:
+        self._show_evolution(evolution)
+        if self._wanted == evolution.question:  # the sliders rest
+            self._submit(partial(self.explorer.lines, self._wanted), partial(self._take_lines, evolution))
         else:
-            self._submit(partial(self._lines, question), partial(self._lines_done, question))
-
-    def _lines_done(self, question: Question, answers: dict[str, xr.Dataset] | BaseException) -> None:
-        if isinstance(answers, BaseException):
-            self._fail(question, answers)
-            return
-        if self._wanted != question:
-            self._answer()
-            return
-        self._show_lines(answers)
-
-    def _fail(self, question: Question, error: BaseException) -> None:
-        logger.error("no answer for %s", question, exc_info=error)
-        self.layout.light.object = f'<div class="state failed"><i></i><span>{escape(str(error))}</span></div>'
-        if self._wanted != question:
             self._answer()
 
-    def _submit(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Compute in the executor, then call `done` with the result (or the exception) in the thread of the server."""
-        self._busy = True
+    def _take_lines(self, evolution: Evolution, lines: Mapping[str, xr.Dataset]) -> None:
+        if self._wanted == evolution.question:
+            self._show_lines(evolution, lines)
+        else:
+            self._answer()
 
-        def finish(result: Any) -> None:
+    def _submit(self, work: Callable[[], Any], take: Callable[[Any], None]) -> None:
+        """Compute in the executor, then call `take` with the result in the thread of the server."""
+        self._busy, asked = True, self._wanted
+
+        def finish(future: Future[Any]) -> None:
             self._busy = False
-            self._document.hold("combine")  # one message to the browser per answer
-            try:
-                done(result)
-            finally:
-                self._document.unhold()
+            error = future.exception()
+            if error is None:
+                take(future.result())
+                return
+            logger.error("no answer to %s", asked, exc_info=error)
+            self.layout.light.object = state_line("failed", str(error))
+            if self._wanted != asked:
+                self._answer()
 
-        def finished(future: Future[Any]) -> None:
-            if not self._gone:
-                result = future.exception() or future.result()
-                self._document.add_next_tick_callback(partial(finish, result))
-
-        self._executor.submit(work).add_done_callback(finished)
-
-    def _fields(self, question: Question) -> dict[str, xr.Dataset]:
-        started = time.perf_counter()
-        answers = {method: self.explorer.fields(question[0], method, question[1]) for method in METHODS}
-        self._milliseconds = 1e3 * (time.perf_counter() - started)
-        near = self.explorer.nearest(question[0])
-        if near is not None and near.near and self.explorer.simulations is not None:
-            self.explorer.simulations.run(near.position)  # read here, not in the thread of the server
-        return answers
-
-    def _lines(self, question: Question) -> dict[str, xr.Dataset]:
-        return {method: self.explorer.lines(question[0], method, question[1]) for method in METHODS}
+        self._executor.submit(work).add_done_callback(
+            lambda future: self._gone or self._document.add_next_tick_callback(partial(finish, future))
+        )
 
     # -- showing --
 
-    def _show_fields(self, question: Question, answers: dict[str, xr.Dataset]) -> None:
-        layout, explorer = self.layout, self.explorer
-        parameters, level = question
-        near = explorer.nearest(parameters)
-        run = None
-        if near is not None and near.near and explorer.simulations is not None:
-            run = explorer.simulations.run(near.position)
-        fields = {name: answer["temperature"].values for name, answer in answers.items()}
-        for method in METHODS:
-            layout.pictures[method].show(fields[method])
-            layout.titles[method].object = f'<div class="title">{NAMES[method]}</div>'
-        self._show_widths(answers, level)
-        self._show_simulation(near, run)
+    def _show_evolution(self, evolution: Evolution) -> None:
+        layout, near, run = self.layout, evolution.near, evolution.run
+        fields = {name: answer["temperature"].values for name, answer in evolution.fields.items()}
+        shown: dict[str, np.ndarray | None] = {**fields, "width": self._widths(evolution)}
+        if near is not None:
+            shown["simulation"] = None if run is None else self._on_page(run["temperature"], near)
+            layout.titles["simulation"].object = simulation_title(near)
         hottest = max(float(values.max()) for values in fields.values())
         high = 100 * np.ceil(hottest / 100)
         if high > self._high:  # a scale that follows every answer would hide what changes
             self._high = high
             layout.show_temperature_scale(self._low, high)
-        self._show_light(explorer.outside(parameters, answers["fnn"]))
-        self.shown = question
-        self._serial += 1
-        layout.redraw(self._serial)
+        columns: dict[str, Any] = {}
+        for name, picture in layout.pictures.items():
+            columns |= picture.columns(shown[name])
+        layout.fields.data = columns
+        reasons = self.explorer.outside(evolution)
+        text = "Extrapolation: " + "; ".join(reasons) if reasons else "Within the range of the training runs"
+        took = f"answered in {evolution.milliseconds:.0f} ms"
+        layout.light.object = state_line("out" if reasons else "in", text, took)
+        self.shown = evolution.question
 
-    def _show_widths(self, answers: dict[str, xr.Dataset], level: float) -> None:
+    def _on_page(self, values: xr.DataArray, near: NearRun) -> np.ndarray:
+        """Values of a simulation at the times of the page; NaN where it has no snapshot."""
+        index = self.explorer.simulations.snapshots(near.position, self.explorer.times)  # type: ignore[union-attr]
+        known = (index >= 0).reshape(-1, *[1] * (values.ndim - 1))
+        return np.where(known, values.values[index], np.nan)
+
+    def _widths(self, evolution: Evolution) -> np.ndarray | None:
+        """Half-widths of both predictors, shape (time, radius, 2); None if the bundle has none."""
         layout = self.layout
-        halves = [answers[method].get("temperature_half_width") for method in METHODS]
-        if any(half is None for half in halves):
-            layout.pictures["width"].show(None)
+        halves = [_half(evolution.fields[method], "temperature") for method in METHODS]
+        widths = None if any(half is None for half in halves) else np.stack(halves[::-1], axis=-1)  # type: ignore
+        if widths is None:
             note = "this bundle holds no calibrated intervals"
         else:
-            widths = np.stack([half.values for half in halves], axis=-1)  # type: ignore[union-attr]
-            # The sector begins on the right: the second column is the left half of the picture.
-            layout.pictures["width"].show(widths[..., ::-1])
+            # The sector begins on the right: the last column is the left half of the picture.
+            note = "half-width: FNN left, LSTM right"
             widest = nice_limit(float(widths.max()))
             if widest > self._widest:
                 self._widest = widest
                 layout.show_width_scale(widest)
-            note = "half-width: FNN left, LSTM right"
-        layout.titles["width"].object = f'<div class="title">{level:.0%} interval, ±<small>{note}</small></div>'
+        level = f"{evolution.question.level:.0%}".replace("%", " %")
+        layout.titles["width"].object = f'<div class="title">{level} interval, ±<small>{note}</small></div>'
+        return widths
 
-    def _show_simulation(self, near: NearRun | None, run: xr.Dataset | None) -> None:
-        layout, simulations = self.layout, self.explorer.simulations
+    def _show_lines(self, evolution: Evolution, lines: Mapping[str, xr.Dataset]) -> None:
+        layout, annulus = self.layout, self.explorer.surrogate.annulus
         names = {method: NAMES[method] for method in METHODS}
-        if near is not None and simulations is not None:
-            picture = layout.pictures["simulation"]
-            if run is None:
-                picture.show(None)
-                layout.profile.show("simulation", None, None)
-                for chart in layout.fluxes.values():
-                    chart.show("simulation", None, None)
-            else:
-                index = simulations.snapshots(near.position, self.explorer.times)
-                known = (index >= 0)[:, None]
-                fields = run["temperature"].values[index]
-                picture.show(np.where(known[..., None], fields, np.nan))
-                profile = run["lateral_mean_temperature"].values[index]
-                depth = simulations.annulus.depth / 1e3
-                layout.profile.show("simulation", depth, np.where(known, profile, np.nan))
-                for name, chart in layout.fluxes.items():
-                    chart.show("simulation", run["time"].values, run[name].values)
-                names["simulation"] = f"simulation (run {near.simulation})"
-            layout.titles["simulation"].object = self._simulation_title(near)
+        columns: dict[str, Any] = {}
+        for method, answer in lines.items():
+            mean, half = answer["lateral_mean_temperature"].values, _half(answer, "lateral_mean_temperature")
+            columns |= layout.profile.columns(method, annulus.depth / 1e3, mean, half)
+            for name, chart in layout.fluxes.items():
+                half = _half(answer, name)
+                columns |= chart.columns(
+                    method, self.explorer.times, 1e3 * answer[name].values, None if half is None else 1e3 * half
+                )
+        near, run = evolution.near, evolution.run
+        if near is None or run is None:
+            for chart in (layout.profile, *layout.fluxes.values()):
+                columns |= chart.columns("simulation", [])
+        else:
+            names["simulation"] = f"simulation {near.simulation}"
+            depth = self.explorer.simulations.annulus.depth / 1e3  # type: ignore[union-attr]
+            profile = self._on_page(run["lateral_mean_temperature"], near)
+            columns |= layout.profile.columns("simulation", depth, profile)
+            for name, chart in layout.fluxes.items():
+                columns |= chart.columns("simulation", run["time"].values, 1e3 * run[name].values)
         bands = " · bands: calibrated intervals" if self.explorer.surrogate.calibrated("fnn") else ""
         layout.legend.object = legend(names, bands)
-
-    def _simulation_title(self, near: NearRun) -> str:
-        share, tip = f"{100 * near.distance:.2g} % of the ranges away", ""
-        if near.distance <= SAME:
-            head, text = f"Simulation {near.simulation}", f"these parameters; {SPLIT_WORDS[near.split]}"
-        elif near.near:
-            head, text = f"Simulation {near.simulation}", f"{share}; {SPLIT_WORDS[near.split]}"
-        else:
-            head, text = "No simulation near", f"run {near.simulation} is {share}"
-        if near.distance > SAME:
-            tip = f"differs most in {SPELLINGS[near.farthest].label.lower()}"
-        return f'<div class="title" title="{tip}">{head}<small>{escape(text)}</small></div>'
-
-    def _show_light(self, reasons: list[str]) -> None:
-        took = f"<small>answered in {self._milliseconds:.0f} ms</small>"
-        if reasons:
-            text = "Extrapolation: " + "; ".join(reasons)
-            self.layout.light.object = f'<div class="state out"><i></i><span>{escape(text)}</span>{took}</div>'
-        else:
-            text = "Within the range of the training runs"
-            self.layout.light.object = f'<div class="state"><i></i><span>{text}</span>{took}</div>'
-
-    def _show_lines(self, answers: dict[str, xr.Dataset]) -> None:
-        layout, annulus = self.layout, self.explorer.surrogate.annulus
-        for method, answer in answers.items():
-            mean = answer["lateral_mean_temperature"].values
-            layout.profile.show(method, annulus.depth / 1e3, mean, _half(answer, "lateral_mean_temperature"))
-            for name, chart in layout.fluxes.items():
-                chart.show(method, self.explorer.times, answer[name].values, _half(answer, name))
-        self._serial += 1
-        layout.redraw(self._serial)
+        layout.lines.data = columns
 
     # -- the rest of the page --
 
@@ -272,8 +226,7 @@ class Page:
         self.layout.download.filename = self.explorer.file_name(parameters, method)
 
     def _file(self) -> io.BytesIO:
-        parameters, level = self._wanted
-        return io.BytesIO(self.explorer.netcdf(parameters, self.layout.method.value, level))
+        return io.BytesIO(self.explorer.netcdf(self._wanted, self.layout.method.value))
 
     def _ask_report(self) -> None:
         parameters = self.layout.controls.parameters
@@ -304,6 +257,25 @@ class Page:
             f'<span class="unit">of {escape(point)}, all times</span>'
             f"<table><tr><th></th><th>at most</th>{head}</tr>{body}</table></div>"
         )
+
+
+def simulation_title(near: NearRun) -> str:
+    """HTML that says which simulation is shown and how near it is."""
+    share, tip = f"{100 * near.distance:.2g} % of the ranges away", ""
+    if near.distance <= SAME:
+        head, text = f"Simulation {near.simulation}", f"these parameters; {SPLIT_WORDS[near.split]}"
+    elif near.near:
+        head, text = f"Simulation {near.simulation}", f"{share}; {SPLIT_WORDS[near.split]}"
+    else:
+        head, text = "No simulation near", f"run {near.simulation} is {share}"
+    if near.distance > SAME:
+        tip = f"differs most in {SPELLINGS[near.farthest].label.lower()}"
+    return f'<div class="title" title="{tip}">{head}<small>{text}</small></div>'
+
+
+def state_line(state: str, text: str, note: str = "") -> str:
+    """HTML of the light: green for "in", amber for "out", red for "failed"."""
+    return f'<div class="state {state}"><i></i><span>{escape(text)}</span><small>{note}</small></div>'
 
 
 def _half(answer: xr.Dataset, name: str) -> np.ndarray | None:

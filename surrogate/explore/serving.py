@@ -88,16 +88,17 @@ def make_server(explorer: Explorer, port: int = PORT, address: str = ADDRESS) ->
     # One thread for all sessions: the networks use all cores as it is.
     executor = ThreadPoolExecutor(1, thread_name_prefix="answers")
 
-    def page() -> Any:
-        return Page(explorer, executor).layout.template
+    def page() -> None:
+        document = toolkit("bokeh.io").curdoc()
+        with document.models.freeze():  # else Bokeh looks through all models after every part that is added
+            Page(explorer, executor).layout.template.server_doc(document, title="surrogate explorer", location=False)
 
     try:
         port = port or _free_port(address)
         # A page of another site that a visitor has open may not connect.
         hosts = [f"localhost:{port}", f"127.0.0.1:{port}"] if is_loopback(address) else ["*"]
         return pn.io.server.get_server(
-            page, port=port, address=address, websocket_origin=hosts, title="surrogate explorer", show=False,
-            start=False, location=False,
+            page, port=port, address=address, websocket_origin=hosts, show=False, start=False, location=False,
         )  # fmt: skip
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
