@@ -366,5 +366,22 @@ def olivine_expansivity(temperature: Any, pressure: Any) -> Any:
     return (3.15e-5 + 1.02e-8 * temperature - 0.76 / temperature**2) * np.exp(-3.63e-11 * pressure)
 
 
+def peridotite_solidus(pressure: Any) -> Any:
+    """Temperature at which peridotite begins to melt, K (Takahashi 1990, as in Breuer and Spohn 2006).
+
+    Parameters
+    ----------
+    pressure : float or array, Pa
+        Up to about 15 GPa.
+
+    Examples
+    --------
+    >>> [round(float(peridotite_solidus(pressure))) for pressure in (0.0, 3e9, 8e9)]
+    [1409, 1755, 2115]
+    """
+    gigapascal = 1e-9 * np.asarray(pressure, dtype=float)
+    return 1409.0 + 134.2 * gigapascal - 6.581 * gigapascal**2 + 0.1054 * gigapascal**3
+
+
 MARS = Planet()
 """The Mars-like planet of the reference corpus."""

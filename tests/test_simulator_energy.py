@@ -6,10 +6,10 @@ import pytest
 from surrogate.config import Physics, SimulatorSettings
 from surrogate.parameters import Parameters
 from surrogate.planet import GAS_CONSTANT, MARS, olivine_conductivity, olivine_expansivity
-from surrogate.simulator import advection, elementary, properties
+from surrogate.simulator import advection, elementary, phases, properties
 from surrogate.simulator.convection import Convection
-from surrogate.simulator.evolution import planet_mesh
 from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
+from surrogate.simulator.start import planet_mesh
 
 POINT = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
 
@@ -165,18 +165,18 @@ def test_arrhenius_law_and_cut():
     assert (found < exact).any()
 
 
-def phases(temperature: np.ndarray) -> dict[str, np.ndarray]:
+def phase_fields(temperature: np.ndarray) -> dict[str, np.ndarray]:
     mesh = mars_mesh()
     thermal = properties.planet_thermal(mesh, POINT, MARS, Physics())
     names = ("buoyancy", "stiffness", "lapse", "phase", "phase_slope", "phase_work")
     fields = {name: np.empty_like(temperature) for name in names}
-    properties.phase_state(temperature, thermal, *fields.values())
+    phases.phase_state(temperature, thermal, *fields.values())
     return fields
 
 
 def test_phase_derivatives_agree_with_differences():
     temperature = np.linspace(1500, 2200, 40)[::-1, None] * np.ones((1, 12))
-    at, above = phases(temperature), phases(temperature + 1e-3)
+    at, above = phase_fields(temperature), phase_fields(temperature + 1e-3)
     np.testing.assert_allclose((above["phase"] - at["phase"]) / 1e-3, at["phase_slope"], atol=1e-6)
     slope = (above["buoyancy"] - at["buoyancy"]) / 1e-3
     np.testing.assert_allclose(slope, at["stiffness"], atol=1e-4 * np.abs(slope).max())
@@ -200,7 +200,7 @@ def test_temperature_step_of_a_phase_transition():
     for i in range(38, -1, -1):
         temperature[i] = temperature[i + 1]
         for _ in range(30):
-            properties.phase_state(temperature, thermal, *arrays)
+            phases.phase_state(temperature, thermal, *arrays)
             _, _, _, phase, slope, share = arrays
             work = -0.5 * (share[i] + share[i + 1]) * (mesh.centres[i + 1] - mesh.centres[i])
             excess = (temperature[i] - phase[i]) - (temperature[i + 1] - phase[i + 1]) - work

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from surrogate.simulator import direct, flow, forcing, stokes
+from surrogate.simulator import direct, flow, forcing, iterative, stokes
 from surrogate.simulator.analytic import AnnulusSolution, ManufacturedSolution, velocity_error
 from surrogate.simulator.mesh import graded_faces, make_mesh
 
@@ -26,14 +26,14 @@ def problem(periodic=False, no_slip=False, cartesian=False, lateral=True, seed=0
     if periodic:
         drag[:, 0], drag[:, -1] = drag[:, -2], drag[:, 1]
     factors = np.empty((3, ROWS - 1, width))
-    stokes.factorise(stencil, *means, drag, factors)
+    iterative.factorise(stencil, *means, drag, factors)
     load = generator.normal(size=(ROWS - 1, width))
     return mesh, stencil, weights, drag, factors, load
 
 
 def iterate(mesh, stencil, weights, drag, factors, load, tolerance=1e-10, limit=400):
     solution = np.zeros_like(load)
-    count = stokes.conjugate_gradients(
+    count = iterative.conjugate_gradients(
         load, solution, stencil, *weights, drag, factors, mesh.periodic, tolerance, limit
     )
     return solution, count

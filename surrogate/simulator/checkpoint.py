@@ -18,7 +18,7 @@ _LAYER_ARRAYS = ("temperature", "counted", "flow", "previous_flow", "previous_lo
 _LAYER_NUMBERS = (
     "inner", "time_step", "dissipated", "phase_worked", "stokes_solutions", "iterations", "direct_solutions",
 )  # fmt: skip
-_RUN_NUMBERS = ("time", "interval", "steps", "cpu_seconds", "initial_heat", "status", "reason")
+_RUN_NUMBERS = ("time", "interval", "steps", "cpu_seconds", "initial_heat", "melted", "status", "reason")
 
 
 def save_state(evolution: Evolution, path: str | os.PathLike[str]) -> None:

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numba import njit
 
-from surrogate.simulator import advection, diffusion, direct, energy, flow, forcing, properties, stokes
+from surrogate.simulator import (
+    advection,
+    diffusion,
+    direct,
+    energy,
+    flow,
+    forcing,
+    iterative,
+    phases,
+    properties,
+    stokes,
+)
 from surrogate.simulator.elementary import FAST
 from surrogate.simulator.mesh import Mesh
 
@@ -30,7 +41,7 @@ def _prepare_flow(log_viscosity, force, drag, stencil, mesh, cell_weight, corner
     cell_mean = np.empty(rows)
     corner_mean = np.empty(rows + 1)
     stokes.viscosity_weights(log_viscosity, stencil, mesh.periodic, cell_weight, corner_weight, cell_mean, corner_mean)
-    stokes.factorise(stencil, cell_mean, corner_mean, drag, factors)
+    iterative.factorise(stencil, cell_mean, corner_mean, drag, factors)
     forcing.buoyancy_load(force, mesh, load)
 
 
@@ -79,7 +90,7 @@ class Convection:
     previous_load : array or None, the shape of `flow`
         Work of the last buoyancy force.
     counted : array or None, shape (radial cells, angular cells)
-        State of the phases for which latent heat has been counted, see :func:`properties.settle_phases`.
+        State of the phases for which latent heat has been counted, see :func:`phases.settle_phases`.
     tally : array, shape (5,)
         Heat so far (dimensionless temperature times area): in through the inner wall, out through the outer wall,
         sources, adiabatic, change of phase.
@@ -162,7 +173,7 @@ class Convection:
             solution = self.flow.copy()
         else:
             solution = 2 * self.flow - self.previous_flow
-        count = stokes.conjugate_gradients(
+        count = iterative.conjugate_gradients(
             load, solution, self.stencil, self.cell_weight, self.corner_weight, self.drag, self.factors, mesh.periodic,
             tolerance, self.iteration_limit,
         )  # fmt: skip
@@ -184,7 +195,7 @@ class Convection:
     def update_coefficients(self) -> None:
         """Evaluate conductivity, expansivity, buoyancy and phases at the current temperature."""
         if self.transitions:
-            properties.phase_state(
+            phases.phase_state(
                 self.temperature,
                 self.thermal,
                 self.force,
@@ -196,7 +207,7 @@ class Convection:
             )
             if self.counted is None:
                 self.counted = self.phase.copy()
-            self.tally[4] += properties.settle_phases(
+            self.tally[4] += phases.settle_phases(
                 self.temperature, self.phase, self.phase_slope, self.counted, self.mesh
             )
         else:

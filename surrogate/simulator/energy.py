@@ -28,7 +28,7 @@ def energy_step(temperature, counted, psi, inner, outer, time_step, source, cool
     ----------
     temperature : array, shape (radial cells, angular cells)
     counted : array, shape (radial cells, angular cells)
-        Function of state of the phases (:func:`surrogate.simulator.properties.phase_state`); advanced in place.
+        Function of state of the phases (:func:`surrogate.simulator.phases.phase_state`); advanced in place.
     psi : array, shape (radial cells + 1, angular cells + 3)
     inner, outer : float
         Wall temperatures.

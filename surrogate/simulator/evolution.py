@@ -14,17 +14,14 @@ import xarray as xr
 from surrogate.annulus import Annulus
 from surrogate.config import SimulatorSettings
 from surrogate.fields import make_run
-from surrogate.files import code_version, fingerprint
+from surrogate.files import code_version
 from surrogate.parameters import Parameters
 from surrogate.planet import GIGAYEAR, MARS, Planet
 from surrogate.simulator import properties
 from surrogate.simulator.checkpoint import save_state
 from surrogate.simulator.convection import Convection, SolverError
 from surrogate.simulator.flow import root_mean_square_velocity
-from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
-
-SOLVER_VERSION = "1.1"
-"""Goes up when the same settings give other numbers: older runs are then made again."""
+from surrogate.simulator.start import SOLVER_VERSION, initial_temperature, planet_mesh, run_key
 
 BUDGET_TOLERANCE = 1e-3
 """Largest error of the energy budget of a run, relative to the heat that went through it."""
@@ -32,73 +29,22 @@ BUDGET_TOLERANCE = 1e-3
 SHORTEST_STEP = 1e-8
 """A time step shorter than this share of the evolution means that the run stalls."""
 
-
 CHECKPOINT_SECONDS = 20.0
 """CPU time between two checkpoints, s; most runs are over before the first."""
 
 
+SERIES_NAMES = (
+    "surface_heat_flux",
+    "core_mantle_boundary_heat_flux",
+    "mean_temperature",
+    "core_temperature",
+    "root_mean_square_velocity",
+)
+"""The time series of a run, in the order of :attr:`Evolution.series_scale`."""
+
+
 class SimulationError(RuntimeError):
     """A run that gave nothing to keep; the message is the reason."""
-
-
-def run_key(
-    parameters: Parameters, settings: SimulatorSettings, planet: Planet = MARS, seed: int = 2108, number: int = 0
-) -> str:
-    """Digest of everything that a run depends on.
-
-    Parameters
-    ----------
-    parameters, settings, planet
-    seed, number : int
-        The number counts only where each run has its own perturbation.
-
-    Examples
-    --------
-    >>> point = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
-    >>> run_key(point, SimulatorSettings()) == run_key(point, SimulatorSettings(), number=3)
-    True
-    """
-    return fingerprint(
-        {
-            "parameters": parameters.as_dict(),
-            "settings": settings.model_dump(mode="json"),
-            "planet": repr(planet),
-            "seed": seed,
-            "number": number if settings.noise == "per_run" else None,
-            "solver": SOLVER_VERSION,
-        }
-    )
-
-
-def planet_mesh(settings: SimulatorSettings, planet: Planet = MARS) -> Mesh:
-    """Dimensionless mesh of the sector that stands for `planet`."""
-    inner = planet.cylinder_inner_radius / planet.mantle_thickness
-    faces = graded_faces(settings.radial_cells, inner, inner + 1.0, settings.radial_grading)
-    full = settings.sector_degrees == 360.0
-    return make_mesh(faces, settings.angular_cells, np.radians(settings.sector_degrees), periodic=full)
-
-
-def initial_temperature(
-    mesh: Mesh, parameters: Parameters, settings: SimulatorSettings, planet: Planet, seed: int, number: int
-) -> np.ndarray:
-    """Linear boundary layers around a mantle of the initial temperature, with noise in every cell.
-
-    Returns
-    -------
-    array, shape (radial cells, angular cells), K
-    """
-    thickness = planet.boundary_layer_thickness / planet.mantle_thickness
-    height = mesh.centres - mesh.faces[0]
-    profile = np.interp(
-        height,
-        [0.0, thickness, 1.0 - thickness, 1.0],
-        [planet.initial_core_temperature, parameters.initial_temperature, parameters.initial_temperature,
-         planet.surface_temperature],
-    )  # fmt: skip
-    key = [seed, number] if settings.noise == "per_run" else [seed]
-    noise = np.random.default_rng(key).uniform(-1.0, 1.0, (mesh.rows, mesh.columns))
-    amplitude = settings.noise_amplitude * planet.temperature_scale * np.sin(np.pi * height)
-    return profile[:, None] + amplitude[:, None] * noise
 
 
 class Evolution:
@@ -143,6 +89,10 @@ class Evolution:
         core = planet.core_density * planet.core_heat_capacity * planet.core_radius
         self.core_factor = 3.0 * capacity * length / core if physics.core_cooling else 0.0
         self.gigayear = GIGAYEAR / planet.time_scale
+        flux = planet.conductivity / length
+        self.series_scale = np.array([flux, flux, 1.0, 1.0, length / planet.time_scale])
+        self.solidus = properties.melt_limit(mesh, planet, physics)
+        self.melted = 0.0  # heat that left with melt
         self.output_times = np.linspace(0.0, settings.end_time, settings.snapshots)
         self.time = 0.0  # diffusion times
         self.interval = 0.0  # between the last two solutions for the flow
@@ -175,6 +125,7 @@ class Evolution:
             start = time.process_time()
             try:
                 if not self.snapshots:
+                    self._extract_melt()
                     self._solve()
                     self.layer.carry(self._heating())
                     self._record()
@@ -201,6 +152,10 @@ class Evolution:
     def _solve(self, interval: float = 0.0, growth: float = 1.0) -> None:
         properties.arrhenius(self.layer.temperature, self.rheology, self.layer.log_viscosity)
         self.layer.solve_flow(interval, growth)
+
+    def _extract_melt(self) -> None:
+        if self.solidus is not None:
+            self.melted += properties.extract_melt(self.layer.temperature, self.solidus, self.mesh)
 
     def _heating(self) -> np.ndarray:
         return self.heating_scale * float(self.planet.radiogenic_heating(self.time / self.gigayear))
@@ -234,24 +189,19 @@ class Evolution:
                 if pieces == 1:
                     break
             self.interval = self.time - start
+            self._extract_melt()
             if not np.isfinite(layer.tally).all():
                 raise SolverError("diverged: the temperature is not finite")
 
     def _record(self) -> None:
         """Keep a snapshot and the time series; the run is over after the last one."""
-        layer, planet = self.layer, self.planet
+        layer = self.layer
         if len(self.snapshots) > 0:
             layer.update_coefficients()  # fluxes with the conductivity of this very temperature
-        flux = layer.wall_flux() * planet.conductivity / planet.mantle_thickness
-        speed = root_mean_square_velocity(layer.psi, self.mesh)
-        values = {
-            "surface_heat_flux": flux[1],
-            "core_mantle_boundary_heat_flux": flux[0],
-            "mean_temperature": self.mesh.average(layer.temperature),
-            "core_temperature": layer.inner,
-            "root_mean_square_velocity": speed * planet.mantle_thickness / planet.time_scale,
-        }
-        for name, value in values.items():
+        inward, outward = layer.wall_flux()
+        mean, speed = self.mesh.average(layer.temperature), root_mean_square_velocity(layer.psi, self.mesh)
+        values = np.array([outward, inward, mean, layer.inner, speed]) * self.series_scale
+        for name, value in zip(SERIES_NAMES, values, strict=True):
             self.series.setdefault(name, []).append(float(value))
         field = np.empty((self.mesh.rows + 2, self.mesh.columns), dtype=np.float32)
         field[0], field[1:-1], field[-1] = layer.inner, layer.temperature, layer.outer
@@ -279,6 +229,8 @@ class Evolution:
             "budget_adiabatic_heat": adiabatic,
             "budget_phase_transitions": transitions + worked,
         }
+        if self.solidus is not None:
+            terms["budget_melt_extraction"] = -self.melted / area
         through = sum(abs(value) for value in terms.values())
         error = abs(change - sum(terms.values())) / max(through, 1e-300)
         terms.update(budget_change=change, budget_relative_error=error, budget_phase_work=worked)
@@ -307,6 +259,7 @@ class Evolution:
             "source": f"surrogate simulator {SOLVER_VERSION}",
             "solver": "surrogate",
             "solver_version": SOLVER_VERSION,
+            "engine": settings.engine,
             "code_version": code_version(),
             "planet": planet.name,
             "key": self.key,

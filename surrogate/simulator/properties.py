@@ -1,4 +1,4 @@
-"""Material properties on the mesh: rheology, conductivity, expansivity, phase transitions, heat sources.
+"""Material properties on the mesh: rheology, conductivity, expansivity, heat sources.
 
 Temperatures are absolute, in the unit of the caller (K for a planet, the temperature difference for a benchmark);
 lengths are in mantle thicknesses, times in diffusion times, viscosity in units of the reference viscosity.
@@ -13,8 +13,8 @@ from numba import njit
 
 from surrogate.config import Physics
 from surrogate.parameters import Parameters
-from surrogate.planet import GAS_CONSTANT, Planet, olivine_conductivity, olivine_expansivity
-from surrogate.simulator.elementary import FAST, exponential, log_one_plus, power_minus_048
+from surrogate.planet import GAS_CONSTANT, Planet, olivine_conductivity, olivine_expansivity, peridotite_solidus
+from surrogate.simulator.elementary import FAST, power_minus_048
 from surrogate.simulator.mesh import Mesh
 
 
@@ -145,6 +145,36 @@ def heating_profile(mesh: Mesh, parameters: Parameters, planet: Planet, physics:
     return profile / (mesh.volume @ profile / mesh.volume.sum())
 
 
+def melt_limit(mesh: Mesh, planet: Planet, physics: Physics) -> np.ndarray | None:
+    """Temperature above which melt leaves each row, K, shape (radial cells,); infinite where melt stays.
+
+    Melt rises to the surface where it is lighter than the rock, at pressures below ``physics.melt_pressure``; at higher
+    pressures it is denser and stays. None where ``physics.melting`` is off.
+    """
+    if physics.melting == "none":
+        return None
+    pressure = planet.pressure((mesh.faces[-1] - mesh.centres) * planet.mantle_thickness)
+    return np.where(pressure < 1e9 * physics.melt_pressure, peridotite_solidus(pressure), np.inf)
+
+
+def extract_melt(temperature: np.ndarray, solidus: np.ndarray, mesh: Mesh) -> float:
+    """Cool every cell to its solidus, in place: the heat in excess melts rock, and leaves at once with the melt.
+
+    Parameters
+    ----------
+    temperature : array, shape (radial cells, angular cells)
+    solidus : array, shape (radial cells,)
+
+    Returns
+    -------
+    float
+        The heat that left: temperature integrated over the area.
+    """
+    excess = np.maximum(temperature - solidus[:, None], 0.0)
+    temperature -= excess
+    return float(mesh.volume @ excess.sum(axis=1))
+
+
 @njit(cache=True, fastmath=FAST)
 def arrhenius(temperature, rheology, log_viscosity):
     """Fill ln(eta / eta_ref), shape (radial cells, angular cells); returns its minimum."""
@@ -161,102 +191,6 @@ def arrhenius(temperature, rheology, log_viscosity):
         for j in range(columns):
             log_viscosity[i, j] = min(log_viscosity[i, j], highest)
     return lowest
-
-
-@njit(cache=True, fastmath=FAST)
-def phase_state(temperature, thermal, buoyancy, stiffness, lapse, phase, phase_slope, phase_work):
-    """Fill the buoyancy and the latent heat of the phase transitions.
-
-    The latent heat of a transition with phase function G(x), x the depth below where it stands at the local
-    temperature, is proportional to T DG/Dt. With F the integral of G over x and s the depth per temperature,
-
-        T DG/Dt = D(T G + F / s)/Dt + G u_r / s,
-
-    the change of a function of state, which the energy step conserves, and a term that is exactly the work of the
-    transition's buoyancy. Discretised so, transitions and dissipation balance, as they do in the equations.
-
-    Parameters
-    ----------
-    temperature : array, shape (radial cells, angular cells)
-    thermal : Thermal
-    buoyancy : array, shape (radial cells, angular cells)
-        Minus the weight of the denser phases.
-    stiffness : array, shape (radial cells, angular cells)
-        Derivative of `buoyancy` by temperature.
-    lapse : array, shape (radial cells, angular cells)
-        Cooling per height of rising material, by latent heat.
-    phase, phase_slope : array, shape (radial cells, angular cells)
-        The function of state, in units of temperature, and its derivative by temperature.
-    phase_work : array, shape (radial cells, angular cells)
-        Heating rate per rising velocity.
-    """
-    rows, columns = temperature.shape
-    phase[:, :] = 0.0
-    phase_slope[:, :] = 0.0
-    phase_work[:, :] = 0.0
-    buoyancy[:, :] = 0.0
-    stiffness[:, :] = 0.0
-    lapse[:, :] = 0.0
-    # Rows of work space, and one array filled per loop: only such loops does the compiler vectorise.
-    share = np.empty(columns)
-    narrow = np.empty(columns)
-    integral = np.empty(columns)
-    for n in range(thermal.transition_depth.size):
-        sharpness = thermal.transition_sharpness[n]
-        work = thermal.transition_work[n]
-        slope = thermal.transition_slope[n]
-        weight = thermal.transition_density[n]
-        for i in range(rows):
-            depth = thermal.depth[i] - thermal.transition_depth[n]
-            for j in range(columns):
-                # G = 1 / (1 + exp(-2 x)), x the depth over the half width; beyond 10 it is 0 or 1 to 2e-9.
-                excess = depth - slope * temperature[i, j]
-                decay = exponential(-2.0 * min(abs(excess) * sharpness, 10.0))
-                share[j] = (1.0 if excess > 0.0 else decay) / (1.0 + decay)
-                integral[j] = max(excess, 0.0) + 0.5 / sharpness * log_one_plus(decay)
-            for j in range(columns):
-                narrow[j] = slope * 2.0 * share[j] * (1.0 - share[j]) * sharpness
-            for j in range(columns):
-                phase[i, j] += work * (slope * share[j] * temperature[i, j] + integral[j])
-            for j in range(columns):
-                phase_work[i, j] += work * share[j]
-            for j in range(columns):
-                buoyancy[i, j] -= weight * share[j]
-            for j in range(columns):
-                stiffness[i, j] += weight * narrow[j]
-            for j in range(columns):
-                lapse[i, j] += work * narrow[j] * temperature[i, j]
-            for j in range(columns):
-                phase_slope[i, j] -= work * slope * narrow[j] * temperature[i, j]
-
-
-@njit(cache=True, fastmath=FAST)
-def settle_phases(temperature, phase, phase_slope, counted, mesh):
-    """Heat the cells by what the phases have changed beyond their linear estimate; returns that heat.
-
-    The energy step counts latent heat with the function of state linear in temperature. What it missed is given
-    to the same cell here, so that in the long run every transition releases exactly its heat.
-
-    Parameters
-    ----------
-    temperature : array, shape (radial cells, angular cells)
-        Changed in place.
-    phase, phase_slope : array, shape (radial cells, angular cells)
-        From :func:`phase_state`, at `temperature` before the change.
-    counted : array, shape (radial cells, angular cells)
-        What `phase` was when heat was last counted; brought up to date.
-    """
-    rows, columns = temperature.shape
-    total = 0.0
-    for i in range(rows):
-        row = 0.0
-        for j in range(columns):
-            warming = (phase[i, j] - counted[i, j]) / (1.0 - phase_slope[i, j])
-            temperature[i, j] += warming
-            counted[i, j] += warming
-            row += warming
-        total += row * mesh.volume[i]
-    return total
 
 
 @njit(cache=True, fastmath=FAST)
@@ -282,7 +216,7 @@ def thermal_coefficients(temperature, inner, outer, thermal, mesh, buoyancy, con
     adiabatic : array, shape (radial cells, angular cells)
         Cooling rate per temperature and rising velocity, Di alpha.
     phase_slope : array, shape (radial cells, angular cells)
-        From :func:`phase_state`.
+        From :func:`surrogate.simulator.phases.phase_state`.
     stiffness, lapse : array, shape (radial cells, angular cells)
         In: the parts of the phases. Out: derivative of the whole force by temperature, whole cooling per height.
     """

@@ -18,8 +18,10 @@ from surrogate.config import SimulatorSettings
 from surrogate.fields import FieldError, open_netcdf, write_netcdf
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
-from surrogate.simulator.evolution import SimulationError, run_key
-from surrogate.simulator.simulation import simulate
+from surrogate.simulator.checkpoint import save_state
+from surrogate.simulator.evolution import SimulationError
+from surrogate.simulator.simulation import batch_engine, simulate
+from surrogate.simulator.start import run_key
 
 COLUMNS = ("simulation", "file", "status", "reason", "cpu_seconds", "steps", "snapshots", "end_time")
 """Columns of the table of a shard: end_time in Gyr."""
@@ -73,16 +75,19 @@ def _existing(number: int, path: Path, key: str) -> dict[str, Any] | None:
         return None
 
 
-def _work(
-    number: int, parameters: Parameters, settings: SimulatorSettings, planet: Planet, seed: int, path: Path
-) -> dict[str, Any]:
-    """Make one run and write it; every failure becomes a row."""
+def _checkpoint(path: Path) -> Path:
+    return path.with_suffix(".checkpoint.npz")
+
+
+def _keep(number: int, path: Path, make: Callable[[], xr.Dataset]) -> dict[str, Any]:
+    """Write the run that `make` gives; a failure of the run becomes a row, one of the machine is raised."""
     start = time.process_time()
     try:
-        run = simulate(parameters, settings, planet, seed, number, checkpoint=path.with_suffix(".checkpoint.npz"))
+        run = make()
         write_netcdf(run, path)
         return _row(number, path, run)
-    except (SimulationError, FieldError, OSError, ArithmeticError, ValueError, MemoryError) as error:
+    except (SimulationError, FieldError, ArithmeticError, ValueError) as error:
+        # Not OSError, not MemoryError: a full disk or node says nothing about the run, which is made another time.
         path.unlink(missing_ok=True)  # an older run of that name belongs to other settings
         return {
             "simulation": number,
@@ -94,6 +99,35 @@ def _work(
             "snapshots": 0,
             "end_time": 0.0,
         }
+
+
+def _work(
+    number: int, parameters: Parameters, settings: SimulatorSettings, planet: Planet, seed: int, path: Path
+) -> dict[str, Any]:
+    """Make one run in this process and write it."""
+    checkpoint = _checkpoint(path)
+    return _keep(number, path, lambda: simulate(parameters, settings, planet, seed, number, checkpoint=checkpoint))
+
+
+def _work_together(
+    waiting: Sequence[tuple[int, Parameters, SimulatorSettings, Planet, int, Path]],
+    settings: SimulatorSettings,
+    planet: Planet,
+    seed: int,
+    progress: Callable[[str], None],
+) -> Iterator[dict[str, Any]]:
+    """Make runs side by side on one device and write each as it ends."""
+    paths = {number: path for number, *_, path in waiting}
+    run_batch = batch_engine()
+    runs = [(number, parameters) for number, parameters, *_ in waiting]
+    for number, evolution in run_batch(
+        runs, settings, planet, seed, lambda number: _checkpoint(paths[number]), progress
+    ):
+        row = _keep(number, paths[number], evolution.dataset)
+        _checkpoint(paths[number]).unlink(missing_ok=True)
+        if evolution.status == "failed":
+            save_state(evolution, _checkpoint(paths[number]).with_suffix(".failed.npz"))
+        yield row
 
 
 def run_shard(
@@ -119,7 +153,7 @@ def run_shard(
         ``run_00012.checkpoint.npz``, from which it goes on after an interruption, and for a run that failed its last
         state in ``run_00012.checkpoint.failed.npz``.
     workers : int
-        Processes. One runs in this process.
+        Processes; one runs in this process. With ``engine: jax`` all runs share one device, and this does not count.
     progress : callable, optional
         Told one line per run.
 
@@ -151,7 +185,10 @@ def run_shard(
             f"({len(rows)}/{len(runs)}) {row['reason']}".rstrip()
         )
 
-    if workers <= 1 or len(waiting) <= 1:
+    if settings.engine == "jax":
+        for row in _work_together(waiting, settings, planet, seed, tell):
+            finish(row)
+    elif workers <= 1 or len(waiting) <= 1:
         for job in waiting:
             finish(_work(*job))
     else:

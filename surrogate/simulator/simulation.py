@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import xarray as xr
@@ -15,6 +15,21 @@ from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
 from surrogate.simulator.checkpoint import restore_state
 from surrogate.simulator.evolution import Evolution
+
+
+def batch_engine() -> Callable[..., Iterator[tuple[int, Evolution]]]:
+    """Return :func:`surrogate.simulator.batch.run_batch`, which needs JAX.
+
+    Raises
+    ------
+    ValueError
+        Naming the extra to install where JAX is missing.
+    """
+    try:
+        from surrogate.simulator.batch import run_batch
+    except ImportError as error:
+        raise ValueError("simulator.engine: jax needs JAX; install the extra: pip install 'surrogate[jax]'") from error
+    return run_batch
 
 
 def simulate(
@@ -33,7 +48,7 @@ def simulate(
     parameters : Parameters
         Values outside the ranges of the reference corpus warn.
     settings : SimulatorSettings, optional
-        Grid, physics, numerics, output; default those of the configuration.
+        Grid, physics, numerics, output, engine; default those of the configuration.
     planet : Planet
     seed : int
         Of the initial perturbation.
@@ -65,12 +80,19 @@ def simulate(
     """
     for line in parameters.outside():
         warnings.warn(line, stacklevel=2)
-    evolution = Evolution(parameters, settings or SimulatorSettings(), planet, seed, number)
-    if checkpoint is not None:
-        restore_state(evolution, checkpoint)
-    # The matrix products of the Stokes solver are too small to share: threads would make them slower.
-    with threadpool_limits(1, user_api="blas"):
-        evolution.run(progress, checkpoint)
+    settings = settings or SimulatorSettings()
+    if settings.engine == "jax":
+        where = None if checkpoint is None else lambda _: Path(checkpoint)
+        [(_, evolution)] = batch_engine()([(number, parameters)], settings, planet, seed, where)
+        if progress is not None:
+            progress(evolution.time / evolution.gigayear)
+    else:
+        evolution = Evolution(parameters, settings, planet, seed, number)
+        if checkpoint is not None:
+            restore_state(evolution, checkpoint)
+        # The matrix products of the Stokes solver are too small to share: threads would make them slower.
+        with threadpool_limits(1, user_api="blas"):
+            evolution.run(progress, checkpoint)
     run = evolution.dataset()
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)

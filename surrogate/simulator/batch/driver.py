@@ -1,0 +1,242 @@
+"""Many runs side by side on one device: places of a batch, filled and emptied as runs begin and end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from surrogate.config import SimulatorSettings
+from surrogate.parameters import Parameters
+from surrogate.planet import MARS, Planet
+from surrogate.simulator.batch import state as states
+from surrogate.simulator.batch import step
+from surrogate.simulator.batch.state import Layout, Run, State
+from surrogate.simulator.checkpoint import restore_state, save_state
+from surrogate.simulator.evolution import SERIES_NAMES, SHORTEST_STEP, Evolution
+
+CHUNK = 20
+"""Flow solutions between two looks at the batch: a run that has ended idles half of them on average."""
+
+CHECKPOINT_SECONDS = 60.0
+"""Wall time between two checkpoints of all runs of a batch, s."""
+
+_LAYER_FIELDS = (
+    "temperature", "counted", "flow", "previous_flow", "previous_load", "inner", "time_step", "tally", "dissipated",
+    "phase_worked", "stokes_solutions", "iterations",
+)  # fmt: skip
+_RUN_FIELDS = ("time", "interval", "steps", "melted")
+
+
+def _layout(evolution: Evolution) -> Layout:
+    """Gather what all runs share from any one of them."""
+    settings, layer, planet = evolution.settings, evolution.layer, evolution.planet
+    return Layout(
+        mesh=evolution.mesh,
+        stencil=layer.stencil,
+        outer=layer.outer,
+        contrast=evolution.rheology.contrast,
+        tolerance=layer.tolerance,
+        iteration_limit=layer.iteration_limit,
+        substeps=settings.advection_substeps,
+        step_limit=settings.maximum_steps,
+        courant=settings.courant_number,
+        longest=settings.maximum_time_step * 1e-3 * evolution.gigayear,
+        shortest=SHORTEST_STEP * settings.end_time * evolution.gigayear,
+        output_times=evolution.output_times * evolution.gigayear,
+        olivine_conductivity=layer.thermal.olivine_conductivity,
+        olivine_expansivity=layer.thermal.olivine_expansivity,
+        transitions=layer.transitions,
+        solidus=evolution.solidus,
+        decay=np.array([np.log(2.0) / isotope.half_life for isotope in planet.isotopes]) / evolution.gigayear,
+        series_scale=evolution.series_scale,
+    )
+
+
+def _run(evolution: Evolution) -> Run:
+    planet = evolution.planet
+    # planet.radiogenic_heating at time zero, isotope by isotope.
+    production = np.array(
+        [
+            isotope.mass_fraction * isotope.heat_production * np.exp2(planet.age / isotope.half_life)
+            for isotope in planet.isotopes
+        ]
+    )
+    run = Run(
+        evolution.layer.thermal,
+        evolution.rheology,
+        production[:, None] * evolution.heating_scale,
+        evolution.layer.dissipation,
+        evolution.core_factor,
+    )
+    return jax.tree.map(jnp.asarray, run)
+
+
+def _to_state(evolution: Evolution, empty: State) -> State:
+    """State of a run that was restored from its checkpoint; `empty` gives the shapes."""
+    recorded = len(evolution.snapshots)
+    snapshots, series = np.array(empty.snapshots), np.array(empty.series)
+    snapshots[:recorded] = evolution.snapshots
+    series[:recorded] = np.stack([evolution.series[name] for name in SERIES_NAMES], axis=1)
+    values = {name: getattr(evolution.layer, name) for name in _LAYER_FIELDS}
+    values.update({name: getattr(evolution, name) for name in _RUN_FIELDS})
+    filled = State(**values, status=states.RUNNING, recorded=recorded, snapshots=snapshots, series=series)
+    return jax.tree.map(lambda value, like: jnp.asarray(value, dtype=like.dtype), filled, empty)
+
+
+def _to_evolution(state: State, evolution: Evolution) -> None:
+    """Bring a run to the state of its place in the batch."""
+    values = jax.tree.map(np.asarray, state)
+    for holder, names in ((evolution.layer, _LAYER_FIELDS), (evolution, _RUN_FIELDS)):
+        for name in names:
+            value = getattr(values, name)
+            setattr(holder, name, value.copy() if value.ndim else value.item())
+    recorded = int(values.recorded)
+    evolution.snapshots = list(values.snapshots[:recorded].copy())
+    evolution.series = {name: values.series[:recorded, k].tolist() for k, name in enumerate(SERIES_NAMES)}
+    reached = f"{evolution.time / evolution.gigayear:.3f} Gyr"
+    evolution.status, evolution.reason = {
+        states.RUNNING: ("running", ""),
+        states.DONE: ("done", ""),
+        states.SHORT: ("short", f"{evolution.steps} steps reached only {reached}"),
+        states.DIVERGED: ("failed", f"diverged: the temperature is not finite (at {reached})"),
+        states.UNSOLVED: ("failed", f"the Stokes equations could not be solved iteratively (at {reached})"),
+        states.STALLED: ("failed", f"stalled: the time step fell below {SHORTEST_STEP:g} of the run (at {reached})"),
+    }[int(values.status)]
+
+
+def run_batch(
+    runs: Sequence[tuple[int, Parameters]],
+    settings: SimulatorSettings,
+    planet: Planet = MARS,
+    seed: int = 2108,
+    checkpoint: Callable[[int], Path] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Iterator[tuple[int, Evolution]]:
+    """Compute runs side by side, each with its own time step; yields each as it ends.
+
+    Parameters
+    ----------
+    runs : sequence of (number, Parameters)
+    settings : SimulatorSettings
+        ``batch_width`` is the number of places; a place that a run has left is given to a waiting run.
+    planet : Planet
+    seed : int
+        Of the initial perturbations.
+    checkpoint : callable, optional
+        Gives the file of a run's number from which it goes on and to which its state is saved now and then.
+    progress : callable, optional
+        Told one line per chunk of steps.
+
+    Yields
+    ------
+    number : int
+    evolution : Evolution
+        As it would be after :meth:`Evolution.run`; one whose flow the iteration could not find is "failed", and may be
+        made again by the other engine, which has a direct solver.
+
+    Raises
+    ------
+    ValueError
+        For a full annulus, which only the other engine computes.
+    """
+    if settings.sector_degrees == 360.0:
+        raise ValueError("simulator.engine: jax computes closed sectors only; use numba for sector_degrees: 360")
+    if not runs:
+        return
+    # The most viscous runs are the shortest: they come last, so that no long run is left alone at the end.
+    waiting = sorted(runs, key=lambda entry: entry[1].reference_viscosity, reverse=True)
+    width = min(settings.batch_width, len(runs))
+    with jax.enable_x64(True):
+        yield from _Batch(waiting, width, settings, planet, seed, checkpoint, progress).results()
+
+
+class _Batch:
+    """The places of a batch and the runs in them."""
+
+    def __init__(self, waiting, width, settings, planet, seed, checkpoint, progress) -> None:
+        self.waiting, self.width = waiting, width
+        self.make = partial(Evolution, settings=settings, planet=planet, seed=seed)
+        self.checkpoint, self.progress = checkpoint, progress or (lambda line: None)
+        self.places: list[tuple[int, Evolution] | None] = [None] * width
+        number, parameters = waiting[-1]
+        layout = _layout(self.make(parameters, number=number))
+        self.begin = jax.jit(partial(step.begin, layout=layout))
+        each = jax.vmap(partial(step.advance, layout=layout))
+
+        def chunk(state: State, run: Run) -> State:
+            def going(carry: tuple[State, Any]) -> Any:
+                return (carry[1] < CHUNK) & (carry[0].status == states.RUNNING).any()
+
+            return jax.lax.while_loop(
+                going, lambda carry: (each(carry[0], run), carry[1] + 1), (state, jnp.asarray(0))
+            )[0]
+
+        self.chunk = jax.jit(chunk, donate_argnums=0)
+        self.put = jax.jit(
+            lambda batch, place, one: jax.tree.map(lambda all_of, value: all_of.at[place].set(value), batch, one),
+            donate_argnums=0,
+        )
+        self.state: Any = None
+        self.run: Any = None
+
+    def results(self) -> Iterator[tuple[int, Evolution]]:
+        """Yield runs as they end."""
+        for place in range(self.width):
+            self._admit(place)
+        saved = time.monotonic()
+        while any(self.places):
+            begun, cpu = time.monotonic(), time.process_time()
+            self.state = self.chunk(self.state, self.run)
+            status = np.asarray(self.state.status)
+            share = (time.process_time() - cpu) / sum(entry is not None for entry in self.places)
+            for place, entry in enumerate(self.places):
+                if entry is None:
+                    continue
+                entry[1].cpu_seconds += share
+                if status[place] != states.RUNNING:
+                    self._fetch(place)
+                    self.places[place] = None
+                    yield entry
+                    if self.waiting:
+                        self._admit(place)
+            occupied = sum(entry is not None for entry in self.places)
+            self.progress(
+                f"{occupied} runs in {self.width} places, {len(self.waiting)} waiting: "
+                f"{CHUNK} steps in {time.monotonic() - begun:.2f} s"
+            )
+            if self.checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                self._save()
+                saved = time.monotonic()
+
+    def _admit(self, place: int) -> None:
+        """Give a place to the next waiting run."""
+        number, parameters = self.waiting.pop()
+        evolution = self.make(parameters, number=number)
+        run = _run(evolution)
+        one = self.begin(jnp.asarray(evolution.layer.temperature), jnp.asarray(evolution.layer.inner), run)
+        if self.checkpoint is not None and restore_state(evolution, self.checkpoint(number)):
+            one = _to_state(evolution, one)
+        if self.state is None:
+            self.state, self.run = (
+                jax.tree.map(lambda value: jnp.repeat(value[None], self.width, axis=0), item) for item in (one, run)
+            )
+        self.state, self.run = self.put(self.state, place, one), self.put(self.run, place, run)
+        self.places[place] = number, evolution
+
+    def _fetch(self, place: int) -> None:
+        entry = self.places[place]
+        if entry is not None:
+            _to_evolution(jax.tree.map(lambda value: value[place], self.state), entry[1])
+
+    def _save(self) -> None:
+        for place, entry in enumerate(self.places):
+            if entry is not None and self.checkpoint is not None:
+                self._fetch(place)
+                save_state(entry[1], self.checkpoint(entry[0]))

@@ -1,0 +1,175 @@
+"""The energy equation of one run in JAX; the counterpart of ``advection``, ``diffusion``, ``energy`` and ``flow``."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+
+from surrogate.simulator.batch.materials import Array, Coefficients
+from surrogate.simulator.batch.stokes import Weights, strain_rates
+from surrogate.simulator.mesh import Mesh
+from surrogate.simulator.stokes import Stencil
+
+
+class Carrier(NamedTuple):
+    """The flow that carries the energy steps, and the heat that is made in it.
+
+    Attributes
+    ----------
+    psi : array, shape (radial cells + 1, angular cells + 1)
+    rate : float
+        Inverse of the time to cross a cell.
+    cooling, source : array, shape (radial cells, angular cells)
+        Adiabatic cooling rate per temperature, and heating rate times cell volume.
+    viscous_heat, phase_heat : float
+        The parts of the source that are viscous heat and the work of phase transitions, summed over the cells.
+    """
+
+    psi: Array
+    rate: Array
+    cooling: Array
+    source: Array
+    viscous_heat: Array
+    phase_heat: Array
+
+
+def carry(
+    flow: Array, adiabatic: Array, phase_work: Array, heating: Array, dissipation: Array, weights: Weights,
+    stencil: Stencil, mesh: Mesh,
+) -> Carrier:  # fmt: skip
+    """Prepare the flow, shape (radial cells - 1, angular cells - 1), to carry heat.
+
+    Parameters
+    ----------
+    heating : array, shape (radial cells,)
+    dissipation : float
+        Factor of the viscous heat.
+    """
+    psi = jnp.pad(flow, 1)
+    volume, thickness = jnp.asarray(mesh.volume)[:, None], jnp.asarray(mesh.thickness)[:, None]
+    across, outward = jnp.diff(psi, axis=1), jnp.diff(psi, axis=0)
+    radial = across / jnp.asarray(mesh.face_metric * mesh.step)[:, None]
+    rising = 0.5 * (radial[:-1] + radial[1:])
+    stretch, shear = strain_rates(psi, stencil)
+    corner = jnp.pad(0.25 * weights.corner * shear**2, 1)
+    viscous = dissipation * (
+        weights.cell * stretch**2 + corner[:-1, :-1] + corner[1:, :-1] + corner[:-1, 1:] + corner[1:, 1:]
+    )
+    worked = phase_work * rising * volume
+    speed, turn = jnp.abs(radial), jnp.abs(outward)
+    rate = jnp.maximum(speed[:-1], speed[1:]) / thickness
+    rate = rate + jnp.maximum(turn[:, :-1], turn[:, 1:]) / (
+        jnp.asarray(mesh.centre_metric * mesh.step)[:, None] * thickness
+    )
+    source = heating[:, None] * volume + worked + viscous
+    return Carrier(psi, rate.max(), adiabatic * rising, source, viscous.sum(), worked.sum())
+
+
+def root_mean_square_velocity(flow: Array, mesh: Mesh) -> Array:
+    """Root of the volume mean of the squared speed."""
+    psi = jnp.pad(flow, 1)
+    radial = jnp.diff(psi, axis=1) / jnp.asarray(mesh.face_metric * mesh.step)[:, None]
+    angular = jnp.diff(psi, axis=0) / jnp.asarray(mesh.thickness)[:, None]
+    square = 0.5 * (radial[1:] ** 2 + radial[:-1] ** 2 + angular[:, 1:] ** 2 + angular[:, :-1] ** 2)
+    return jnp.sqrt(average(square, mesh))
+
+
+def average(values: Array, mesh: Mesh) -> Array:
+    """Volume average of a cell field."""
+    return jnp.asarray(mesh.volume / mesh.volume.sum()) @ values.mean(axis=1)
+
+
+def gradients(values: Array, inner: Array, outer: Array, mesh: Mesh) -> tuple[Array, Array]:
+    """Return radial gradients, (rows + 1, columns), and angular differences, (rows, columns + 1); 0 at the sides."""
+    walls = jnp.broadcast_to(inner, values[:1].shape), jnp.broadcast_to(outer, values[:1].shape)
+    radial = jnp.diff(jnp.concatenate([walls[0], values, walls[1]]), axis=0) / jnp.asarray(mesh.spacing)[:, None]
+    return radial, jnp.pad(jnp.diff(values, axis=1), ((0, 0), (1, 1)))
+
+
+def _limited_slope(a: Array, b: Array) -> Array:
+    """Van Leer's harmonic mean of two gradients, zero at an extremum."""
+    product = a * b
+    return jnp.where(product > 0.0, 2.0 * product / jnp.where(product > 0.0, a + b, 1.0), 0.0)
+
+
+def advect(values: Array, radial: Array, angular: Array, psi: Array, mesh: Mesh) -> Array:
+    """Return -div(u values) times the cell volume, by van Leer's limited linear reconstruction."""
+    slope = 0.5 * jnp.asarray(mesh.thickness)[:, None] * _limited_slope(radial[:-1], radial[1:])
+    amount = jnp.diff(psi, axis=1)[1:-1]
+    upward = amount * jnp.where(amount >= 0.0, (values + slope)[:-1], (values - slope)[1:])
+    slope = 0.5 * _limited_slope(angular[:, :-1], angular[:, 1:])
+    amount = -jnp.diff(psi, axis=0)[:, 1:-1]
+    sideways = amount * jnp.where(amount >= 0.0, (values + slope)[:, :-1], (values - slope)[:, 1:])
+    return -jnp.diff(jnp.pad(upward, ((1, 1), (0, 0))), axis=0) - jnp.diff(jnp.pad(sideways, ((0, 0), (1, 1))), axis=1)
+
+
+def _implicit_line(values: Array, diagonal: Array, coupling: Array) -> Array:
+    """Solve tridiagonal systems along the last axis; coupling, one longer, holds minus the off-diagonals."""
+    diagonal = diagonal + coupling[:, :-1] + coupling[:, 1:]
+    lower = -coupling[:, :-1].at[:, 0].set(0.0)
+    upper = -coupling[:, 1:].at[:, -1].set(0.0)
+    return lax.linalg.tridiagonal_solve(lower, diagonal, upper, values[..., None])[..., 0]
+
+
+def implicit_increment(change: Array, half_step: Array, material: Coefficients, mesh: Mesh) -> Array:
+    """Turn an explicit change of heat into an increment of temperature: the angle first, then the radius."""
+    plain = material.capacity * jnp.asarray(mesh.volume)[:, None]
+    turned = _implicit_line(change, plain, half_step * material.conductance_t) * plain
+    coupling = half_step * material.conductance_r / jnp.asarray(mesh.spacing)[:, None]
+    return _implicit_line(turned.T, plain.T, coupling.T).T
+
+
+def energy_step(
+    temperature: Array, counted: Array, inner: Array, outer: float, time_step: Array, carrier: Carrier,
+    phase_slope: Array, transitions: bool, material: Coefficients, mesh: Mesh,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Advance the temperature by one time step.
+
+    Returns
+    -------
+    temperature, counted : array, shape (radial cells, angular cells)
+    tally : array, shape (5,)
+        Heat of this step: in through the inner wall, out through the outer wall, sources, adiabatic, change of phase.
+    """
+    volume = jnp.asarray(mesh.volume)[:, None]
+    through_r, through_t = material.conductance_r, material.conductance_t
+
+    def transported(values, lower, upper):
+        return advect(values, *gradients(values, lower, upper, mesh), carrier.psi, mesh)
+
+    def transported_phase(values):
+        return transported(values, values[0, 0], values[-1, 0]) if transitions else 0.0
+
+    radial, angular = gradients(temperature, inner, outer, mesh)
+    conducted = jnp.diff(through_r * radial, axis=0) + jnp.diff(through_t * angular, axis=1) + carrier.source
+    first = advect(temperature, radial, angular, carrier.psi, mesh)
+    latent = transported_phase(counted)
+    local = carrier.cooling * volume * temperature + latent
+    change = implicit_increment(time_step * (first + conducted - local), 0.5 * time_step, material, mesh)
+    predicted = temperature + change
+    first = 0.5 * (first + transported(predicted, inner, outer))
+    latent = 0.5 * (latent + transported_phase(counted + phase_slope * change))
+    predicted = 0.5 * (temperature + predicted)
+    local = carrier.cooling * volume * predicted + latent
+    change = implicit_increment(time_step * (first + conducted - local), 0.5 * time_step, material, mesh)
+    middle = temperature + 0.5 * change
+    converted = phase_slope * change
+    tally = jnp.stack(
+        [
+            time_step * jnp.sum(through_r[0] * (inner - middle[0])) / mesh.spacing[0],
+            time_step * jnp.sum(through_r[-1] * (middle[-1] - outer)) / mesh.spacing[-1],
+            time_step * jnp.sum(carrier.source),
+            -time_step * jnp.sum(volume * carrier.cooling * predicted),
+            jnp.sum(volume * converted),
+        ]
+    )
+    return temperature + change, counted + converted, tally
+
+
+def wall_flux(temperature: Array, inner: Array, outer: float, conductance_r: Array, mesh: Mesh) -> Array:
+    """Return the mean outward flux through the inner and the outer wall, shape (2,)."""
+    bottom = jnp.mean(conductance_r[0] * (inner - temperature[0])) / mesh.spacing[0]
+    top = jnp.mean(conductance_r[-1] * (temperature[-1] - outer)) / mesh.spacing[-1]
+    return jnp.stack([bottom, top]) / jnp.asarray(mesh.face_metric[[0, -1]] * mesh.step)

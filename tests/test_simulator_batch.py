@@ -1,0 +1,152 @@
+"""Runs side by side in JAX: the same physics as the other engine, run by run."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from surrogate.config import Physics, SimulatorSettings
+from surrogate.fields import SERIES, open_netcdf
+from surrogate.parameters import Parameters
+from surrogate.simulator import SimulationError, run_key, run_path, run_shard, simulate
+from surrogate.simulator.evolution import Evolution
+
+jax = pytest.importorskip("jax")
+driver = pytest.importorskip("surrogate.simulator.batch.driver")
+run_batch = driver.run_batch
+
+POINTS = [
+    Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0),
+    Parameters(1e20, 2.5e5, 6e-6, 2.0, 1790.0),  # hot and vigorous: the most steps, and melt
+    Parameters(5e21, 2e5, 5e-6, 30.0, 1650.0),
+]
+RUNS = list(enumerate(POINTS))
+SETTINGS = SimulatorSettings(
+    radial_cells=16, angular_cells=24, snapshots=4, end_time=0.3, radial_grading=2.0, engine="jax", batch_width=2,
+    physics=Physics(melting="extracted"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once(tmp_path_factory):
+    """The same program serves several tests."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0.1,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    for name, value in settings.items():
+        jax.config.update(name, value)
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    """Three runs in two places: the third takes the place that is free first."""
+    lines = []
+    return dict(run_batch(RUNS, SETTINGS, progress=lines.append)), lines
+
+
+@pytest.fixture(scope="module")
+def single():
+    """The same runs, one after the other."""
+    runs = []
+    for number, point in RUNS:
+        evolution = Evolution(point, SETTINGS, number=number)
+        evolution.run()
+        runs.append(evolution)
+    return runs
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_batch_agrees_with_the_other_engine_run_by_run(batch, single, number):
+    ours, theirs = batch[0][number], single[number]
+    assert ours.status == theirs.status == "done"
+    assert ours.steps == pytest.approx(theirs.steps, abs=2)
+    assert ours.layer.iterations == pytest.approx(theirs.layer.iterations, rel=0.1)
+    # Round-off grows as in any chaotic flow; a different law or a wrong sign is off by tens of K.
+    np.testing.assert_allclose(ours.snapshots, theirs.snapshots, atol=0.05)
+    for name in SERIES:
+        np.testing.assert_allclose(ours.series[name], theirs.series[name], rtol=1e-3, atol=1e-6)
+    budget = theirs.budget()
+    for name, value in ours.budget().items():
+        assert value == pytest.approx(budget[name], abs=1e-2), name
+    assert ours.budget()["budget_relative_error"] < 1e-10
+
+
+def test_every_run_has_its_own_time_step(batch):
+    steps = [batch[0][number].steps for number, _ in RUNS]
+    assert len(set(steps)) == 3
+    assert batch[0][1].melted > 0  # so the comparison sees the extraction of melt
+    assert "1 waiting" not in batch[1][-1]
+
+
+def test_interrupted_batch_goes_on_with_the_same_result(batch, tmp_path, monkeypatch):
+    monkeypatch.setattr(driver, "CHECKPOINT_SECONDS", 0.0)
+
+    def file(number):
+        return tmp_path / f"{number}.npz"
+
+    looks = []
+
+    def interrupt(line):
+        looks.append(line)
+        if len(looks) == 2:  # told before the state is saved: the first chunk is on disk
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(run_batch(RUNS[:2], SETTINGS, checkpoint=file, progress=interrupt))
+    assert file(0).exists()
+    again = dict(run_batch(RUNS[:2], SETTINGS, checkpoint=file))
+    for number in (0, 1):
+        assert again[number].steps == batch[0][number].steps
+        np.testing.assert_allclose(again[number].snapshots, batch[0][number].snapshots, atol=1e-3)
+
+
+def test_a_run_that_diverges_ends_alone(monkeypatch, batch):
+    class Broken(Evolution):
+        def __init__(self, *arguments, **keywords):
+            super().__init__(*arguments, **keywords)
+            if self.number == 1:
+                self.layer.temperature[3, 4] = np.nan
+
+    monkeypatch.setattr(driver, "Evolution", Broken)
+    ended = dict(run_batch(RUNS[:2], SETTINGS))
+    assert ended[1].status == "failed"
+    with pytest.raises(SimulationError, match=r"solved|finite"):
+        ended[1].dataset()
+    np.testing.assert_array_equal(ended[0].snapshots, batch[0][0].snapshots)
+
+
+def test_shard_runs_on_the_engine_of_the_settings(tmp_path, batch):
+    table = run_shard(RUNS[:1], SETTINGS, folder=tmp_path)
+    assert table.status.tolist() == ["done"]
+    with open_netcdf(run_path(tmp_path, 0)) as run:
+        assert run.attrs["engine"] == "jax"
+        assert run.attrs["key"] == run_key(POINTS[0], SETTINGS)
+        np.testing.assert_allclose(run.temperature, batch[0][0].snapshots, atol=1e-3)
+    lines = []
+    run_shard(RUNS[:1], SETTINGS, folder=tmp_path, progress=lines.append)
+    assert lines == ["1 of 1 runs are already there"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run_00000.nc"]
+
+
+def test_engine_counts_in_the_key_and_width_does_not():
+    numba = SETTINGS.model_copy(update={"engine": "numba"})
+    assert run_key(POINTS[0], SETTINGS) != run_key(POINTS[0], numba)
+    assert run_key(POINTS[0], SETTINGS) == run_key(POINTS[0], SETTINGS.model_copy(update={"batch_width": 9}))
+
+
+def test_full_annulus_is_refused():
+    with pytest.raises(ValueError, match="sector_degrees"):
+        simulate(POINTS[0], SETTINGS.model_copy(update={"sector_degrees": 360.0}))
+
+
+def test_missing_jax_names_the_extra(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("surrogate.simulator.batch")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "jax", None)
+    with pytest.raises(ValueError, match=r"surrogate\[jax\]"):
+        simulate(POINTS[0], SETTINGS)
