@@ -1,6 +1,9 @@
+import shutil
+
 import dask.array
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import ANNULUS, disturbed, made_up_corpus, made_up_run
@@ -8,7 +11,7 @@ from sklearn.decomposition import PCA
 
 from surrogate.diagnostics import eigen, gram, pod
 from surrogate.diagnostics.pairing import weight_of
-from surrogate.fields import valid_snapshots
+from surrogate.fields import FieldError, valid_snapshots
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -92,6 +95,72 @@ def test_out_of_core_agrees_and_reads_in_blocks(monkeypatch):
     expected = pod.decompose(corpus, 5)
     np.testing.assert_allclose(decomposition["singular_value"], expected["singular_value"], rtol=1e-9)
     np.testing.assert_allclose(np.abs(decomposition["pattern"]), np.abs(expected["pattern"]), atol=1e-6)
+
+
+def stored(folder, matrix):
+    """A lazy matrix in a store with one snapshot a chunk and ten chunks a file, like that of a corpus."""
+    shape = (1, matrix.shape[1])
+    store = zarr.create_array(folder, shape=matrix.shape, chunks=shape, shards=(10, shape[1]), dtype="float32")
+    store[:] = matrix
+    return dask.array.from_zarr(folder, chunks=(10, shape[1]))
+
+
+@pytest.fixture
+def odd_matrix():
+    """83 snapshots, so that no block, slab or file ends with the matrix."""
+    rows = np.random.default_rng(4).standard_normal((83, 6)) @ np.random.default_rng(5).standard_normal((6, 224))
+    return (1600 + 50 * rows).astype(np.float32)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("remove_mean", [False, True])
+@pytest.mark.parametrize("rows", [7, 30, 200])  # held at once
+@pytest.mark.parametrize("work", [0.0, 1e12])  # single and double precision
+def test_blocks_that_do_not_divide_the_matrix(odd_matrix, tmp_path, monkeypatch, weighted, remove_mean, rows, work):
+    monkeypatch.setattr(gram, "DOUBLE_PRECISION_WORK", work)
+    monkeypatch.setattr(gram, "COLUMN_BLOCK", 50)
+    monkeypatch.setattr(gram, "BLOCK_ROWS", 4)
+    weight = np.linspace(0.0, 2.0, 224) if weighted else None
+    plain = odd_matrix.astype(float) - odd_matrix.mean(axis=0, dtype=float) * remove_mean
+    expected = np.linalg.svd(plain * (1.0 if weight is None else np.sqrt(weight)), compute_uv=False)
+    for matrix in (odd_matrix, stored(tmp_path / "matrix.zarr", odd_matrix)):
+        source = gram.prepare(matrix, weight, memory=(rows + 12) * 224 * (8 if work else 4))
+        values, left, right, total = pod._exact(source, 6, remove_mean)
+        refined, coefficients, patterns, mean = pod._refine(source, remove_mean, values, left, right)
+        np.testing.assert_allclose(refined, expected[:6], rtol=1e-6)
+        np.testing.assert_allclose(total, np.sum(expected**2), rtol=2e-5)
+        if remove_mean:  # rank 6
+            np.testing.assert_allclose(coefficients.T @ patterns + mean, odd_matrix, atol=0.02)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_missing_chunks_are_refused(odd_matrix, tmp_path):
+    lazy = stored(tmp_path / "matrix.zarr", odd_matrix)
+    (tmp_path / "matrix.zarr/c/8/0").unlink()  # the last, partial one
+    assert float(lazy[82, 0].compute()) == 0.0  # what Zarr makes of it
+    source = gram.prepare(lazy, None, memory=1e6)
+    with pytest.raises(FieldError, match=r"3 snapshots \(first: row 80 .* chunks of it are missing"):
+        pod._exact(source, 6, True)
+    holes = odd_matrix.copy()
+    holes[5, 7] = np.nan
+    with pytest.raises(FieldError, match=r"1 snapshots \(first: row 5 "):
+        pod._exact(gram.prepare(holes, None, memory=1e6), 6, True)
+    holes[5, 7] = np.inf
+    with pytest.raises(FieldError, match="infinite"):
+        pod._exact(gram.prepare(holes, None, memory=1e6), 6, False)
+
+
+@pytest.mark.parametrize("loss", ["removed", "replaced"])
+def test_a_store_that_changes_between_two_readings_is_refused(odd_matrix, tmp_path, loss):
+    # What once gave singular values of 0.1 K in place of 30,000 K: the second reading found fill values.
+    lazy = stored(tmp_path / "matrix.zarr", odd_matrix)
+    source = gram.prepare(lazy, None, memory=40 * 224 * 8)
+    values, left, right, _ = pod._exact(source, 6, True)
+    shutil.rmtree(tmp_path / "matrix.zarr")
+    if loss == "replaced":
+        stored(tmp_path / "matrix.zarr", np.full_like(odd_matrix, 1600.0))
+    with pytest.raises(FieldError, match="changed meanwhile" if loss == "replaced" else "chunks of it are missing"):
+        pod._refine(source, True, values, left, right)
 
 
 def test_too_little_memory_is_refused():

@@ -23,7 +23,7 @@ import scipy.linalg
 import xarray as xr
 
 from surrogate.diagnostics.eigen import leading_eigenpairs
-from surrogate.diagnostics.gram import Centred, add_outer, covariance, gram, prepare
+from surrogate.diagnostics.gram import COLUMN_BLOCK, Centred, add_outer, covariance, gram, prepare
 from surrogate.diagnostics.pairing import mask_of, times_of, weight_of
 from surrogate.fields import FieldError
 
@@ -32,6 +32,13 @@ MEMORY = 1e9
 
 RESOLUTION = {"float64": 1e-6, "float32": 1e-5}
 """Smallest singular value, over the first, whose mode the arithmetic of the products can tell from rounding."""
+
+TOLERANCE = {"float64": 1e-6, "float32": 1e-5}
+"""Residual allowed in an eigenpair of the products; those in single precision only choose a subspace, in which the
+matrix itself is decomposed once more, so that the residual enters squared."""
+
+CHANGED = 1e-2
+"""Relative difference between two readings of the same energy that no rounding, nor a randomised method, explains."""
 
 
 def snapshot_matrix(dataset: xr.Dataset) -> Any:
@@ -192,8 +199,11 @@ def _exact(
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None, float]:
     """Singular values, left vectors (snapshot, mode) or scaled right vectors (node, mode), and the total energy."""
     products, _ = _products(source, remove_mean)
-    squares, vectors = leading_eigenpairs(products, limit)
-    values, total = np.sqrt(squares), float(np.trace(products))
+    total = float(np.trace(products))
+    if not np.isfinite(total):
+        raise FieldError("POD: the snapshots have infinite values, or values too large to be squared")
+    squares, vectors = leading_eigenpairs(products, limit, TOLERANCE[np.dtype(source.dtype).name])
+    values = np.sqrt(squares)
     gramian = source.matrix.shape[0] <= source.matrix.shape[1]
     return (values, vectors, None, total) if gramian else (values, None, vectors, total)
 
@@ -221,40 +231,52 @@ def _refine(
     """
     snapshots, nodes = source.matrix.shape
     count = len(values)
-    plain = source._replace(scale=np.ones(nodes))
-    total, patterns = np.zeros(nodes), np.zeros((count, nodes))
     if left is not None:
+        # A row of ones beside the vectors sums the rows in the same product.
         vectors = left[:, :count]
-        for rows, block in plain.blocks():
-            total += block.sum(axis=0, dtype=np.float64)
-            patterns += vectors[rows].T.astype(block.dtype) @ block
+        rows_of = np.concatenate([vectors.T, np.ones((1, snapshots))]).astype(source.dtype)
+        sums = np.zeros((count + 1, nodes))
+        for start, stop in reversed(source.slabs()):  # the products were left with the last slab in memory
+            for columns, tile in source.tiles(start, stop):
+                sums[:, columns] += rows_of[:, start:stop] @ tile
+        patterns, total = sums[:-1], sums[-1]
         # Vectors of centred rows sum to zero, so that any constant row drops out; otherwise the shift comes back.
         if not remove_mean:
             patterns += np.outer(vectors.sum(axis=0), source.shift)
-        scaled = patterns * source.scale
+        scaled = patterns * source.scale if source.weighted else patterns
         squares, rotation = scipy.linalg.eigh(scaled @ scaled.T)
         coefficients = vectors.T
     else:
         assert right is not None  # one of the two is always given
         vectors = right[:, :count] * source.scale[:, None]
-        coefficients = np.zeros((count, snapshots))
-        for rows, block in plain.blocks():
-            total += block.sum(axis=0, dtype=np.float64)
-            coefficients[:, rows] = (block @ vectors.astype(block.dtype)).T
-            patterns += coefficients[:, rows].astype(block.dtype) @ block
+        narrow = vectors.astype(source.dtype)
+        total, patterns, coefficients = np.zeros(nodes), np.zeros((count, nodes)), np.zeros((count, snapshots))
+        for start, stop in reversed(source.slabs(COLUMN_BLOCK)):
+            block = source.hold(start, stop)
+            total += np.ones(len(block), dtype=block.dtype) @ block
+            part = (block @ narrow).T
+            coefficients[:, start:stop] = part
+            patterns += part @ block
         offset = -total / snapshots if remove_mean else source.shift
         # Rows are off by the offset in both products.
         patterns += np.outer(offset @ vectors, total)
         coefficients += (offset @ vectors)[:, None]
         patterns += np.outer(coefficients.sum(axis=1), offset)
         squares, rotation = scipy.linalg.eigh(coefficients @ coefficients.T)
+    if abs(squares.sum() - np.sum(values**2)) > CHANGED * np.sum(values**2):
+        raise FieldError(
+            f"POD: the snapshots have {squares.sum():.6g} K2 in the leading modes where they had "
+            f"{np.sum(values**2):.6g} when they were read before: the data changed meanwhile"
+        )
     squares, rotation = np.clip(squares[::-1], np.finfo(float).tiny, None), rotation[:, ::-1]
     values = np.sqrt(squares)
-    coefficients, patterns = rotation.T @ coefficients, rotation.T @ patterns
+    # The patterns that come out of the products are as long as their singular value, or its square.
+    patterns = (rotation / (values if left is not None else squares)).T @ patterns
+    coefficients = rotation.T @ coefficients
     mean = source.shift + total / snapshots if remove_mean else np.zeros(nodes)
     if left is not None:
-        return values, values[:, None] * coefficients, patterns / values[:, None], mean
-    return values, coefficients, patterns / squares[:, None], mean
+        coefficients *= values[:, None]
+    return values, coefficients, patterns, mean
 
 
 def _as_dataset(

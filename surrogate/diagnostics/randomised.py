@@ -42,14 +42,18 @@ def randomised(source: Centred, limit: int, remove_mean: bool, seed: int) -> tup
     basis = orthonormal(np.random.default_rng(seed).standard_normal((nodes, width)))
     offset = np.zeros(nodes)
     if remove_mean:
-        offset = sum((block.sum(axis=0, dtype=np.float64) for _, block in source.blocks()), offset) / snapshots
+        total_row = sum((block.sum(axis=0, dtype=np.float64) for _, block in source.blocks()), offset)
+        offset = total_row * source.scale / snapshots
     else:
         offset = -source.shift * source.scale
+    scale = source.scale.astype(source.dtype)
     total = 0.0
     for iteration in range(POWER_ITERATIONS + 1):
         image, squares = np.zeros(basis.shape), 0.0
         small, narrow = np.zeros((basis.shape[1],) * 2), basis.astype(source.dtype)
         for _, block in source.blocks():
+            if source.weighted:
+                block *= scale
             block -= offset.astype(block.dtype)
             squares += float(np.einsum("ij,ij->", block, block, dtype=np.float64))
             forward = block @ narrow
