@@ -10,14 +10,14 @@ import numpy as np
 from matplotlib.colors import Colormap, to_hex
 
 from surrogate.annulus import Annulus
+from surrogate.explore.explorer import NAMES
 from surrogate.explore.pictures import PixelMap, outline, pack
 from surrogate.explore.toolkit import toolkit
-from surrogate.figures.style import STRETCH, colour_of
+from surrogate.figures.style import STRETCH, colour_of, nice_limit
 
 SERIES = ("fnn", "lstm", "simulation")
 """What the charts show, from the back to the front."""
 
-NAMES = {"fnn": "FNN", "lstm": "LSTM", "simulation": "simulation"}
 COLOURS = {"fnn": colour_of("fnn"), "lstm": colour_of("lstm"), "simulation": "#111111"}
 
 GRID, INK = "#e7e9ee", "#475067"
@@ -25,9 +25,9 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 COLOURS_IN_SCALE = 256
 
 
-def palette(colour_map: Colormap, stretch: float = 1.0) -> list[str]:
-    """Colours equally spaced in value; `stretch` above 1 gives more of them to large values, as the figures do."""
-    shares = np.linspace(0, 1, COLOURS_IN_SCALE) ** stretch
+def palette(colour_map: Colormap, stretched: bool) -> list[str]:
+    """Colours equally spaced in value; `stretched` gives more of them to large values, as the figures do."""
+    shares = np.linspace(0, 1, COLOURS_IN_SCALE) ** (STRETCH if stretched else 1.0)
     return [to_hex(colour) for colour in colour_map(shares)]
 
 
@@ -95,7 +95,7 @@ def colour_mapper(colour_map: Colormap, stretched: bool) -> Any:
     """Colour scale of pictures, to be given its ends; transparent where there is no value."""
     models = toolkit("bokeh.models")
 
-    colours = palette(colour_map, STRETCH if stretched else 1.0)
+    colours = palette(colour_map, stretched)
     return models.LinearColorMapper(palette=colours, low=0.0, high=1.0, nan_color="rgba(0,0,0,0)")
 
 
@@ -224,10 +224,8 @@ def flux_chart(name: str, times: np.ndarray, title: str) -> tuple[Chart, Any]:
 
 def colour_bar(colour_map: Colormap, low: float, high: float, unit: str, stretched: bool, ticks: int = 5) -> str:
     """HTML of a horizontal colour bar with its numbers."""
-    colours = palette(colour_map, STRETCH if stretched else 1.0)[:: COLOURS_IN_SCALE // 32]
-    raw = (high - low) / ticks
-    power = 10.0 ** np.floor(np.log10(raw))
-    step = next(size * power for size in (1, 2, 2.5, 5, 10) if size * power >= raw * (1 - 1e-9))
+    colours = palette(colour_map, stretched)[:: COLOURS_IN_SCALE // 32]
+    step = nice_limit((high - low) / ticks)
     marks = np.arange(np.ceil(low / step) * step, high + 1e-9 * step, step)
     labels = "".join(f'<span style="left:{100 * (mark - low) / (high - low):.2f}%">{mark:g}</span>' for mark in marks)
     return (

@@ -15,6 +15,7 @@ import xarray as xr
 
 from surrogate.diagnostics.report_card import TOLERANCES
 from surrogate.explore.simulations import NearRun, Simulations
+from surrogate.explore.spelling import SPELLINGS, written
 from surrogate.fields import write_netcdf
 from surrogate.files import code_version
 from surrogate.parameters import PARAMETERS, Parameters
@@ -22,6 +23,9 @@ from surrogate.query import Surrogate
 
 METHODS = ("fnn", "lstm")
 """Predictors shown side by side."""
+
+NAMES = {"fnn": "FNN", "lstm": "LSTM", "simulation": "simulation"}
+"""What they, and the simulation, are called on the page."""
 
 CARD_UNITS = {
     "surface_temperature_deviation": "K",
@@ -136,9 +140,24 @@ class Explorer:
 
     def outside(self, evolution: Evolution) -> list[str]:
         """Say why an answer is not within what was trained, one line per reason; empty if it is."""
-        lines = evolution.question.parameters.outside(self.surrogate.parameter_ranges)
-        if not lines and not all(bool(answer["in_range"].values.all()) for answer in evolution.fields.values()):
-            lines = ["far from every training run"]
+        lines = []
+        for parameter in PARAMETERS:
+            value = getattr(evolution.question.parameters, parameter.name)
+            low, high = self.surrogate.parameter_ranges[parameter.name]
+            if not low * (1 - 1e-9) <= value <= high * (1 + 1e-9):
+                side, end = ("below", low) if value < low else ("above", high)
+                lines.append(
+                    f"{SPELLINGS[parameter.name].label.lower()} {written(parameter, value, unit=True)} is {side} the "
+                    f"trained {written(parameter, end, unit=True)}"
+                )
+        for method, answer in evolution.fields.items():
+            inside = answer["in_range"].values.astype(bool)
+            if not lines and not inside.all():
+                lines.append(
+                    f"{NAMES[method]}: unlike every training run at {1 - inside.mean():.0%} of the times".replace(
+                        "%", " %"
+                    )
+                )
         return lines
 
     def nearest(self, parameters: Parameters) -> NearRun | None:
@@ -211,7 +230,7 @@ def card_rows(cards: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, li
         cells: list[tuple[str, bool | None]] = []
         for card in cards.values():
             value = card.get(name)
-            cells.append(("-" if value is None else f"{value:.3g}", card["passed"].get(name)))
+            cells.append(("-" if value is None else f"{value:.4g}", card["passed"].get(name)))
         limit = f"{TOLERANCES[name]:g}" if name in TOLERANCES else ""
         rows.append((name.replace("_", " ") + (f" [{unit}]" if unit else ""), limit, cells))
     return rows

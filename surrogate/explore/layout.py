@@ -6,15 +6,18 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from surrogate.explore.charts import Picture, colour_bar, colour_mapper, flux_chart, profile_chart
+from surrogate.explore.charts import Picture, colour_bar, colour_mapper, flux_chart, palette, profile_chart
 from surrogate.explore.controls import Controls
 from surrogate.explore.explorer import METHODS, Explorer
 from surrogate.explore.pictures import halves
 from surrogate.explore.toolkit import toolkit
-from surrogate.figures.style import SEQUENTIAL, TEMPERATURE
+from surrogate.figures.style import DIFFERENCE, SEQUENTIAL, TEMPERATURE
 
 LEVELS = {"50 %": 0.5, "90 %": 0.9, "95 %": 0.95}
 """Intervals offered."""
+
+TEMPERATURES, ANOMALY = "temperature", "minus lateral mean"
+"""What the pictures can show."""
 
 LEVEL_NOTE = "So often does the truth lie within the band: calibrated on runs that the networks did not see."
 
@@ -126,6 +129,9 @@ class Layout:
         self.centre = pn.widgets.Button(name="Centre", margin=0, **style)
         self.nearest = pn.widgets.Button(name="Nearest run", margin=0, **style)
         self.unseen = pn.widgets.Button(name="Unseen run", margin=0, **style)
+        self.view = pn.widgets.RadioButtonGroup(
+            options=[TEMPERATURES, ANOMALY], value=TEMPERATURES, margin=(0, 0, 10, 0), **style
+        )
         self.level = pn.widgets.RadioButtonGroup(options=list(LEVELS), value="90 %", margin=0, **style)
         self.method = pn.widgets.Select(
             options={"FNN": "fnn", "LSTM": "lstm", "mean of both": "ensemble"}, value="fnn", width=112,
@@ -146,7 +152,10 @@ class Layout:
             "sliders": self.controls.view,
             "jumps": pn.FlexBox(*buttons, flex_wrap="nowrap", gap="6px", **wide),
             "level": pn.Column(
-                self.level, self.html(f'<div class="note">{LEVEL_NOTE}</div>', margin=(6, 0, 0, 0)), **wide
+                self.view,
+                self.level,
+                self.html(f'<div class="note">{LEVEL_NOTE}</div>', margin=(6, 0, 0, 0)),
+                **wide,
             ),
             "download": pn.Column(pn.Row(self.method, self.download, **wide), self.card_button, **wide),
             "clock": pn.pane.Bokeh(self.clock, margin=0),
@@ -181,8 +190,17 @@ class Layout:
 
     def show_temperature_scale(self, low: float, high: float) -> None:
         """Set the colour scale of the temperatures, K."""
-        self.colours.update(low=low, high=high)
-        bar = colour_bar(TEMPERATURE, low, high, "K", stretched=True)
+        self._show_scale(TEMPERATURE, low, high, stretched=True)
+
+    def show_anomaly_scale(self, limit: float) -> None:
+        """Set the colour scale of temperatures less their lateral means, K."""
+        self._show_scale(DIFFERENCE, -limit, limit, stretched=False)
+
+    def _show_scale(self, colour_map: Any, low: float, high: float, stretched: bool) -> None:
+        bar = colour_bar(colour_map, low, high, "K", stretched)
+        if self.bars["fnn"].object == bar:
+            return
+        self.colours.update(palette=palette(colour_map, stretched), low=low, high=high)
         for name, pane in self.bars.items():
             if name != "width":
                 pane.object = bar

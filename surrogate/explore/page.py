@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from surrogate.explore.charts import NAMES, legend
-from surrogate.explore.controls import SPELLINGS, written
-from surrogate.explore.explorer import METHODS, Evolution, Explorer, Question, card_rows
-from surrogate.explore.layout import LEVELS, Layout
+from surrogate.explore.charts import legend
+from surrogate.explore.explorer import METHODS, NAMES, Evolution, Explorer, Question, card_rows
+from surrogate.explore.layout import ANOMALY, LEVELS, Layout
 from surrogate.explore.simulations import SAME, NearRun
+from surrogate.explore.spelling import SPELLINGS, written
 from surrogate.explore.toolkit import toolkit
 from surrogate.figures.style import nice_limit
 from surrogate.parameters import PARAMETERS, Parameters
@@ -30,6 +30,9 @@ SPLIT_WORDS = {
     "test": "never seen in training",
     "": "not known whether seen in training",
 }
+
+
+KINDS = {"fnn": "feedforward network", "lstm": "recurrent network"}
 
 
 class Page:
@@ -48,8 +51,8 @@ class Page:
     Attributes
     ----------
     layout : Layout
-    shown : Question or None
-        What the pictures answer.
+    evolution : Evolution
+        What the pictures show.
     """
 
     def __init__(self, explorer: Explorer, executor: Executor) -> None:
@@ -58,12 +61,12 @@ class Page:
         self._busy = self._gone = False
         self._unseen = 0
         self._low = 50 * np.floor(explorer.surrogate.planet.surface_temperature / 50)
-        self._high = self._widest = 0.0
+        self._high = self._widest = self._strongest = 0.0
         self.layout = layout = Layout(explorer)
         self._wanted = self._question()
-        self.shown: Question | None = None
         layout.controls.changed = lambda _: self._ask()
         layout.level.param.watch(lambda _: self._ask(), "value")
+        layout.view.param.watch(lambda _: self._show_evolution(self.evolution), "value")
         layout.centre.on_click(lambda _: layout.controls.set(explorer.centre))
         layout.nearest.on_click(lambda _: self._go_to_nearest())
         layout.unseen.on_click(lambda _: self._go_to_unseen())
@@ -73,7 +76,7 @@ class Page:
         self._document.on_session_destroyed(self._leave)
         self._name_file()
         for method in METHODS:
-            layout.titles[method].object = f'<div class="title">{NAMES[method]}</div>'
+            layout.titles[method].object = f'<div class="title">{NAMES[method]}<small>{KINDS[method]}</small></div>'
         # The first answer is part of the page.
         evolution = explorer.evolution(self._wanted)
         self._show_evolution(evolution)
@@ -137,11 +140,17 @@ class Page:
         if near is not None:
             shown["simulation"] = None if run is None else self._on_page(run["temperature"], near)
             layout.titles["simulation"].object = simulation_title(near)
-        hottest = max(float(values.max()) for values in fields.values())
-        high = 100 * np.ceil(hottest / 100)
-        if high > self._high:  # a scale that follows every answer would hide what changes
-            self._high = high
-            layout.show_temperature_scale(self._low, high)
+        if layout.view.value == ANOMALY:
+            names = [name for name in (*METHODS, "simulation") if shown.get(name) is not None]
+            shown |= {name: _anomaly(shown[name]) for name in names}
+            strongest = max(float(np.nanpercentile(np.abs(shown[name]), 99.8)) for name in names)  # type: ignore
+            self._strongest = max(self._strongest, nice_limit(strongest))
+            layout.show_anomaly_scale(self._strongest)
+        else:
+            # A scale that followed every answer would hide what changes: it only ever grows.
+            hottest = max(float(values.max()) for values in fields.values())
+            self._high = max(self._high, 100 * np.ceil(hottest / 100))
+            layout.show_temperature_scale(self._low, self._high)
         columns: dict[str, Any] = {}
         for name, picture in layout.pictures.items():
             columns |= picture.columns(shown[name])
@@ -150,7 +159,7 @@ class Page:
         text = "Extrapolation: " + "; ".join(reasons) if reasons else "Within the range of the training runs"
         took = f"answered in {evolution.milliseconds:.0f} ms"
         layout.light.object = state_line("out" if reasons else "in", text, took)
-        self.shown = evolution.question
+        self.evolution = evolution
 
     def _on_page(self, values: xr.DataArray, near: NearRun) -> np.ndarray:
         """Values of a simulation at the times of the page; NaN where it has no snapshot."""
@@ -168,10 +177,8 @@ class Page:
         else:
             # The sector begins on the right: the last column is the left half of the picture.
             note = "half-width: FNN left, LSTM right"
-            widest = nice_limit(float(widths.max()))
-            if widest > self._widest:
-                self._widest = widest
-                layout.show_width_scale(widest)
+            self._widest = max(self._widest, nice_limit(float(widths.max())))
+            layout.show_width_scale(self._widest)
         level = f"{evolution.question.level:.0%}".replace("%", " %")
         layout.titles["width"].object = f'<div class="title">{level} interval, ±<small>{note}</small></div>'
         return widths
@@ -276,6 +283,10 @@ def simulation_title(near: NearRun) -> str:
 def state_line(state: str, text: str, note: str = "") -> str:
     """HTML of the light: green for "in", amber for "out", red for "failed"."""
     return f'<div class="state {state}"><i></i><span>{escape(text)}</span><small>{note}</small></div>'
+
+
+def _anomaly(fields: np.ndarray | None) -> np.ndarray | None:
+    return None if fields is None else fields - fields.mean(axis=-1, keepdims=True)
 
 
 def _half(answer: xr.Dataset, name: str) -> np.ndarray | None:
