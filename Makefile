@@ -52,6 +52,12 @@ test: $(STAMP) lint
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
 
+## make test-slurm   the Slurm profile, and what happens when something fails, on a cluster of one node that the test
+##                   installs and starts (Debian or Ubuntu, root; ten minutes and more)
+test-slurm: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[slurm]"
+	$(BIN)/python -m pytest -m slurm tests/test_slurm_cluster.py
+
 ## make lint         ruff, mypy, import-linter, snakefmt, snakemake --lint
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ node counts as lost after 15 s instead of minutes. Everything lies below one fol
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -161,9 +162,22 @@ def start_node(name: str) -> None:
 USABLE = (["idle"], ["mixed"], ["allocated"])
 
 
-def kill_node(name: str) -> None:
-    """Kill the daemon of a node without a warning; what runs on the node goes on, as on one that lost its network."""
+def kill_node(name: str, jobs: bool = False) -> None:
+    """Kill the daemon of a node without a warning; with `jobs`, also all that runs there, as when its power goes."""
     _stop(name, signal.SIGKILL)
+    if not jobs:
+        return  # what runs goes on, as on a node that lost its network
+    numbers = ask("squeue", "-h", "-w", name, "-o", "%A").split()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            steps = process.joinpath("cmdline").read_bytes().decode(errors="replace")
+            inherited = process.joinpath("environ").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has ended, or is none of ours
+        at_work = f"SLURMD_NODENAME={name}".encode() in inherited
+        if at_work or any(steps.startswith(f"slurmstepd: [{number}.") for number in numbers):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def install() -> None:
@@ -217,11 +231,16 @@ def configure() -> None:
     secret.write_text(DATABASE_CONF.format(**values))
 
 
+def running() -> bool:
+    """Tell whether the cluster is up."""
+    return _pid("slurmctld") is not None
+
+
 def up() -> None:
     """Install, configure and start everything; return when all nodes are idle."""
     if os.geteuid() != 0:
         raise ClusterError("a cluster of one's own needs root")
-    if _pid("slurmctld"):
+    if running():
         return
     if os.path.lexists(LINK) and not (LINK.is_symlink() and LINK.readlink() == FOLDER / "slurm.conf"):
         raise ClusterError(f"{LINK} is there: this machine belongs to another cluster")
