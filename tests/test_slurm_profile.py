@@ -44,21 +44,28 @@ def profile(site_file):
 
 
 def rules():
-    """Text of every rule of the workflow that has a name of its own."""
-    parts = re.split(r"^ *rule (\w+):$", RULES, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+    """Text of every rule of the workflow that has a name of its own, or one of two."""
+    found = {}
+    for name, text in re.findall(r"^rule ?(\w*):\n(.*?)(?=^\S|\Z)", RULES, re.MULTILINE | re.DOTALL):
+        choice = re.search(r"name:\n +\"(\w+)\" if .* else \"(\w+)\"", text)
+        found |= dict.fromkeys(choice.groups() if choice else [name], text)
+    return found
 
 
-def trains(text):
-    """Whether the script of a rule trains a network."""
+def on_a_gpu(name, text):
+    """Whether a rule trains a network, or simulates many runs at once."""
+    if name == "simulate_together":
+        return True
     script = re.search(r"\"\.\./scripts/(\w+\.py)\"", text)
     content = (ROOT / "workflow/scripts" / script[1]).read_text() if script else ""
     return re.search(r"\b(train_\w+|search)\(", content) is not None
 
 
-def test_what_trains_and_nothing_else_goes_to_a_gpu(profile):
-    expected = {name for name, text in rules().items() if trains(text)}
-    assert {"autoencoder", "feedforward", "recurrent", "learning_curve_point"} <= expected
+def test_training_and_batches_of_simulations_and_nothing_else_go_to_a_gpu(profile):
+    expected = {name for name, text in rules().items() if on_a_gpu(name, text)}
+    assert {"autoencoder", "feedforward", "recurrent", "learning_curve_point", "simulate_together"} <= expected
+    assert "simulate" in rules()
+    assert "simulate" not in expected
     asked = {name: entry for name, entry in profile["set-resources"].items() if "gpu" in entry}
     assert set(asked) == expected
     for entry in asked.values():
@@ -70,7 +77,9 @@ def test_on_a_workstation_one_job_at_a_time_has_the_gpu():
     assert workstation["resources"]["gpu"] == 1
     asking = {name for name, entry in workstation["set-resources"].items() if entry["gpu"] == 1}
     # TensorFlow takes the memory of a GPU that it sees, for inference as for training.
-    assert asking == {name for name, text in rules().items() if trains(text) or name in ("encode", "predict", "bundle")}
+    assert asking == {
+        name for name, text in rules().items() if on_a_gpu(name, text) or name in ("encode", "predict", "bundle")
+    }
 
 
 def test_the_profile_names_rules_that_exist(profile):

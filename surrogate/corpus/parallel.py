@@ -115,6 +115,10 @@ def useful_workers(workers: int, size: int) -> int:
     return min(workers, os.cpu_count() or 1, max(1, size // 100_000_000))
 
 
+LEADER_MEMORY = 1000
+"""Memory of the process that leads the workers, MB."""
+
+
 def job_memory(limit: str) -> int:
     """Return the memory that a job asks for, MB: that of its workers, and 1 GB for the process that leads them.
 
@@ -123,4 +127,22 @@ def job_memory(limit: str) -> int:
     """
     from dask.utils import parse_bytes
 
-    return parse_bytes(limit) // 10**6 + 1000
+    return parse_bytes(limit) // 10**6 + LEADER_MEMORY
+
+
+def workers_memory(job: int) -> str:
+    """Return the memory of the workers of a job that was given `job` MB.
+
+    Raises
+    ------
+    WorkerError
+        If that is not enough for the process that leads them.
+
+    Examples
+    --------
+    >>> workers_memory(5000)
+    '4000MB'
+    """
+    if job <= LEADER_MEMORY:
+        raise WorkerError(f"a job of the ingest needs more than {LEADER_MEMORY} MB, got {job}")
+    return f"{job - LEADER_MEMORY}MB"

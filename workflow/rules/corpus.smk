@@ -33,9 +33,6 @@ rule design:
         f"{RESULTS}/logs/design.log",
     benchmark:
         f"{RESULTS}/benchmarks/design.tsv"
-    resources:
-        mem_mb=1000,
-        runtime=5,
     params:
         section("design"),
     script:
@@ -44,7 +41,10 @@ rule design:
 
 # One job makes many runs. A raw run is not a declared output: Snakemake would delete the finished runs of a shard
 # that fails. Each is written under a temporary name and renamed, and carries the key of what it was made from.
-rule simulate:
+# Runs that go side by side on a GPU (simulator.engine: jax) are another rule to a profile, which knows where GPUs are.
+rule:
+    name:
+        "simulate_together" if SETTINGS.simulator.engine == "jax" else "simulate"
     input:
         f"{RESULTS}/design.csv",
     output:
@@ -54,9 +54,6 @@ rule simulate:
     benchmark:
         f"{RESULTS}/benchmarks/simulate_{{shard}}.tsv"
     threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=lambda wildcards, attempt: 120 * attempt,
     params:
         section("design", "simulator", "planet"),
         shard_size=SETTINGS.source.shard_size,
@@ -72,9 +69,6 @@ rule list_runs:
         f"{RESULTS}/logs/list_runs.log",
     benchmark:
         f"{RESULTS}/benchmarks/list_runs.tsv"
-    resources:
-        mem_mb=1000,
-        runtime=30,
     params:
         section("source"),
         number=NUMBER_OF_RUNS,
@@ -95,7 +89,6 @@ rule ingest_plan:
     threads: SETTINGS.resources.ingest_workers
     resources:
         mem_mb=job_memory(SETTINGS.resources.memory_limit),
-        runtime=lambda wildcards, attempt: 60 * attempt,
     params:
         section("corpus", "planet"),
         reader=SETTINGS.source.reader,
@@ -120,7 +113,6 @@ rule ingest_part:
     threads: SETTINGS.resources.ingest_workers
     resources:
         mem_mb=job_memory(SETTINGS.resources.memory_limit),
-        runtime=lambda wildcards, attempt: 120 * attempt,
     params:
         store=f"{RESULTS}/corpus.zarr",
         parts=len(PARTS),
@@ -144,7 +136,6 @@ rule ingest:
     threads: SETTINGS.resources.ingest_workers
     resources:
         mem_mb=job_memory(SETTINGS.resources.memory_limit),
-        runtime=lambda wildcards, attempt: 120 * attempt,
     params:
         section("corpus", "planet"),
         reader=SETTINGS.source.reader,

@@ -4,13 +4,14 @@ from typing import Any
 
 
 def workers_of(snakemake: Any) -> dict[str, Any]:
-    """The local Dask cluster of this job, and a line of progress for the log."""
+    """The local Dask cluster of this job, as large as what the job was given, and a line of progress for the log."""
     from surrogate.config import parse
+    from surrogate.corpus.parallel import workers_memory
 
     resources = parse(snakemake.config).resources  # no parameter of the rule: the result does not depend on it
     return {
         "workers": snakemake.threads,
-        "memory_limit": resources.memory_limit,
+        "memory_limit": workers_memory(snakemake.resources.mem_mb),
         "scheduler": resources.ingest_scheduler,
         "progress": lambda stage, done, total: print(f"{stage}: {done} of {total}"),
     }
