@@ -1,16 +1,9 @@
-"""Speed and memory of the corpus: ingest against its limits, and feeding batches from the store.
+"""Speed of the pieces of the corpus on the paper's grid (302 x 392 values a snapshot).
 
-``pytest benchmarks/bench_corpus.py --benchmark-only`` times the pieces on the paper's grid (302 x 392 values a
-snapshot); ``python benchmarks/bench_corpus.py memory`` measures the peak memory of ingests of 1, 4 and 16 times as many
-runs, each in a process of its own; ``python benchmarks/bench_corpus.py throughput`` compares CPU times.
+``pytest benchmarks/bench_corpus.py --benchmark-only``
 """
 
-import resource
 import shutil
-import subprocess
-import sys
-import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -137,90 +130,3 @@ def test_random_snapshot(benchmark, store):
 def test_whole_run(benchmark, store):
     corpus = open_corpus(store)
     benchmark(lambda: corpus.temperature[3].values)
-
-
-def throughput():
-    """CPU seconds per run of reading alone, writing alone and the whole ingest of a run, and their ratio."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        paths = write_runs(folder / "raw", range(4))
-        size = SNAPSHOTS * PAPER.shape[0] * PAPER.shape[1] * 4 / 1e6
-        regrid = CorpusSettings(radial_cells=150, angular_cells=196)
-        for label, settings, grid in (
-            ("float32", CorpusSettings(), PAPER),
-            ("int16", CorpusSettings(encoding="int16"), PAPER),
-            ("float32, regridded to 152 x 196", regrid, Annulus.quarter(150, 196)),
-        ):
-            array = make_array(folder / "array", settings.encoding, grid, len(paths))
-            target = target_for(folder, settings, grid)
-            times = {"read": [], "write": [], "all": []}
-            for round_ in range(3):
-                shutil.rmtree(folder / "journal", ignore_errors=True)
-                values = []
-                start = time.process_time()
-                values = [read_only(path) for path in paths]
-                times["read"].append(time.process_time() - start)
-                if grid is not PAPER:
-                    values = [np.zeros((SNAPSHOTS, *grid.shape), np.float32) + 1000 for _ in paths]
-                values = [encode(part, settings.encoding) for part in values]
-                start = time.process_time()
-                for number, part in enumerate(values):
-                    array[number] = part
-                times["write"].append(time.process_time() - start)
-                start = time.process_time()
-                for number, path in enumerate(paths):
-                    assert stage_run(number, number, Source(str(path)), target)["accepted"], round_
-                times["all"].append(time.process_time() - start)
-            read, write, whole = (min(times[name]) / len(paths) for name in ("read", "write", "all"))
-            print(
-                f"{label}: read {read:.3f}, write {write:.3f}, ingest {whole:.3f} CPU s per run of {size:.1f} MB; "
-                f"{max(read, write) / whole:.0%} of the speed of the slower one alone, {size / whole:.0f} MB/s per core"
-            )
-
-
-def memory(base=4):
-    """Peak memory of ingests of 1, 4 and 16 times `base` runs, this process and its workers apart."""
-    with tempfile.TemporaryDirectory() as name:
-        write_runs(Path(name) / "raw", range(2))
-        for factor in (1, 4, 16):
-            for workers in (1, 2):
-                command = [sys.executable, __file__, "_one", name, str(base * factor), str(workers)]
-                print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip(), flush=True)
-
-
-def one(folder, runs, workers):
-    """One ingest of `runs` runs, in this process: the peak of memory and the time."""
-    folder = Path(folder)
-    originals = sorted((folder / "raw").glob("*.nc"))
-    paths = []
-    for number in range(runs):
-        path = folder / "links" / f"run_{number:05d}.nc"
-        path.parent.mkdir(exist_ok=True)
-        if not path.exists():
-            run = open_netcdf(originals[number % 2]).load()
-            run["temperature"] += np.float32(number)  # each a run of its own
-            write_netcdf(run.assign_attrs(number=number), path)
-        paths.append(path)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    start = time.monotonic()
-    settings = CorpusSettings(tolerated_rejects=0.0)
-    summary = ingest(paths, folder / f"corpus_{runs}_{workers}.zarr", settings, workers=workers, memory_limit="3GB")
-    seconds = time.monotonic() - start
-    main = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    size = runs * SNAPSHOTS * PAPER.shape[0] * PAPER.shape[1] * 4 / 1e6
-    print(
-        f"{summary.runs} runs, {size / 1e3:.2f} GB, {workers} worker(s): peak of this process {main:.0f} MB "
-        f"(before {before:.0f}), largest worker {child:.0f} MB, {seconds:.0f} s"
-    )
-    shutil.rmtree(folder / f"corpus_{runs}_{workers}.zarr")
-
-
-if __name__ == "__main__":
-    task = sys.argv[1] if len(sys.argv) > 1 else ""
-    if task == "_one":
-        one(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
-    elif task in ("memory", "throughput"):
-        {"memory": memory, "throughput": throughput}[task]()
-    else:
-        sys.exit(__doc__)

@@ -8,6 +8,7 @@ section IV.A.2.l, describes the filters.
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import Any
 
 import h5py
@@ -16,6 +17,9 @@ from numba import njit
 
 from surrogate.corpus.inflate import inflate
 from surrogate.corpus.readers import ReaderError
+
+_Chunk = tuple[int, int, tuple[int, ...]]  # its place (byte), its size, the index of its first value
+_Layout = tuple[bool, bool, list[list[_Chunk]]]  # deflated, shuffled, chunks by their rows along the first axis
 
 SLAB_BYTES = 2**27
 """Snapshots that share chunks are decompressed together, up to so many bytes, and kept for the next to be read."""
@@ -33,23 +37,25 @@ class ChunkReader:
     ----------
     shape : tuple of int
     dtype : numpy.dtype
-    direct : bool
-        Whether chunks are decompressed here; else by the HDF5 library.
     """
 
     def __init__(self, dataset: h5py.Dataset) -> None:
         self.dataset, self.shape, self.dtype = dataset, dataset.shape, dataset.dtype
         self._slab: tuple[int, int, np.ndarray] | None = None
-        self._filters = _usual_filters(dataset)
-        self._chunks: list[list[tuple[int, int, tuple[int, ...]]]] = []
-        if self._filters is not None:
-            self._chunks = self._map()
-        self.direct = self._filters is not None
 
-    def _map(self) -> list[list[tuple[int, int, tuple[int, ...]]]]:
-        """Place (byte), size and first index of every chunk, for each row of chunks along the first axis."""
+    @property
+    def direct(self) -> bool:
+        """Whether chunks are decompressed here."""
+        return self._layout is not None
+
+    @cached_property
+    def _layout(self) -> _Layout | None:
+        """Where the chunks are; looked up when the first is read. None where HDF5 must read them."""
+        filters = _usual_filters(self.dataset)
+        if filters is None:
+            return None
         step = self.dataset.chunks[0]
-        rows: list[list[tuple[int, int, tuple[int, ...]]]] = [[] for _ in range(-(-self.shape[0] // step))]
+        rows: list[list[_Chunk]] = [[] for _ in range(-(-self.shape[0] // step))]
         skipped = False
 
         def note(chunk: Any) -> None:
@@ -58,9 +64,7 @@ class ChunkReader:
             rows[chunk.chunk_offset[0] // step].append((chunk.byte_offset, chunk.size, chunk.chunk_offset))
 
         self.dataset.id.chunk_iter(note)
-        if skipped:  # a filter was left out where it did not help
-            self._filters = None
-        return rows
+        return None if skipped else (*filters, rows)  # a filter may have been left out where it did not help
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Read ``array[start:stop]``.
@@ -70,7 +74,7 @@ class ChunkReader:
         ReaderError
             Naming file and array, if a chunk is truncated or corrupt.
         """
-        if self._filters is None:
+        if self._layout is None:
             return self.dataset[start:stop]
         step = self.dataset.chunks[0]
         if self._slab is not None and self._slab[0] <= start and stop <= self._slab[1]:
@@ -78,19 +82,18 @@ class ChunkReader:
         low, high = start // step * step, min(-(-stop // step) * step, self.shape[0])
         if (high - low) * self.dtype.itemsize * int(np.prod(self.shape[1:])) > SLAB_BYTES:
             low, high = start, stop
-        values = self._decompress(low, high)
+        values = self._decompress(self._layout, low, high)
         # Kept only where a neighbour is likely to be asked for next, out of the same chunks.
         self._slab = (low, high, values) if (low, high) != (start, stop) else None
         return values[start - low : stop - low]
 
-    def _decompress(self, start: int, stop: int) -> np.ndarray:
-        assert self._filters is not None  # the caller looked
-        deflated, shuffled = self._filters
+    def _decompress(self, layout: _Layout, start: int, stop: int) -> np.ndarray:
+        deflated, shuffled, all_rows = layout
         chunk, item = self.dataset.chunks, self.dtype.itemsize
         size = item * int(np.prod(chunk))
         result = np.empty((stop - start, *self.shape[1:]), dtype=self.dtype)
         whole = int(np.prod([-(-extent // step) for extent, step in zip(self.shape[1:], chunk[1:], strict=True)]))
-        rows = self._chunks[start // chunk[0] : -(-stop // chunk[0])]
+        rows = all_rows[start // chunk[0] : -(-stop // chunk[0])]
         if any(len(row) < whole for row in rows):  # chunks that were never written
             result[...] = self.dataset.fillvalue
         target = _three_axes(result.view(f"u{item}"))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from surrogate.corpus.readers import ReaderError
+from surrogate.corpus.readers.chunks import ChunkReader
 
 HDF5_SUFFIXES = (".nc", ".nc4", ".h5", ".hdf5", ".hdf", ".he5")
 NUMPY_SUFFIXES = (".npy", ".npz")
@@ -33,6 +34,28 @@ class _Archive(Mapping[str, np.ndarray]):
 
     def __len__(self) -> int:
         return len(self._archive.files)
+
+
+class _Chunked:
+    """An array of HDF5, read along its first axis past the library where that can be done."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.shape, self.dtype, self.attrs = dataset.shape, dataset.dtype, dataset.attrs
+        self._dataset = dataset
+        self._reader: ChunkReader | None = None
+
+    def __getitem__(self, part: Any) -> Any:
+        first, *rest = part if isinstance(part, tuple) else (part,)
+        whole = all(isinstance(entry, slice) and entry == slice(None) for entry in rest)
+        if not (self.shape and whole and isinstance(first, int | slice | np.integer)):
+            return self._dataset[part]
+        if self._reader is None:
+            self._reader = ChunkReader(self._dataset)
+        if not isinstance(first, slice):
+            number = range(self.shape[0])[first]
+            return self._reader.read(number, number + 1)[0]
+        low, high, step = first.indices(self.shape[0])
+        return self._reader.read(low, high) if step == 1 and low < high else self._dataset[part]
 
 
 @dataclass
@@ -121,7 +144,9 @@ def _open_hdf5(path: Path) -> Container:
 
     file = h5py.File(path, "r")
     arrays: dict[str, Any] = {}
-    file.visititems(lambda name, item: arrays.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    file.visititems(
+        lambda name, item: arrays.update({name: _Chunked(item)}) if isinstance(item, h5py.Dataset) else None
+    )
     return Container(path, arrays, dict(file.attrs), file.close)
 
 

@@ -19,6 +19,9 @@ from surrogate.parameters import PARAMETER_NAMES
 
 SUFFIXES = (".nc", ".nc4")
 
+DESCRIPTION = ("units", "long_name", "positive")
+PACKING = ("_FillValue", "scale_factor", "add_offset", "missing_value")
+
 
 class NativeReader:
     """Reads what :func:`surrogate.fields.write_netcdf` writes; no options."""
@@ -72,20 +75,23 @@ def _plain_run(file: h5py.File) -> xr.Dataset | None:
         **dict.fromkeys(PARAMETER_NAMES, ()),
         **dict.fromkeys((name for name in SERIES if name in file), ("time",)),
     }
-    if not all(isinstance(file.get(name), h5py.Dataset) for name in ("temperature", *expected)):
+    items = {name: file.get(name) for name in ("temperature", *expected)}
+    if not all(isinstance(item, h5py.Dataset) for item in items.values()):
         return None
-    stored = file["temperature"]
-    if stored.dtype != np.float32 or not _is_plain(stored) or _dimensions(stored) != RUN_DIMENSIONS:
+    stored = items["temperature"]
+    about = _attributes(stored)
+    if stored.dtype != np.float32 or not _is_plain(about) or _dimensions(stored) != RUN_DIMENSIONS:
         return None
     sizes = {**dict(zip(RUN_DIMENSIONS, stored.shape, strict=True)), "bound": 2}
     variables: dict[str, Any] = {}
     for name, dimensions in expected.items():
-        item = file[name]
-        if item.shape != tuple(sizes[axis] for axis in dimensions) or item.dtype.kind != "f" or not _is_plain(item):
+        item = items[name]
+        notes = _attributes(item)
+        if item.shape != tuple(sizes[axis] for axis in dimensions) or item.dtype.kind != "f" or not _is_plain(notes):
             return None
-        variables[name] = (dimensions, item[()], _described(item))
+        variables[name] = (dimensions, item[()], _only_description(notes))
     temperature = indexing.LazilyIndexedArray(_Temperature(ChunkReader(stored)))
-    variables["temperature"] = (RUN_DIMENSIONS, temperature, _described(stored))
+    variables["temperature"] = (RUN_DIMENSIONS, temperature, _only_description(about))
     coordinates = {name: variables.pop(name) for name in expected if name not in SERIES}
     attributes = {
         name: _value(value) for name, value in file.attrs.items() if name not in ("_NCProperties", "coordinates")
@@ -95,20 +101,24 @@ def _plain_run(file: h5py.File) -> xr.Dataset | None:
     return run
 
 
-def _is_plain(item: h5py.Dataset) -> bool:
+def _attributes(item: h5py.Dataset) -> dict[str, Any]:
+    """Attributes that matter here; those that link dimensions are slow to read."""
+    return {name: _value(item.attrs[name]) for name in item.attrs if name in DESCRIPTION or name in PACKING}
+
+
+def _is_plain(attributes: Mapping[str, Any]) -> bool:
     """Whether values mean what they are: not packed, and nothing but NaN stands for what is missing."""
-    fill = item.attrs.get("_FillValue")
-    packed = any(name in item.attrs for name in ("scale_factor", "add_offset", "missing_value"))
-    return not packed and (fill is None or bool(np.isnan(np.ravel(fill)[0])))
+    fill = attributes.get("_FillValue", np.nan)
+    return np.ndim(fill) == 0 and bool(np.isnan(fill)) and not set(PACKING[1:]) & set(attributes)
+
+
+def _only_description(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in attributes.items() if name in DESCRIPTION}
 
 
 def _dimensions(item: h5py.Dataset) -> tuple[str, ...]:
     links = item.attrs.get("DIMENSION_LIST", ())
     return tuple(item.file[link[0]].name.strip("/") if len(link) else "" for link in links)
-
-
-def _described(item: h5py.Dataset) -> dict[str, Any]:
-    return {name: _value(item.attrs[name]) for name in ("units", "long_name", "positive") if name in item.attrs}
 
 
 def _value(stored: Any) -> Any:
