@@ -1,7 +1,5 @@
 import json
-import os
 import shutil
-import signal
 import warnings
 
 import numpy as np
@@ -275,71 +273,6 @@ def test_dask_gives_the_same_store(raw, store, tmp_path, monkeypatch, scheduler)
     )
     assert tree_digest(tmp_path / "corpus.zarr") == tree_digest(store)
     assert told[-1] == ("ingest", 8, 8)
-
-
-def _ingest_and_die(paths, store, deaths):
-    """Ingest in a child that kills itself at the `deaths`-th change of a name in the file system; its exit status."""
-    child = os.fork()
-    if child == 0:
-        left = deaths
-        replace = os.replace
-
-        def lethal(*arguments, **keywords):
-            nonlocal left
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return replace(*arguments, **keywords)
-
-        os.replace = lethal
-        try:
-            ingest(paths, store, SMALL)
-            os._exit(0)
-        except BaseException:
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def _check_kills(raw, path, whole, start, step):
-    """Kill the ingest at every `step`-th change, run it again, compare; return the number of changes it makes."""
-    deaths, status = 1, -signal.SIGKILL
-    while status != 0:
-        shutil.rmtree(path.parent, ignore_errors=True)
-        path.parent.mkdir()
-        if start is not None:
-            shutil.copytree(start, path)
-        status = _ingest_and_die(raw, path, deaths)
-        assert status in (0, -signal.SIGKILL)
-        if path.exists() and start is None:
-            open_corpus(path)  # under its final name only when whole
-        ingest(raw, path, SMALL)
-        assert tree_digest(path) == whole, f"killed at change {deaths}"
-        assert os.listdir(path.parent) == [path.name]
-        deaths += step
-    return deaths
-
-
-@pytest.fixture(scope="module")
-def grown(raw, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("grown")
-    ingest(raw[:3], folder / "first.zarr", SMALL)
-    shutil.copytree(folder / "first.zarr", folder / "whole.zarr")
-    ingest(raw[:5], folder / "whole.zarr", SMALL)
-    ingest(raw[:5], folder / "new.zarr", SMALL)
-    return folder
-
-
-def test_killed_and_run_again(raw, grown, tmp_path):
-    whole, new = tree_digest(grown / "whole.zarr"), tree_digest(grown / "new.zarr")
-    assert _check_kills(raw[:5], tmp_path / "new" / "corpus.zarr", new, None, 41) > 40
-    assert _check_kills(raw[:5], tmp_path / "old" / "corpus.zarr", whole, grown / "first.zarr", 53) > 40
-
-
-@pytest.mark.slow
-def test_killed_at_every_change(raw, grown, tmp_path):
-    whole, new = tree_digest(grown / "whole.zarr"), tree_digest(grown / "new.zarr")
-    _check_kills(raw[:5], tmp_path / "new" / "corpus.zarr", new, None, 1)
-    _check_kills(raw[:5], tmp_path / "old" / "corpus.zarr", whole, grown / "first.zarr", 1)
 
 
 def test_errors_of_opening(store, tmp_path):
