@@ -1,17 +1,29 @@
-"""Speed of the simulator against grid size, and of whole runs.
+"""Speed of the simulator against grid size: time steps, whole runs, batches.
 
-    pytest benchmarks/bench_simulator.py --benchmark-group-by=param:grid --benchmark-columns=min,median
-    python benchmarks/bench_simulator.py 64 96 16
+    pytest benchmarks/bench_simulator.py --benchmark-columns=min,median
+    python benchmarks/bench_simulator.py steps
+    python benchmarks/bench_simulator.py runs --grid 64x96 --count 64 --output runs_64x96.csv
+    python benchmarks/bench_simulator.py fit runs_*.csv
+    python benchmarks/bench_simulator.py batch --grid 32x48 --count 16
 
-The first times one time step (a flow solution with two energy steps) and its parts at four grids. The second prints
-the CPU time of whole runs, a Sobol sample of the parameter ranges. BLAS has to be single-threaded
-(OMP_NUM_THREADS=1): threads slow the small matrix products down. Compare within one run.
+The first times the parts of a step for pytest-benchmark. `steps` prints the table of time per step, share of the Stokes
+solution and iterations at four grids, all from one developed state; `runs` the CPU time of whole runs over a Sobol
+sample of the parameter ranges, one line a run, and writes them as a table; `fit` what steps, time per step and cost do
+with grid size in such tables; `batch` the CPU time of the same runs by both engines. All times are CPU times of one
+process with single-threaded BLAS. Compare within one run: machines differ, and so do their hours.
 """
 
-import sys
+import argparse
+import os
+import time
+
+if __name__ == "__main__":  # before NumPy comes
+    os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"})
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.interpolate import RegularGridInterpolator
 from scipy.stats import qmc
 
 from surrogate.config import SimulatorSettings
@@ -19,36 +31,69 @@ from surrogate.parameters import PARAMETERS, Parameters
 from surrogate.simulator.evolution import Evolution
 
 POINT = Parameters(1e21, 3e5, 6e-6, 20.0, 1700.0)
-GRIDS = {"32x48": (32, 48, 100), "64x96": (64, 96, 60), "128x192": (128, 192, 20), "302x394": (302, 394, 5)}
-WARM_UP = 10
+GRIDS = {"32x48": 600, "64x96": 600, "128x192": 400, "302x394": 300}
+"""Grids, and energy steps to time."""
+
+DEVELOPED = 1.0
+"""Age of the state from which steps are timed, Gyr."""
+
+WARM_UP = 20
+
+
+def shape_of(grid: str) -> tuple[int, int]:
+    rows, columns = grid.split("x")
+    return int(rows), int(columns)
+
+
+def developed() -> Evolution:
+    """A run at 32 x 48 cells that convects."""
+    evolution = Evolution(POINT, SimulatorSettings(radial_cells=32, angular_cells=48, snapshots=2, end_time=DEVELOPED))
+    evolution.run()
+    return evolution
+
+
+def carried_over(start: Evolution, grid: str) -> Evolution:
+    """Put a developed state on another grid, and let it find its time step there."""
+    rows, columns = shape_of(grid)
+    settings = SimulatorSettings(radial_cells=rows, angular_cells=columns, snapshots=2, maximum_steps=WARM_UP)
+    evolution = Evolution(POINT, settings)
+    coarse, fine = start.mesh, evolution.mesh
+    walls = np.full((1, coarse.columns), start.layer.inner), np.full((1, coarse.columns), start.layer.outer)
+    padded = np.pad(np.concatenate([walls[0], start.layer.temperature, walls[1]]), ((0, 0), (1, 1)), mode="edge")
+    radii = np.r_[coarse.faces[0], coarse.centres, coarse.faces[-1]]
+    angles = (np.arange(-1, coarse.columns + 1) + 0.5) * coarse.step
+    points = np.meshgrid(fine.centres, fine.angles, indexing="ij")
+    evolution.layer.temperature[:] = RegularGridInterpolator((radii, angles), padded)(tuple(points))
+    evolution.layer.inner = start.layer.inner
+    evolution.time = DEVELOPED * evolution.gigayear
+    evolution.run()
+    return evolution
+
+
+def advance(evolution: Evolution, steps: int) -> None:
+    """Go on for a number of energy steps."""
+    evolution.settings = evolution.settings.model_copy(update={"maximum_steps": evolution.steps + steps})
+    evolution.status = "running"
+    evolution.run()
+
+
+@pytest.fixture(scope="module")
+def start():
+    return developed()
 
 
 @pytest.fixture(scope="module", params=GRIDS)
-def grid(request):
-    """A run that has left its initial state behind, and the number of steps to time."""
-    rows, columns, count = GRIDS[request.param]
-    settings = SimulatorSettings(
-        radial_cells=rows, angular_cells=columns, snapshots=2, maximum_steps=WARM_UP, stokes_tolerance=1e-2
-    )
-    evolution = Evolution(POINT, settings)
-    evolution.run()
-    return evolution, count
-
-
-def advance(evolution: Evolution) -> None:
-    """One flow solution and the energy steps that it carries."""
-    evolution.settings = evolution.settings.model_copy(update={"maximum_steps": evolution.steps + 1})
-    evolution.status = "running"
-    evolution.run()
+def grid(request, start):
+    """A run that has left its initial state behind, and how often to time it."""
+    return carried_over(start, request.param), max(5, GRIDS[request.param] // 20)
 
 
 def test_step(benchmark, grid):
     evolution, count = grid
     layer = evolution.layer
     before = layer.iterations, layer.stokes_solutions
-    benchmark.pedantic(advance, (evolution,), rounds=count, warmup_rounds=1)
-    solutions = layer.stokes_solutions - before[1]
-    benchmark.extra_info["iterations"] = (layer.iterations - before[0]) / solutions
+    benchmark.pedantic(advance, (evolution, 2), rounds=count, warmup_rounds=1)
+    benchmark.extra_info["iterations"] = (layer.iterations - before[0]) / (layer.stokes_solutions - before[1])
 
 
 def test_flow(benchmark, grid):
@@ -64,27 +109,145 @@ def test_temperature(benchmark, grid):
     benchmark.pedantic(layer.step_temperature, (1e-3 * layer.time_step, True), rounds=count, warmup_rounds=1)
 
 
-def whole_runs(rows: int, columns: int, count: int) -> None:
-    """Print the CPU time of `count` runs of 4.5 Gyr."""
-    Evolution(POINT, SimulatorSettings(radial_cells=12, angular_cells=16, snapshots=2, end_time=0.01)).run()  # compile
-    seconds = []
-    for unit in qmc.Sobol(len(PARAMETERS), seed=1).random(count):
+def step_table() -> pd.DataFrame:
+    """Time per energy step, share of the Stokes solution and iterations, all grids from one developed state."""
+    state, rows = developed(), []
+    for name, count in GRIDS.items():
+        evolution = carried_over(state, name)
+        layer, solve, spent = evolution.layer, evolution._solve, [0.0]
+
+        def timed(*arguments, solve=solve, spent=spent):
+            begun = time.process_time()
+            solve(*arguments)
+            spent[0] += time.process_time() - begun
+
+        evolution._solve = timed
+        before = layer.iterations, layer.stokes_solutions, evolution.steps, evolution.time
+        begun = time.process_time()
+        advance(evolution, count)
+        seconds = time.process_time() - begun
+        steps = evolution.steps - before[2]
+        rows.append(
+            {
+                "grid": name,
+                "steps": steps,
+                "ms_per_step": 1e3 * seconds / steps,
+                "microseconds_per_cell": 1e6 * seconds / steps / np.prod(shape_of(name)),
+                "stokes_share": spent[0] / seconds,
+                "iterations": (layer.iterations - before[0]) / (layer.stokes_solutions - before[1]),
+                "step_Myr": (evolution.time - before[3]) / evolution.gigayear / steps * 1e3,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def sample(count: int, size: int = 64) -> list[Parameters]:
+    """The first `count` points of a scrambled Sobol sample of the parameter ranges."""
+    runs = []
+    for unit in qmc.Sobol(len(PARAMETERS), seed=1).random(size)[:count]:
         values = [
             float(entry.inverse(entry.transform(entry.low) * (1 - x) + entry.transform(entry.high) * x))
             for entry, x in zip(PARAMETERS, unit, strict=True)
         ]
-        evolution = Evolution(Parameters(*values), SimulatorSettings(radial_cells=rows, angular_cells=columns))
+        runs.append(Parameters(*values))
+    return runs
+
+
+def whole_runs(name: str, count: int) -> pd.DataFrame:
+    """Make `count` runs of 4.5 Gyr, one line each."""
+    rows, columns = shape_of(name)
+    Evolution(POINT, SimulatorSettings(radial_cells=12, angular_cells=16, snapshots=2, end_time=0.01)).run()  # compile
+    lines = []
+    for parameters in sample(count):
+        evolution = Evolution(parameters, SimulatorSettings(radial_cells=rows, angular_cells=columns))
         evolution.run()
         layer = evolution.layer
-        seconds.append(evolution.cpu_seconds)
-        print(
-            f"log10 viscosity {np.log10(values[0]):5.2f} {evolution.status:5s} {evolution.steps:6d} steps "
-            f"{layer.iterations / layer.stokes_solutions:5.2f} iterations {seconds[-1]:6.2f} s",
-            flush=True,
+        lines.append(
+            {
+                "grid": name,
+                "reference_viscosity": parameters.reference_viscosity,
+                "status": evolution.status,
+                "steps": evolution.steps,
+                "iterations": layer.iterations / layer.stokes_solutions,
+                "direct_solutions": layer.direct_solutions,
+                "budget_error": evolution.budget()["budget_relative_error"],
+                "cpu_seconds": evolution.cpu_seconds,
+            }
         )
-    mean, median = np.mean(seconds), np.median(seconds)
-    print(f"{rows} x {columns}: mean {mean:.2f} s, median {median:.2f} s, max {max(seconds):.2f} s")
+        print(
+            {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in lines[-1].items()}, flush=True
+        )
+    return pd.DataFrame(lines)
+
+
+def fit(paths: list[str]) -> None:
+    """Print the means of each table, and the powers of the number of radial cells on the runs that all have."""
+    tables = [pd.read_csv(path) for path in paths]
+    tables.sort(key=lambda table: shape_of(table.grid[0])[0])
+    common = min(map(len, tables))
+    cells, steps, cost = [], [], []
+    for table in tables:
+        seconds = table.cpu_seconds
+        print(
+            f"{table.grid[0]}: {len(table)} runs, mean {seconds.mean():.2f} s, median {seconds.median():.2f} s, "
+            f"max {seconds.max():.2f} s, steps mean {table.steps.mean():.0f}, iterations {table.iterations.mean():.2f} "
+            f"(highest {table.iterations.max():.2f}), direct {table.direct_solutions.sum()}"
+        )
+        cells.append(shape_of(table.grid[0])[0])
+        steps.append(table.steps[:common].mean())
+        cost.append(seconds[:common].mean())
+    powers = [np.polyfit(np.log(cells), np.log(values), 1)[0] for values in (steps, np.divide(cost, steps), cost)]
+    print(f"over the first {common} runs of each: steps ~ N^{powers[0]:.2f}, time per step ~ N^{powers[1]:.2f}, "
+          f"cost ~ N^{powers[2]:.2f}")  # fmt: skip
+
+
+def batched(name: str, count: int) -> None:
+    """Compare the CPU time of the same runs by both engines."""
+    rows, columns = shape_of(name)
+    settings = SimulatorSettings(
+        radial_cells=rows, angular_cells=columns, snapshots=2, end_time=0.5, engine="jax", batch_width=count
+    )
+    from surrogate.simulator.batch import run_batch
+
+    runs = list(enumerate(sample(count)))
+    for attempt in ("with compilation", "compiled"):
+        begun = time.process_time()
+        done = dict(run_batch(runs, settings))
+        print(f"jax, {attempt}: {count} runs of {settings.end_time} Gyr, {time.process_time() - begun:.1f} CPU s")
+    single = [Evolution(parameters, settings) for _, parameters in runs]
+    for evolution in single:
+        evolution.run()
+    seconds = sum(evolution.cpu_seconds for evolution in single)
+    steps = sum(evolution.steps for evolution in single)
+    print(f"numba: {seconds:.1f} CPU s, {1e3 * seconds / steps:.3f} ms per step")
+    longest = max(evolution.layer.stokes_solutions for evolution in done.values())
+    used = sum(evolution.layer.stokes_solutions for evolution in done.values()) / (longest * count)
+    print(f"places in use: {100 * used:.0f} % of the time until the longest run ended")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["steps", "runs", "fit", "batch"])
+    parser.add_argument("tables", nargs="*", help="of runs, to be fitted")
+    parser.add_argument("--grid", default="64x96")
+    parser.add_argument("--count", type=int, default=16)
+    parser.add_argument("--output")
+    arguments = parser.parse_args()
+    if arguments.what == "steps":
+        print(step_table().to_string(index=False, float_format="%.3f"))
+    elif arguments.what == "fit":
+        fit(arguments.tables)
+    elif arguments.what == "batch":
+        batched(arguments.grid, arguments.count)
+    else:
+        table = whole_runs(arguments.grid, arguments.count)
+        seconds = table.cpu_seconds
+        print(
+            f"{arguments.grid}: mean {seconds.mean():.2f} s, median {seconds.median():.2f} s, max {seconds.max():.2f} s"
+        )
+        if arguments.output:
+            table.to_csv(arguments.output, index=False)
 
 
 if __name__ == "__main__":
-    whole_runs(*(int(argument) for argument in sys.argv[1:4]))
+    main()

@@ -174,6 +174,7 @@ _POSITIVE = (
     "core_density",
     "mantle_heat_capacity",
     "core_heat_capacity",
+    "expansivity",
     "diffusivity",
     "conductivity",
     "surface_temperature",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from surrogate.cli.output import FAILED, Json, emit_json, say
+from surrogate.cli.output import FAILED, Json, emit_json, ready_for, say
 
 
 def register(app: typer.Typer) -> None:
@@ -30,6 +30,8 @@ def simulate(
 ) -> None:
     """Simulate one thermal evolution with the forward model.
 
+    A long run saves its state beside the output now and then; the same command goes on from there.
+
     Example: surrogate simulate --reference-viscosity "1e21 Pa s" --activation-energy "300 kJ/mol" --activation-volume
     6e-6 --crustal-enrichment 10 --initial-temperature 1700 -o run.nc
     """
@@ -45,6 +47,7 @@ def simulate(
         crustal_enrichment=crustal_enrichment,
         initial_temperature=initial_temperature,
     )
+    ready_for(output)
     from surrogate.simulator import SimulationError
     from surrogate.simulator import simulate as run_model
 
@@ -55,7 +58,13 @@ def simulate(
 
     try:
         run = run_model(
-            parameters, settings.simulator, settings.make_planet(), settings.design.seed, number, progress=tell
+            parameters,
+            settings.simulator,
+            settings.make_planet(),
+            settings.design.seed,
+            number,
+            progress=tell,
+            checkpoint=output.with_suffix(".checkpoint.npz"),
         )
     except SimulationError as error:
         say(f"\nsurrogate: the simulation failed: {error}")

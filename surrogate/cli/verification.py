@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from surrogate.cli.output import Json, emit_json, say, table
+from surrogate.cli.output import Json, emit_json, ready_for, say, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,10 @@ def _show(frame: pd.DataFrame, as_json: bool) -> None:
 def benchmark(
     cases: Annotated[list[str] | None, typer.Argument(help="Names of cases; default all (minutes to an hour).")] = None,
     cells: Annotated[list[int] | None, typer.Option(help="Cells between the walls; repeat it. Default 32, 64.")] = None,
-    grading: Annotated[float, typer.Option(min=1, max=20, help="Middle cells over wall cells, steady cases.")] = 1.0,
+    grading: Annotated[
+        float | None,
+        typer.Option(min=1, max=20, help="Middle cells over wall cells, steady cases. Default: the case's."),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="CSV file of the table.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -39,6 +42,8 @@ def benchmark(
     """
     from surrogate.simulator import run_benchmarks
 
+    if output is not None:
+        ready_for(output)
     result = run_benchmarks(cases, sorted(cells or (32, 64)), grading, progress=say)
     if output is not None:
         result.to_csv(output, index=False)
@@ -51,6 +56,7 @@ def compare_gaia(
     rows: Annotated[int, typer.Option(min=2, help="Size of the seeded sample.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the sample and of the initial perturbation.")] = 2108,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    melting: Annotated[bool, typer.Option(help="Whether melt takes its heat away.")] = True,
     as_json: Json = False,
 ) -> None:
     """Compare with runs of GAIA on the same planet: bias, scatter, rank correlation; then the published examples.
@@ -59,8 +65,12 @@ def compare_gaia(
     """
     from surrogate.simulator import gaia
 
-    pairs, summary = gaia.compare_gaia(observables, folder / "rows", rows, seed, workers=workers, progress=say)
-    examples = gaia.compare_examples(folder / "examples", seed, workers=workers, progress=say)
+    ready_for(folder / "pairs.csv")
+    settings = gaia.gaia_settings("extracted" if melting else "none")
+    pairs, summary = gaia.compare_gaia(
+        observables, folder / "rows", rows, seed, settings, workers=workers, progress=say
+    )
+    examples = gaia.compare_examples(folder / "examples", seed, settings, workers=workers, progress=say)
     for name, frame in (("pairs", pairs), ("summary", summary), ("examples", examples)):
         frame.to_csv(folder / f"{name}.csv", index=False)
     if as_json:

@@ -39,7 +39,7 @@ def _row(case: str, resolution: str, quantity: str, published: float, ours: floa
     }  # fmt: skip
 
 
-def _steady_rows(name: str, resolutions: Sequence[int], grading: float) -> list[dict[str, object]]:
+def _steady_rows(name: str, resolutions: Sequence[int], grading: float | None) -> list[dict[str, object]]:
     case, rows, state = STEADY_CASES[name], [], None
     found: dict[str, list[float]] = {quantity: [] for quantity in case.published}
     for cells in resolutions:
@@ -75,7 +75,7 @@ def _stokes_rows(name: str, resolutions: Sequence[int]) -> list[dict[str, object
 def run_benchmarks(
     cases: Sequence[str] | None = None,
     resolutions: Sequence[int] = (32, 64),
-    grading: float = 1.0,
+    grading: float | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
     """Run published cases and compare.
@@ -87,8 +87,9 @@ def run_benchmarks(
     resolutions : sequence of int
         Cells between the walls, increasing. With two or more, steady cases get a row of Richardson extrapolation from
         the last two, and Stokes solutions a row with the order of convergence.
-    grading : float
-        Thickness of the middle cells over that of the cells at the walls, for steady cases; 1 is uniform.
+    grading : float, optional
+        Thickness of the middle cells over that of the cells at the walls, for steady cases; 1 is uniform. Default that
+        of each case.
     progress : callable, optional
         Told the name of each case before it runs.
 
