@@ -22,6 +22,7 @@ rule all:
     input:
         f"{RESULTS}/surrogate/bundle.json",
         f"{RESULTS}/metrics.md",
+        f"{RESULTS}/captions",
         figure_files(),
 
 

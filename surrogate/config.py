@@ -303,12 +303,22 @@ class EvaluationSettings(Section):
     )
     pod_modes: Count = Field(48, description="Modes kept by the POD baseline.")
     singular_values: Count = Field(50, description="Singular values compared per run.")
+    beside: dict[str, str] = Field(
+        default_factory=dict,
+        description="Networks of other runs in the table of measures: title to metrics.json, from the working directory,"
+        ' e.g. {"networks of the paper": "results/paper/metrics.json"}.',
+    )
 
 
 class FigureSettings(Section):
     """What the figures look like."""
 
-    formats: list[Literal["png", "pdf", "svg"]] = Field(["png"], description="File formats.")
+    formats: Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1)] = Field(
+        ["png", "pdf"], description="File formats; the report shows the first."
+    )
+    animations: Annotated[list[Literal["gif", "mp4"]], Field(min_length=1)] = Field(
+        ["gif"], description="File formats of animations; mp4 needs ffmpeg. The report shows the first."
+    )
     example_times: list[Positive] = Field([1.0, 2.0, 3.0, 4.5], description="Of the example runs, Gyr.")
     examples: Count = Field(2, description="Number of unseen runs drawn.")
     learning_curve: list[Annotated[float, Field(gt=0.0, le=1.0)]] = Field(

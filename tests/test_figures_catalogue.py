@@ -15,9 +15,11 @@ from made_up import disturbed, made_up_corpus
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from surrogate.config import FigureSettings
+from surrogate.config import EvaluationSettings, FigureSettings
+from surrogate.diagnostics import evaluate, title_of
 from surrogate.fields import select_split, write_netcdf
 from surrogate.figures import catalogue
+from surrogate.figures.captions import captions
 from surrogate.figures.catalogue import MAKERS, Inputs, make_figure
 from surrogate.figures.names import CATALOGUE, entry_of, figure_names, file_names, split_name
 
@@ -122,30 +124,55 @@ def test_figures_do_not_depend_on_the_session(inputs, tmp_path):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
-def test_a_figure_is_made_from_its_files_alone(inputs, tmp_path):
-    # Another process, with nothing but the files that the catalogue names for this figure.
-    for method in entry_of("heat_flux").predictions:
-        write_netcdf(inputs["predictions"][method], tmp_path / f"{method}.nc")
-    write_netcdf(inputs["corpus"], tmp_path / "corpus.nc")
-    program = f"""
+ALONE = """
+import pathlib, sys
+import pandas as pd
 from surrogate.config import FigureSettings
 from surrogate.fields import open_netcdf
 from surrogate.figures.catalogue import make_figure
-folder = {str(tmp_path)!r}
-files = {{method: f"{{folder}}/{{method}}.nc" for method in {entry_of("heat_flux").predictions!r}}}
-make_figure("heat_flux", {{"corpus": open_netcdf(f"{{folder}}/corpus.nc"), "predictions": files}},
-            FigureSettings(resolution=60), f"{{folder}}/alone.png")
+
+for name in sys.argv[1:]:
+    folder = pathlib.Path(name)
+    files = {path.stem: path for path in folder.iterdir()}
+    inputs = {"predictions": {stem: path for stem, path in files.items() if path.suffix == ".nc" and stem != "corpus"}}
+    inputs["tables"] = {stem: path for stem, path in files.items() if path.suffix == ".csv"}
+    if "corpus" in files:
+        inputs["corpus"] = open_netcdf(files["corpus"])
+    make_figure(name, inputs, FigureSettings(resolution=60, learning_curve=[0.5, 1.0]), folder / "alone.png")
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
-    make_figure("heat_flux", inputs, SETTINGS, tmp_path / "here.png")
-    with Image.open(tmp_path / "alone.png") as one, Image.open(tmp_path / "here.png") as other:
-        difference = np.abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int))
-    assert difference.mean() < 0.5
 
 
-def test_animation_has_a_frame_per_snapshot(inputs, tmp_path):
-    path = tmp_path / "animation_1.gif"
-    make_figure("animation_1", inputs, SETTINGS, path)
+def test_every_figure_is_made_from_its_files_alone(inputs, tmp_path):
+    # Another process; for each figure a folder that holds the files that the catalogue names for it, and nothing else.
+    for name in STILL:
+        entry = entry_of(name)
+        (tmp_path / name).mkdir()
+        if entry.corpus:
+            write_netcdf(inputs["corpus"], tmp_path / name / "corpus.nc")
+        for method in entry.predictions:
+            write_netcdf(inputs["predictions"][method], tmp_path / name / f"{method}.nc")
+        for table in entry.tables:
+            inputs["tables"][table].to_csv(tmp_path / name / f"{table}.csv", index=False)
+    subprocess.run([sys.executable, "-c", ALONE, *STILL], check=True, cwd=tmp_path)
+    for name in STILL:
+        make_figure(name, inputs, SETTINGS, tmp_path / "here.png")
+        with Image.open(tmp_path / name / "alone.png") as one, Image.open(tmp_path / "here.png") as other:
+            difference = np.abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int))
+        assert difference.mean() < 0.5, name
+
+
+ANIMATIONS = ["gif", "mp4"] if shutil.which("ffmpeg") else ["gif"]
+
+
+@pytest.fixture(scope="module")
+def animations(inputs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("animations")
+    make_figure("animation_1", inputs, SETTINGS, [folder / f"animation_1.{suffix}" for suffix in ANIMATIONS])
+    return folder
+
+
+def test_animation_has_a_frame_per_snapshot(inputs, animations, tmp_path):
+    path = animations / "animation_1.gif"
     with Image.open(path) as picture:
         assert picture.n_frames == 12
         assert json.loads(picture.info["comment"])["figure"] == "animation_1"
@@ -197,19 +224,78 @@ def test_names_are_known_without_what_draws():
     assert not {"matplotlib", "xarray", "scipy", "pandas"} & set(loaded)
 
 
-@pytest.mark.skipif(shutil.which("ffmpeg") is not None, reason="ffmpeg is installed")
-def test_mp4_without_ffmpeg_says_what_to_do(inputs, tmp_path):
+def test_mp4_without_ffmpeg_says_what_to_do(inputs, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ValueError, match=r"ffmpeg is not installed; choose \.gif"):
         make_figure("animation_1", inputs, SETTINGS, tmp_path / "animation_1.mp4")
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
-def test_mp4(inputs, tmp_path):
-    make_figure("animation_1", inputs, SETTINGS, tmp_path / "animation_1.mp4")
-    assert (tmp_path / "animation_1.mp4").stat().st_size > 1000
+def test_mp4_shows_the_frames_of_the_gif(animations):
+    command = ["ffmpeg", "-loglevel", "error", "-i", animations / "animation_1.mp4", "-f", "rawvideo", "-pix_fmt",
+               "rgb24", "-"]  # fmt: skip
+    decoded = subprocess.run(command, capture_output=True, check=True).stdout
+    with Image.open(animations / "animation_1.gif") as picture:
+        width, height = (side - side % 2 for side in picture.size)
+        pictures = np.frombuffer(decoded, dtype=np.uint8).reshape(-1, height, width, 3).astype(int)
+        assert len(pictures) == picture.n_frames == 12
+        for number in (0, 11):
+            picture.seek(number)
+            frame = np.asarray(picture.convert("RGB"), dtype=int)[:height, :width]
+            assert np.abs(frame - pictures[number]).mean() < 4.0
+    described = subprocess.run(["ffmpeg", "-i", animations / "animation_1.mp4"], capture_output=True, text=True)
+    assert '"figure": "animation_1"' in described.stderr
+
+
+def test_one_drawing_gives_several_files(inputs, tmp_path):
+    files = [tmp_path / f"losses.{suffix}" for suffix in ("png", "pdf", "svg")]
+    make_figure("losses", inputs, SETTINGS, files)
+    assert sorted(os.listdir(tmp_path)) == ["losses.pdf", "losses.png", "losses.svg"]
+    make_figure("losses", inputs, SETTINGS, tmp_path / "alone.pdf")
+    assert (tmp_path / "alone.pdf").read_bytes() == files[1].read_bytes()
 
 
 DOCUMENTATION = Path(__file__).parents[1] / "docs" / "figures.md"
+
+
+@pytest.fixture(scope="module")
+def measures(inputs):
+    truth = select_split(inputs["corpus"], "test")
+    return evaluate(truth, inputs["predictions"], settings=EvaluationSettings(singular_values=4))
+
+
+def test_every_caption_tells_the_numbers_of_this_run(inputs, measures):
+    texts = captions(measures, inputs["tables"], SETTINGS)
+    assert list(texts) == figure_names(SETTINGS)
+    for name, text in texts.items():
+        assert re.search(r"\d", text), name
+        for method in entry_of(name).predictions:
+            assert title_of(method) in text, name
+    methods = measures["methods"]
+    assert f"{methods['lstm']['mean_square_error']['mean']:.2e} (LSTM)" in texts["error_time"]
+    assert f"{100 * methods['fnn']['surface_heat_flux_error']['mean']:.1f} (FNN)" in texts["heat_flux"]
+    assert f"{1.2 * np.exp(-20 / 6):.3g} in epoch 20 of 20 (autoencoder alone)" in texts["losses"]
+    assert "0.003 with 32 runs and 0.001 with 128 runs (FNN)" in texts["learning_curve"]
+
+
+def test_a_caption_speaks_of_the_run_that_is_drawn(inputs, measures, monkeypatch):
+    texts = captions(measures, inputs["tables"], SETTINGS)
+    for number in (1, 2):
+        figure = make(f"examples_{number}", inputs)
+        title = figure.get_suptitle()
+        assert texts[f"examples_{number}"].startswith(title)
+        run = int(re.match(r"Run (\d+)", title)[1])
+        position = measures["truth"]["simulation"].index(run)
+        accuracy = measures["methods"]["fnn"]["accuracy_of_runs"][position]
+        assert f"{accuracy:.2f} % (FNN)" in texts[f"examples_{number}"]
+
+
+def test_captions_of_the_report_include_the_numbers():
+    for name in CATALOGUE:
+        text = (Path(__file__).parents[1] / "workflow/report" / f"{name}.rst").read_text()
+        assert (
+            f".. include:: {{{{ snakemake.params.captions }}}}/{name}{{{{ snakemake.wildcards.example }}}}.rst" in text
+        )
 
 
 def test_docs_name_every_figure_and_picture():

@@ -13,7 +13,7 @@ from surrogate.diagnostics.accuracy import (
     variance_scaled_error,
 )
 from surrogate.diagnostics.evaluation import compare_modes, evaluate, score
-from surrogate.diagnostics.page import conclusions, summary_page
+from surrogate.diagnostics.page import conclusions, made_by, summary_page
 from surrogate.diagnostics.physics import (
     core_mantle_boundary_heat_flux,
     energy_budget,
@@ -24,7 +24,7 @@ from surrogate.diagnostics.physics import (
 )
 from surrogate.diagnostics.pod import decompose, singular_values, subspace_angles
 from surrogate.diagnostics.report_card import check
-from surrogate.diagnostics.table import metrics_table, title_of
+from surrogate.diagnostics.table import metrics_table, set_beside, title_of
 
 __all__ = [
     "check",
@@ -39,6 +39,7 @@ __all__ = [
     "evaluate",
     "lateral_anomaly_error",
     "lateral_mean",
+    "made_by",
     "mean_square_error",
     "mean_temperature",
     "metrics_table",
@@ -47,6 +48,7 @@ __all__ = [
     "relative_accuracy",
     "root_mean_square_error",
     "score",
+    "set_beside",
     "singular_values",
     "spectral_error",
     "subspace_angles",

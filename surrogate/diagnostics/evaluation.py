@@ -16,7 +16,7 @@ from surrogate.config import EvaluationSettings
 from surrogate.diagnostics import accuracy, physics, pod
 from surrogate.diagnostics.pairing import mask_of, pair
 from surrogate.diagnostics.report_card import check
-from surrogate.diagnostics.summary import summarise, summarise_ratio
+from surrogate.diagnostics.summary import run_means, summarise, summarise_ratio
 from surrogate.fields import FieldError, select_run
 from surrogate.planet import MARS, Planet
 
@@ -162,6 +162,7 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     conductivity: physics.Conductivity = "olivine",
     scale: float | None = None,
+    crust_heating: physics.CrustHeating = "none",
 ) -> dict[str, Any]:
     """Evaluate every method on the same unseen runs.
 
@@ -177,13 +178,17 @@ def evaluate(
         Law of the simulations.
     scale : float, optional
         K, of the mean square error; default the largest true temperature.
+    crust_heating : {"none", "enriched"}
+        Law of the simulations.
 
     Returns
     -------
     dict
         JSON-ready: ``truth`` (``runs``, ``snapshots``, ``grid``, ``temperature_scale`` K, ``report_card`` of the
-        simulations), ``methods`` (per method the entries of :func:`summary_of` and :func:`compare_modes`, and
-        ``report_card``), ``published`` (the paper's numbers, for another corpus) and ``published_source``.
+        simulations, and of every run its number, ``simulation``, and the time of its last snapshot, ``end`` Gyr),
+        ``methods`` (per method the entries of :func:`summary_of` and :func:`compare_modes`, ``report_card``, and
+        ``accuracy_of_runs``, percent), ``published`` (the paper's numbers, for another corpus) and
+        ``published_source``.
     """
     from surrogate.diagnostics.published import PUBLISHED, PUBLISHED_SOURCE
 
@@ -191,13 +196,19 @@ def evaluate(
         raise FieldError("evaluate: expected a corpus of unseen runs, got a single run")
     settings = settings or EvaluationSettings()
     scale = accuracy.temperature_maximum(truth) if scale is None else scale
+
+    def card(corpus: xr.Dataset) -> dict[str, Any]:
+        # Unseen runs lie where they were drawn: no range to hold their parameters against.
+        return check(corpus, planet, conductivity, crust_heating=crust_heating, ranges={})
+
     methods = {}
     for name, prediction in predictions.items():
         scores = score(truth, prediction, planet, conductivity, scale, name)
         methods[name] = {
             **summary_of(scores),
             **compare_modes(truth, prediction, settings.singular_values),
-            "report_card": check(prediction, planet, conductivity),
+            "accuracy_of_runs": run_means(scores["relative_accuracy"], mask_of(truth)).values.tolist(),
+            "report_card": card(prediction),
         }
     return {
         "truth": {
@@ -205,7 +216,9 @@ def evaluate(
             "snapshots": int(mask_of(truth).sum()),
             "grid": [truth.sizes["radius"], truth.sizes["angle"]],
             "temperature_scale": scale,
-            "report_card": check(truth, planet, conductivity),
+            "report_card": card(truth),
+            "simulation": truth["simulation"].values.tolist(),
+            "end": np.nanmax(truth["snapshot_time"].values, axis=1).tolist(),
         },
         "methods": methods,
         "published": PUBLISHED,

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 
 from surrogate.diagnostics.report_card import TOLERANCES
-from surrogate.diagnostics.table import best_of, metrics_rows, title_of
-
-NETWORKS = ("fnn", "lstm", "flow", "feedforward", "recurrent", "generative")
-"""Methods that are judged; the autoencoder bounds them, all others are trivial baselines."""
+from surrogate.diagnostics.table import NETWORKS, PREDICTORS, best_of, metrics_columns, metrics_rows, remarks, title_of
 
 RULES = {
     "surface_temperature_deviation": "the temperature of the surface",
     "core_mantle_boundary_spread": "an isothermal core-mantle boundary",
     "fraction_out_of_range": "the range of possible temperatures",
     "budget_residual": "the energy budget",
+    "parameters_outside_range": "the range of the parameters",
 }
 """What the entries of the physics report card stand for."""
 
@@ -24,6 +23,7 @@ STYLE = (
     "body{font:15px/1.5 sans-serif;max-width:75em;margin:2em auto;padding:0 1em;color:#222}"
     "table{border-collapse:collapse;margin:1.5em 0}td,th{padding:.25em .7em;text-align:right;white-space:nowrap}"
     "td:first-child,th:first-child{text-align:left}thead th{border-bottom:1.5px solid #222;white-space:normal}"
+    "th.group{text-align:center;border-bottom:1px solid #aaa}"
     "tr:nth-child(even) td{background:#f5f5f5}.other{color:#888}"
 )
 
@@ -34,8 +34,8 @@ def conclusions(metrics: Mapping[str, Any]) -> list[str]:
     Where a network does not beat every trivial baseline, the sentence says so.
     """
     methods, about = metrics["methods"], metrics["truth"]
-    judged = [name for name in methods if name in NETWORKS]
-    baselines = {name: entry for name, entry in methods.items() if name not in (*NETWORKS, "autoencoder")}
+    judged = [name for name in methods if name in PREDICTORS]
+    baselines = {name: entry for name, entry in methods.items() if name not in NETWORKS}
     said = [f"Measured on {about['runs']} runs with {about['snapshots']} snapshots that no network saw in training."]
     for name in judged:
         entry = methods[name]
@@ -58,10 +58,19 @@ def conclusions(metrics: Mapping[str, Any]) -> list[str]:
             f"paper counts, {entry['weighted_sum_ratio']['mean']:.1f} % with the mean removed."
         )
         broken = [RULES[rule] for rule in TOLERANCES if not entry["report_card"]["passed"][rule]]
+        budget = [card["budget_residual"] for card in (entry["report_card"], about["report_card"])]
+        held = "; ".join(
+            f"{100 * value:.1f} % {whose}"
+            for value, whose in zip(
+                budget, ("of its terms are left over", "in the simulations themselves"), strict=True
+            )
+            if value is not None
+        )
         said.append(
-            f"Its predictions break {' and '.join(broken)} by more than is tolerated."
+            f"Its predictions break {' and '.join(broken)} by more than is tolerated (energy budget: {held})."
             if broken
-            else "Its predictions keep the wall temperatures, the range of possible temperatures and the energy budget."
+            else "Its predictions keep the wall temperatures, the range of possible temperatures and the energy budget "
+            f"({held})."
         )
     if "autoencoder" in methods:
         bound = methods["autoencoder"]
@@ -95,25 +104,42 @@ def summary_page(metrics: Mapping[str, Any], name: str = "") -> str:
         Of the pipeline run.
     """
     heads, rows = metrics_rows(metrics)
-    others = len(metrics["published"])
+    groups = [column.group for column in metrics_columns(metrics)]
 
     def cells(row: list[str], tag: str) -> str:
-        first_other = len(row) - others
-        return "".join(
-            f"<{tag}{' class=other' if number >= first_other else ''}>{_emphasised(text)}</{tag}>"
-            for number, text in enumerate(row)
-        )
+        marks = ["", *(" class=other" if group == "published" else "" for group in groups)]
+        return "".join(f"<{tag}{mark}>{_emphasised(text)}</{tag}>" for mark, text in zip(marks, row, strict=True))
 
+    titles = {"ours": "this run", "published": "published, another corpus*"}
+    over = "<th></th>" + "".join(
+        f"<th class=group colspan={len(list(members))}>{html.escape(titles.get(group, group))}</th>"
+        for group, members in groupby(groups)
+    )
     body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
     points = "".join(f"<li>{_emphasised(sentence)}</li>" for sentence in conclusions(metrics))
+    below = "".join(f"<p class=other>{html.escape(line)}</p>" for line in [*remarks(metrics), *made_by(metrics)])
     return (
         f"<!doctype html><html lang=en><head><meta charset=utf-8><title>Measures</title><style>{STYLE}</style></head>"
         f"<body><h1>Measures on unseen runs{': ' + html.escape(name) if name else ''}</h1><ul>{points}</ul>"
-        f"<table><thead><tr>{cells(heads, 'th')}</tr></thead><tbody>{body}</tbody></table>"
-        f"<p class=other>* {html.escape(metrics['published_source'])}. Read beside our numbers, not against them.</p>"
-        "<p>Lateral anomaly error and VRMSE: 1 is what a prediction without lateral structure, or of the mean "
-        "temperature alone, scores. The best predictor of each row is in bold.</p></body></html>\n"
+        f"<table><thead><tr>{over}</tr><tr>{cells(heads, 'th')}</tr></thead><tbody>{body}</tbody></table>"
+        f"{below}</body></html>\n"
     )
+
+
+def made_by(metrics: Mapping[str, Any]) -> list[str]:
+    """Provenance of the measures in a sentence; none if they carry none."""
+    if "provenance" not in metrics:
+        return []
+    origin = metrics["provenance"]
+    packages = origin.get("packages", {})
+    versions = ", ".join(
+        f"{name} {packages[name]}" for name in ("numpy", "keras", "tensorflow", "jax") if name in packages
+    )
+    corpus = origin.get("corpus", {})
+    of = (
+        f" from the corpus {corpus['store']} ({corpus['runs']} runs, {corpus['snapshots']} snapshots)" if corpus else ""
+    )
+    return [f"Made by surrogate {origin['code_version']}{of}; Python {origin['python']}, {versions}."]
 
 
 def _emphasised(text: str) -> str:

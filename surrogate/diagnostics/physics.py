@@ -18,6 +18,7 @@ from surrogate.fields import annulus_of
 from surrogate.planet import GIGAYEAR, MARS, Planet, olivine_conductivity
 
 Conductivity = Literal["constant", "olivine"]
+CrustHeating = Literal["none", "enriched"]
 
 
 def _described(values: xr.DataArray, name: str, units: str, long_name: str) -> xr.DataArray:
@@ -98,25 +99,57 @@ def wall_areas(annulus: Annulus) -> tuple[float, float, float]:
     return annulus.radius_faces[0] * width, annulus.radius_faces[-1] * width, float(annulus.volume.sum())
 
 
-def heat_production(dataset: xr.Dataset, planet: Planet = MARS) -> xr.DataArray:
-    """Warming of the mantle by its radiogenic heat, K/Gyr, dims ([simulation], time), without coordinates.
+def heat_production(
+    dataset: xr.Dataset, planet: Planet = MARS, crust_heating: CrustHeating = "none"
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Warming by radiogenic heat, K/Gyr, dims ([simulation], time), without coordinates.
 
-    The heat of the crust is left out, see `mantle_depletion` of the planet.
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+    planet : Planet
+    crust_heating : {"none", "enriched"}
+        Law of the simulations: whether the crust, which depletes the mantle, heats itself.
+
+    Returns
+    -------
+    average : xarray.DataArray
+        Over the volume, crust included.
+    mantle : xarray.DataArray
+        Of the rock below the crust.
     """
     if "crustal_enrichment" not in dataset:
         raise ValueError("heat production: the dataset lacks the parameter crustal_enrichment")
     enrichment: Any = xr.DataArray(dataset["crustal_enrichment"].values, dims=dataset["crustal_enrichment"].dims)
     time = xr.DataArray(times_of(dataset).values, dims=times_of(dataset).dims)
-    produced = xr.zeros_like(time) + planet.radiogenic_heating(time.values)
-    return planet.mantle_depletion(enrichment) * produced * GIGAYEAR / planet.mantle_heat_capacity
+    primitive = xr.zeros_like(time) + planet.radiogenic_heating(time.values)
+    primitive = primitive * GIGAYEAR * planet.mantle_density / heat_capacity(planet)
+    faces = annulus_of(dataset).radius_faces
+    crust = (faces[-1] ** 2 - (faces[-1] - planet.crust_thickness) ** 2) / (faces[-1] ** 2 - faces[0] ** 2)
+    if crust_heating == "none":
+        mantle = planet.mantle_depletion(enrichment) * primitive
+        return (1.0 - crust) * mantle, mantle
+    if crust_heating == "enriched":
+        return enrichment * 0 + primitive, primitive / (1.0 + (enrichment - 1.0) * crust)
+    raise ValueError(f"crust_heating {crust_heating!r}: expected 'none' or 'enriched'")
 
 
-def energy_budget(dataset: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity = "olivine") -> xr.Dataset:
+def heat_capacity(planet: Planet) -> float:
+    """Heat capacity per volume that belongs to the planet's conductivity and diffusivity, J/m3/K."""
+    return planet.conductivity / planet.diffusivity
+
+
+def energy_budget(
+    dataset: xr.Dataset,
+    planet: Planet = MARS,
+    conductivity: Conductivity = "olivine",
+    crust_heating: CrustHeating = "none",
+) -> xr.Dataset:
     """Heat budget of a history: the change of the mean temperature against what flows in and out and is produced.
 
-    Between neighbouring snapshots, with trapezoidal means of the fluxes. Adiabatic cooling, viscous dissipation and
-    latent heat, which need the velocity, are left out: they nearly cancel in the volume mean. Simulations of the
-    built-in solver, which balance all terms to rounding, leave a residual of about 2 % of the terms kept here.
+    Between neighbouring snapshots, with trapezoidal means of the fluxes. The residual of a true history holds the
+    terms that need the velocity: adiabatic heat and viscous dissipation, which nearly cancel in the volume mean, and
+    latent heat; and what fluxes do between the snapshots. docs/figures.md says how large each is.
 
     Returns
     -------
@@ -126,9 +159,7 @@ def energy_budget(dataset: xr.Dataset, planet: Planet = MARS, conductivity: Cond
     """
     inner, outer, volume = wall_areas(annulus_of(dataset))
     time = xr.DataArray(times_of(dataset).values, dims=times_of(dataset).dims)
-    # Heat capacity per volume that belongs to the planet's diffusivity and conductivity.
-    capacity = planet.conductivity / planet.diffusivity
-    to_kelvin = GIGAYEAR / (capacity * volume)
+    to_kelvin = GIGAYEAR / (heat_capacity(planet) * volume)
 
     def interval_mean(values: xr.DataArray) -> xr.DataArray:
         values = values.drop_vars(values.coords).rename(time="interval")
@@ -141,7 +172,7 @@ def energy_budget(dataset: xr.Dataset, planet: Planet = MARS, conductivity: Cond
         "change": step(mean_temperature(dataset)) / step(time),
         "inflow": interval_mean(core_mantle_boundary_heat_flux(dataset, planet, conductivity) * inner) * to_kelvin,
         "outflow": interval_mean(surface_heat_flux(dataset, planet, conductivity) * outer) * to_kelvin,
-        "heating": interval_mean(heat_production(dataset, planet)),
+        "heating": interval_mean(heat_production(dataset, planet, crust_heating)[0]),
     }
     terms["residual"] = terms["change"] - (terms["inflow"] - terms["outflow"] + terms["heating"])
     budget = xr.Dataset({name: values.assign_attrs(units="K Gyr-1") for name, values in terms.items()})

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 TITLES: dict[str, str] = {
     "autoencoder": "autoencoder alone",
     "fnn": "FNN",
     "lstm": "LSTM",
-    "flow": "flow (one sample)",
     "feedforward": "FNN",
     "recurrent": "LSTM",
+    "flow": "flow (one sample)",
     "generative": "flow (one sample)",
     "mean_profile": "mean profile",
     "nearest_run": "nearest run",
@@ -42,24 +42,76 @@ def title_of(method: str) -> str:
     return TITLES.get(method, method.replace("_", " "))
 
 
-def metrics_rows(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of the table of measures; ``**`` marks the best method of a row, the autoencoder aside.
+PREDICTORS = ("fnn", "lstm", "feedforward", "recurrent")
+"""Methods that are judged by their accuracy."""
 
-    One column per method, and last the paper's published numbers, which are of another corpus.
+NETWORKS = ("autoencoder", *PREDICTORS, "flow", "generative")
+"""All others are baselines. The autoencoder sees the truth; a sample of the flow is not meant to be near it."""
+
+
+class Column(NamedTuple):
+    """A column of the table of measures: its head, the group it stands in, and the numbers of one method."""
+
+    head: str
+    group: str
+    content: Mapping[str, Any]
+
+
+def metrics_columns(metrics: Mapping[str, Any]) -> list[Column]:
+    """Columns of the table: our networks, those of other runs set beside, baselines, and what the paper published."""
+    methods = metrics["methods"]
+    columns = [Column(title_of(name), "ours", methods[name]) for name in methods if name in NETWORKS]
+    for title, other in metrics.get("beside", {}).items():
+        mark = "" if other["same_runs"] else " \u2020"
+        columns += [
+            Column(f"{title_of(name)}, {title}{mark}", title, content) for name, content in other["methods"].items()
+        ]
+    columns += [Column(title_of(name), "baselines", methods[name]) for name in methods if name not in NETWORKS]
+    published = metrics["published"]
+    return columns + [Column(f"{title_of(name)}, paper*", "published", published[name]) for name in published]
+
+
+def metrics_rows(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of the table of measures; ``**`` marks the best of the predictors and baselines of this run.
+
+    One column per method (:func:`metrics_columns`), last the paper's published numbers, which are of another corpus.
     """
-    methods, published = dict(metrics["methods"]), metrics["published"]
-    heads = ["measure", *(title_of(name) for name in methods), *(f"{title_of(name)}, paper*" for name in published)]
+    columns = metrics_columns(metrics)
+    rivals = [
+        number for number, column in enumerate(columns)
+        if column.group == "baselines" or (column.group == "ours" and column.head != title_of("autoencoder"))
+    ]  # fmt: skip
     rows = []
     for title, metric, entry, style in COLUMNS:
-        values = {name: content[metric][entry] for name, content in methods.items()}
-        rivals = {name: value for name, value in values.items() if name != "autoencoder"}
-        best = best_of(metric, rivals) if len(rivals) > 1 else None
-        cells = [
-            f"**{_cell(value, style)}**" if name == best else _cell(value, style) for name, value in values.items()
-        ]
-        cells += [_cell(content.get(metric, {}).get(entry), style) for content in published.values()]
+        values = [column.content.get(metric, {}).get(entry) for column in columns]
+        cells = ["" if value is None else format(value, style).removesuffix("%") for value in values]
+        if len(rivals) > 1:
+            best = best_of(metric, {str(number): values[number] for number in rivals})
+            cells[int(best)] = f"**{cells[int(best)]}**"
         rows.append([title, *cells])
-    return heads, rows
+    return ["measure", *(column.head for column in columns)], rows
+
+
+def remarks(metrics: Mapping[str, Any]) -> list[str]:
+    """Say what a reader of the table has to know: of which corpus each column is, and what 1 means."""
+    grid = " x ".join(map(str, metrics["truth"]["grid"]))
+    said = [f"{metrics['truth']['runs']} unseen runs, {metrics['truth']['snapshots']} snapshots of {grid} nodes."]
+    for title, other in metrics.get("beside", {}).items():
+        about = other["truth"]
+        same = (
+            "the same unseen runs"
+            if other["same_runs"]
+            else f"\u2020 unseen runs of its own ({about['runs']} runs, {about['snapshots']} snapshots, "
+            f"{' x '.join(map(str, about['grid']))} nodes)"
+        )
+        said.append(f"{title}: measured on {same}; from {other['source']}.")
+    return [
+        *said,
+        f"* {metrics['published_source']}. Read beside our numbers, not against them.",
+        "Lateral anomaly error and VRMSE: 1 is what a prediction without lateral structure, or of the mean temperature "
+        "alone, scores. The autoencoder sees the true fields: it bounds what the predictors in its latent space can "
+        "reach. The best predictor of each row is in bold.",
+    ]
 
 
 def metrics_table(metrics: Mapping[str, Any]) -> str:
@@ -70,22 +122,47 @@ def metrics_table(metrics: Mapping[str, Any]) -> str:
     str
         The table (:func:`metrics_rows`), with a line on the corpus above and the explanations below it.
     """
-    about = metrics["truth"]
     heads, rows = metrics_rows(metrics)
     lines = ["| " + " | ".join(row) + " |" for row in [heads, *rows]]
     lines.insert(1, "|" + "---|" * len(heads))
-    grid = " x ".join(map(str, about["grid"]))
-    return "\n".join([
-        f"{about['runs']} unseen runs, {about['snapshots']} snapshots of {grid} nodes.", "", *lines, "",
-        f"\\* {metrics['published_source']}. Read beside our numbers, not against them.", "",
-        "Lateral anomaly error and VRMSE: 1 is what a prediction without lateral structure, or of the mean temperature "
-        "alone, scores. The autoencoder sees the true fields: it bounds what the predictors in its latent space can "
-        "reach. The best predictor of each row is in bold.", "",
-    ])  # fmt: skip
+    first, *others = remarks(metrics)
+    below = [line.replace("*", "\\*", 1) if line.startswith("*") else line for line in others]
+    return "\n".join([first, "", *lines, "", *(part for line in below for part in (line, ""))])
 
 
-def _cell(value: float | None, style: str) -> str:
-    return "" if value is None else format(value, style).removesuffix("%")
+def set_beside(metrics: Mapping[str, Any], others: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Add the networks of other pipeline runs to the measures of this one.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Result of :func:`surrogate.diagnostics.evaluation.evaluate`.
+    others : mapping
+        Title to where the measures of another run come from, and these measures.
+
+    Returns
+    -------
+    dict
+        The measures with ``beside``: per title ``source``, ``methods`` (the networks alone), ``truth``, and
+        ``same_runs``, which says whether the unseen runs are the same.
+
+    Raises
+    ------
+    ValueError
+        If the measures of another run hold no network.
+    """
+    beside = {}
+    for title, (source, other) in others.items():
+        methods = {name: other["methods"][name] for name in NETWORKS if name in other.get("methods", {})}
+        if not methods:
+            raise ValueError(f"{source}: expected the metrics.json of a pipeline run, with some of {NETWORKS}")
+        same = all(
+            other["truth"].get(name) == metrics["truth"][name]
+            for name in ("simulation", "snapshots", "grid", "temperature_scale")
+        )
+        about = {name: other["truth"][name] for name in ("runs", "snapshots", "grid")}
+        beside[title] = {"source": source, "methods": methods, "truth": about, "same_runs": same}
+    return {**metrics, "beside": beside} if beside else dict(metrics)
 
 
 def best_of(metric: str, values: Mapping[str, float]) -> str:

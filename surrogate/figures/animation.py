@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -80,17 +80,17 @@ def _frames(
 def animate(
     truth: xr.Dataset,
     predictions: Mapping[str, xr.Dataset],
-    path: str | Path,
+    paths: Sequence[str | Path],
     title: str = "",
     comment: str = "",
     dots_per_inch: int = 110,
 ) -> None:
-    """Write an animation of a run: GIF, or MP4 where ffmpeg is installed, by the suffix of `path`.
+    """Write an animation of a run: GIF, or MP4 where ffmpeg is installed, by the suffixes of `paths`.
 
     Parameters
     ----------
-    path : path
-        Ends in .gif or .mp4.
+    paths : sequence of path
+        Each ends in .gif or .mp4; the frames are drawn once.
     comment : str
         Goes into the file.
 
@@ -99,31 +99,36 @@ def animate(
     ValueError
         For another suffix, or for .mp4 without ffmpeg.
     """
-    path = Path(path)
-    pictures = frames(truth, predictions, title, dots_per_inch)
-    with atomic(path) as temporary:
-        if path.suffix == ".gif":
-            # One palette for all frames: no flicker, and small differences between frames.
-            palette = Image.fromarray(np.concatenate([pictures[0], pictures[-1]])).quantize(256)
-            images = [
-                Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures
-            ]
-            images[0].save(temporary, save_all=True, append_images=images[1:], loop=0, optimize=False,
-                           duration=1000 // FRAMES_PER_SECOND, comment=comment.encode())  # fmt: skip
-        elif path.suffix == ".mp4":
-            _encode_mp4(pictures, temporary, comment)
-        else:
+    files = [Path(path) for path in paths]
+    for path in files:
+        if path.suffix not in WRITERS:
             raise ValueError(f"{path}: an animation ends in .gif or .mp4")
+        if path.suffix == ".mp4" and shutil.which("ffmpeg") is None:
+            raise ValueError(f"{path.name}: ffmpeg is not installed; choose .gif")
+    pictures = frames(truth, predictions, title, dots_per_inch)
+    for path in files:
+        with atomic(path) as temporary:
+            WRITERS[path.suffix](pictures, temporary, comment)
 
 
-def _encode_mp4(pictures: list[np.ndarray], path: Path, comment: str) -> None:
-    if shutil.which("ffmpeg") is None:
-        raise ValueError(f"{path.name}: ffmpeg is not installed; choose .gif")
+def _write_gif(pictures: list[np.ndarray], path: Path, comment: str) -> None:
+    # One palette for all frames: no flicker, and small differences between frames.
+    palette = Image.fromarray(np.concatenate([pictures[0], pictures[-1]])).quantize(256)
+    images = [Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    images[0].save(path, save_all=True, append_images=images[1:], loop=0, optimize=False,
+                   duration=1000 // FRAMES_PER_SECOND, comment=comment.encode())  # fmt: skip
+
+
+def _write_mp4(pictures: list[np.ndarray], path: Path, comment: str) -> None:
     height, width = (side - side % 2 for side in pictures[0].shape[:2])  # H.264 wants even sides
     command = [
         "ffmpeg", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
         "-r", str(FRAMES_PER_SECOND), "-i", "-", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "18",
-        "-metadata", f"comment={comment}", "-y", str(path),
+        "-movflags", "+faststart", "-metadata", f"comment={comment}", "-y", str(path),
     ]  # fmt: skip
     content = b"".join(picture[:height, :width].tobytes() for picture in pictures)
     subprocess.run(command, input=content, check=True)
+
+
+WRITERS = {".gif": _write_gif, ".mp4": _write_mp4}
+"""Suffix to what encodes the frames."""

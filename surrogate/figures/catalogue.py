@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ def make_figure(
     name: str,
     inputs: Mapping[str, Any],
     settings: FigureSettings,
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     planet: Planet = MARS,
     conductivity: Conductivity = "olivine",
 ) -> None:
@@ -138,8 +138,8 @@ def make_figure(
         ``corpus`` (the store's folder or a dataset), ``predictions`` (mapping of method to NetCDF file or dataset),
         ``tables`` (mapping of name to CSV file or table). More than the figure needs is ignored.
     settings : FigureSettings
-    path : path
-        Its suffix chooses the format: png, pdf, svg; gif or mp4 for an animation.
+    path : path, or several
+        The suffix chooses the format: png, pdf, svg; gif or mp4 for an animation. Several files are of one drawing.
     planet : Planet
     conductivity : {"constant", "olivine"}
         Law of the simulations.
@@ -149,7 +149,7 @@ def make_figure(
     KeyError
         If there is no figure of that name, or an input that it needs is not given.
     """
-    path = Path(path)
+    paths = [Path(path)] if isinstance(path, str | Path) else [Path(entry) for entry in path]
     base, number = split_name(name)
     entry = CATALOGUE[base]
     given = Inputs(
@@ -161,9 +161,11 @@ def make_figure(
     made_by = json.dumps(provenance(figure=name, inputs=_described(inputs, entry)), sort_keys=True)
     if entry.animated:
         run, predicted, title = given.example()
-        animate(run, predicted, path, title, made_by)
+        animate(run, predicted, paths, title, made_by)
         return
-    save(MAKERS[base](given), path, settings.resolution, made_by)
+    figure = MAKERS[base](given)
+    for entry_path in paths:
+        save(figure, entry_path, settings.resolution, made_by)
 
 
 @styled

@@ -18,6 +18,7 @@ from surrogate.diagnostics.pairing import mask_of
 from surrogate.diagnostics.summary import run_means
 from surrogate.fields import annulus_of, select_run
 from surrogate.figures.annulus import draw_field, field_bar
+from surrogate.figures.names import TIME_TOLERANCE, choose_examples
 from surrogate.figures.style import (
     DIFFERENCE,
     PAGE,
@@ -31,9 +32,6 @@ from surrogate.figures.style import (
     styled,
     temperature_norm,
 )
-
-TIME_TOLERANCE = 0.3
-"""A run whose nearest snapshot is further than this, Gyr, from a time asked for has none at that time."""
 
 
 def example_runs(
@@ -59,21 +57,8 @@ def example_runs(
     """
     real = mask_of(truth)
     means = np.mean([run_means(relative_accuracy(truth, entry), real).values for entry in predictions.values()], axis=0)
-    lasting = np.flatnonzero(np.nanmax(truth["snapshot_time"].values, axis=1) >= until - TIME_TOLERANCE)
-    pool = lasting if lasting.size else np.arange(len(means))
-    order = pool[np.argsort(means[pool], kind="stable")]  # the least accurate first
-    ranks = np.unique(np.round(np.linspace((len(order) - 1) // 2, 0, count)).astype(int))[::-1]
-    chosen = []
-    for rank in ranks:
-        if rank == 0:
-            place = "the least accurate"
-        elif rank == (len(order) - 1) // 2:
-            place = "the median in accuracy"
-        else:
-            place = f"number {rank + 1} from the least accurate"
-        number = int(truth["simulation"][order[rank]])
-        chosen.append((int(order[rank]), f"Run {number}: {place} of {len(order)} unseen runs"))
-    return chosen
+    ends = np.nanmax(truth["snapshot_time"].values, axis=1)
+    return choose_examples(truth["simulation"].values.tolist(), means.tolist(), ends.tolist(), count, until)
 
 
 def nearest_snapshots(run: xr.Dataset, times: Sequence[float]) -> list[int | None]:

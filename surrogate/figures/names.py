@@ -6,9 +6,13 @@ figure in the report is ``workflow/report/<name>.rst``, where a name of one exam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surrogate.config import FigureSettings
+
+TIME_TOLERANCE = 0.3
+"""A run whose nearest snapshot is further than this, Gyr, from a time asked for has none at that time."""
 
 PREDICTORS = ("fnn", "lstm")
 NETWORKS = ("autoencoder", *PREDICTORS)
@@ -100,14 +104,59 @@ def figure_names(settings: FigureSettings) -> list[str]:
     return names
 
 
+def formats_of(entry: Entry, settings: FigureSettings) -> list[str]:
+    """Suffixes, without the dot, of the files that one figure is written to."""
+    return list(settings.animations if entry.animated else settings.formats)
+
+
 def file_names(settings: FigureSettings) -> list[str]:
-    """File names of all figures: one per format, an animation as GIF.
+    """File names of all figures: one per format.
 
     >>> file_names(FigureSettings(formats=["png", "pdf"], examples=1))[:3]
     ['concept.png', 'concept.pdf', 'coverage.png']
     """
-    files = []
-    for name in figure_names(settings):
-        formats = ["gif"] if entry_of(name).animated else settings.formats
-        files += [f"{name}.{suffix}" for suffix in formats]
-    return files
+    return [f"{name}.{suffix}" for name in figure_names(settings) for suffix in formats_of(entry_of(name), settings)]
+
+
+def choose_examples(
+    simulations: Sequence[int], accuracies: Sequence[float], ends: Sequence[float], count: int, until: float = 0.0
+) -> list[tuple[int, str]]:
+    """Choose runs by their accuracy, not by their looks: the median one first, the least accurate last.
+
+    Parameters
+    ----------
+    simulations : sequence of int
+        Numbers of the unseen runs.
+    accuracies, ends : sequence of float
+        Mean relative accuracy, and time of the last snapshot, Gyr, of each.
+    count : int
+        How many; those between are equally spaced in rank.
+    until : float
+        Gyr. Only runs that reach this time are taken, if there are any.
+
+    Returns
+    -------
+    list of (int, str)
+        Position among the unseen runs, and what the run is.
+
+    Examples
+    --------
+    >>> choose_examples([7, 8, 9], [99.0, 98.0, 99.5], [4.5, 4.5, 4.5], 2)[0]
+    (0, 'Run 7: the median in accuracy of 3 unseen runs')
+    """
+    everyone = range(len(accuracies))
+    pool = [run for run in everyone if ends[run] >= until - TIME_TOLERANCE] or list(everyone)
+    order = sorted(pool, key=lambda run: accuracies[run])  # the least accurate first
+    median = (len(order) - 1) // 2
+    steps = max(count - 1, 1)
+    ranks = sorted({round(median * (steps - step) / steps) for step in range(min(count, len(order)))}, reverse=True)
+    chosen = []
+    for rank in ranks:
+        if rank == 0:
+            place = "the least accurate"
+        elif rank == median:
+            place = "the median in accuracy"
+        else:
+            place = f"number {rank + 1} from the least accurate"
+        chosen.append((order[rank], f"Run {int(simulations[order[rank]])}: {place} of {len(order)} unseen runs"))
+    return chosen

@@ -1,4 +1,5 @@
 # Predictions -> measures, figures, and the bundle that a user loads.
+from surrogate.figures.names import formats_of
 
 
 rule evaluate:
@@ -7,6 +8,7 @@ rule evaluate:
             f"{RESULTS}/predictions/{{method}}.nc", method=NETWORKS + BASELINES
         ),
         corpus=f"{RESULTS}/corpus.json",
+        beside=list(SETTINGS.evaluation.beside.values()),
     output:
         json=f"{RESULTS}/metrics.json",
         markdown=f"{RESULTS}/metrics.md",
@@ -24,9 +26,36 @@ rule evaluate:
     params:
         section("evaluation", "planet"),
         conductivity=SETTINGS.simulator.physics.conductivity,
+        crust_heating=SETTINGS.simulator.physics.crust_heating,
         store=f"{RESULTS}/corpus.zarr",
+        name=SETTINGS.name,
     script:
         "../scripts/evaluate.py"
+
+
+# The numbers that the report tells under each figure: its captions include these files.
+rule captions:
+    input:
+        metrics=f"{RESULTS}/metrics.json",
+        tables=lambda wildcards: [
+            path
+            for name in [
+                "losses",
+                *(["learning_curve"] if SETTINGS.figures.learning_curve else []),
+            ]
+            for path in figure_needs(CATALOGUE[name])["tables"]
+        ],
+    output:
+        directory(f"{RESULTS}/captions"),
+    log:
+        f"{RESULTS}/logs/captions.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/captions.tsv"
+    threads: 1
+    params:
+        section("figures"),
+    script:
+        "../scripts/captions.py"
 
 
 rule bundle:
@@ -62,8 +91,13 @@ rule bundle:
         "../scripts/bundle.py"
 
 
-# One rule per entry of the catalogue: the caption of a report cannot depend on a wildcard.
+# One rule per entry of the catalogue: the caption of a report cannot depend on a wildcard. One job draws a figure and
+# writes it in every format; the report shows the first.
 for NAME, ENTRY in CATALOGUE.items():
+    FILES = [
+        f"{RESULTS}/figures/{NAME}{{example}}.{suffix}"
+        for suffix in formats_of(ENTRY, SETTINGS.figures)
+    ]
 
     rule:
         name:
@@ -72,26 +106,26 @@ for NAME, ENTRY in CATALOGUE.items():
             **figure_needs(ENTRY),
         output:
             report(
-                f"{RESULTS}/figures/{NAME}{{example}}.{{format}}",
+                FILES[0],
                 caption=f"../report/{NAME}.rst",
                 category=ENTRY.category,
                 labels={
                     "figure": NAME.replace("_", " "),
                     "example": "{example}",
-                    "format": "{format}",
                 },
             ),
+            FILES[1:],
         log:
-            f"{RESULTS}/logs/figure_{NAME}{{example}}_{{format}}.log",
+            f"{RESULTS}/logs/figure_{NAME}{{example}}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/figure_{NAME}{{example}}_{{format}}.tsv"
+            f"{RESULTS}/benchmarks/figure_{NAME}{{example}}.tsv"
         wildcard_constraints:
             example=r"(_\d+)?",
-            format="png|pdf|svg|gif",
         threads: 1
         params:
             section("figures", "planet"),
             figure=NAME,
+            captions=f"{RESULTS}/captions",
             conductivity=SETTINGS.simulator.physics.conductivity,
             store=f"{RESULTS}/corpus.zarr",
         script:

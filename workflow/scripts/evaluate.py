@@ -6,7 +6,7 @@ if __name__ == "__main__":
 
     from surrogate.config import Config
     from surrogate.corpus.store import open_corpus
-    from surrogate.diagnostics import evaluate, metrics_table, summary_page
+    from surrogate.diagnostics import evaluate, metrics_table, set_beside, summary_page
     from surrogate.fields import open_netcdf, select_split
     from surrogate.files import atomic, provenance, read_json, write_json
 
@@ -14,13 +14,16 @@ if __name__ == "__main__":
     truth = select_split(open_corpus(snakemake.params.store), "test").load()
     predictions = {Path(path).stem: open_netcdf(path).load() for path in snakemake.input.predictions}
     metrics = evaluate(
-        truth, predictions, config.make_planet(), config.evaluation, conductivity=snakemake.params.conductivity
-    )
+        truth, predictions, config.make_planet(), config.evaluation, conductivity=snakemake.params.conductivity,
+        crust_heating=snakemake.params.crust_heating,
+    )  # fmt: skip
+    beside = {title: (path, read_json(path)) for title, path in config.evaluation.beside.items()}
+    metrics = set_beside(metrics, beside)
     metrics["provenance"] = provenance(corpus=read_json(snakemake.input.corpus))
     write_json(snakemake.output.json, metrics)
     table = metrics_table(metrics)
     with atomic(snakemake.output.markdown) as temporary:
         temporary.write_text(table + "\n")
     with atomic(snakemake.output.page) as temporary:
-        temporary.write_text(summary_page(metrics))
+        temporary.write_text(summary_page(metrics, snakemake.params.name))
     print(table)

@@ -16,7 +16,7 @@ if __name__ == "__main__":
             "tables": {Path(path).parent.name: path for path in snakemake.input.get("tables", [])},
         },
         config.figures,
-        snakemake.output[0],
+        list(snakemake.output),
         config.make_planet(),
         snakemake.params.conductivity,
     )
