@@ -31,7 +31,6 @@ SPLIT_WORDS = {
     "": "not known whether seen in training",
 }
 
-
 KINDS = {"fnn": "feedforward network", "lstm": "recurrent network"}
 
 

@@ -113,6 +113,19 @@ def _free_port(address: str) -> int:
         return int(found.getsockname()[1])
 
 
+def greeting(address: str, port: int) -> list[str]:
+    """Say where the page is, and who can reach it.
+
+    >>> greeting("127.0.0.1", 5006)
+    ['http://127.0.0.1:5006   (stop with Ctrl+C)']
+    """
+    host = f"[{address}]" if ":" in address else address
+    lines = [f"http://{host}:{port}   (stop with Ctrl+C)"]
+    if not is_loopback(address):
+        lines.insert(0, f"warning: {address} is not loopback: everyone who reaches this machine can use the page")
+    return lines
+
+
 def serve(
     bundle: str, corpus: str | Path | None = None, port: int = PORT, address: str = ADDRESS,
     say: Callable[[str], None] = print,
@@ -132,11 +145,9 @@ def serve(
     warnings.simplefilter("ignore", OutOfRangeWarning)
     explorer = open_explorer(bundle, corpus)
     server = make_server(explorer, port, address)
-    if not is_loopback(address):
-        say(f"warning: {address} is not loopback: everyone who reaches this machine can use the page")
     say("reading the networks ...")
     explorer.warm_up()
-    host = f"[{address}]" if ":" in address else address
-    say(f"http://{host}:{server.port}   (stop with Ctrl+C)")
+    for line in greeting(address, server.port):
+        say(line)
     server.start()
     server.io_loop.start()

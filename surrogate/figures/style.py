@@ -68,7 +68,9 @@ Drawing = TypeVar("Drawing", bound=Callable[..., Any])
 
 def styled(function: Drawing) -> Drawing:
     """Decorate a function that draws: it runs in this style, whatever the session is set to."""
-    settings: Any = {**matplotlib.rcParamsDefault, **PARAMETERS, "backend": "agg"}
+    # Not the backend: a context does not give it back, and a notebook would show no figure afterwards.
+    settings: Any = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}
+    settings |= PARAMETERS
 
     @wraps(function)
     def wrapper(*arguments: Any, **keywords: Any) -> Any:
@@ -86,6 +88,11 @@ def new_figure(width: float, height: float) -> Figure:
 def colour_of(method: str) -> str:
     """Colour of a method or a split; grey for one that is not known."""
     return COLOURS.get(method, "#555555")
+
+
+def line_of(method: str) -> Any:
+    """Dashes of a method's curve: the LSTM's are broken, because they often lie on those of the FNN."""
+    return (0, (3, 1.5)) if method in ("lstm", "recurrent") else "-"
 
 
 def nice_limit(value: float) -> float:
