@@ -36,9 +36,9 @@ def test_a_corpus_from_raw_runs_to_a_table(capsys, raw, tmp_path):
     content = json.loads(out)
     assert code == 0
     assert sum(content["split"].values()) == 11
-    assert content["rejected"] == 1
+    assert [entry["what"] for entry in content["rejected"]] == ["unreadable"]
     code, out, _ = run(capsys, "corpus", "inspect", store)
-    assert "1 rejected" in out
+    assert "left out: 1" in out
 
     code, out, _ = run(capsys, "corpus", "show", store, "--json")
     rows = json.loads(out)

@@ -6,9 +6,10 @@ import pytest
 import xarray as xr
 import zarr
 from corpus_samples import sample_run, write_runs
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from xarray.core import indexing
 
 from surrogate.config import CorpusSettings
 from surrogate.corpus import inflate
@@ -17,7 +18,8 @@ from surrogate.corpus.kernels import checksum_of, extremes
 from surrogate.corpus.layout import decode, encode, pack_snapshot, temperature_encoding
 from surrogate.corpus.readers import ReaderError, open_run
 from surrogate.corpus.readers.chunks import ChunkReader
-from surrogate.corpus.shards import ShardWriter, StorageError
+from surrogate.corpus.shards import LazyShards, ShardError, ShardWriter, StorageError, plain_reader
+from surrogate.corpus.store import open_corpus
 from surrogate.fields import FieldError, open_netcdf
 
 FILTERS = [
@@ -69,6 +71,7 @@ def test_a_corrupt_chunk_is_named(tmp_path):
             reader.read(2, 4)
 
 
+@settings(max_examples=20)
 @given(st.integers(1, 12), st.integers(1, 7), st.sampled_from(["float32", "int16"]))
 def test_shards_are_the_bytes_that_zarr_writes(tmp_path_factory, length, per_shard, encoding):
     folder = tmp_path_factory.mktemp("shards")
@@ -86,6 +89,42 @@ def test_shards_are_the_bytes_that_zarr_writes(tmp_path_factory, length, per_sha
     assert len(theirs) == -(-length // per_shard)
     for path in theirs:
         assert (folder / "ours" / path.relative_to(folder / "zarr")).read_bytes() == path.read_bytes()
+
+
+@settings(max_examples=20)
+@given(st.data(), st.sampled_from(["float32", "int16"]))
+def test_a_store_is_read_as_zarr_reads_it(tmp_path_factory, data, encoding):
+    length = data.draw(st.integers(1, 9))
+    per_shard = data.draw(st.integers(1, length))
+    entry = temperature_encoding(encoding, 5, 8, per_shard)
+    temperature = np.random.default_rng(length).uniform(250, 2000, (2, length, 5, 8)).astype(np.float32)
+    temperature[1, data.draw(st.integers(0, length)) :] = np.nan  # a shorter run
+    dataset = xr.Dataset({"temperature": (("simulation", "time", "radius", "angle"), temperature)})
+    folder = tmp_path_factory.mktemp("store") / "a.zarr"
+    dataset.to_zarr(folder, zarr_format=3, consolidated=False, encoding={"temperature": entry})
+    lazy = LazyShards(plain_reader(folder), encoding == "int16")
+    ours = xr.DataArray(xr.Variable(dataset.temperature.dims, indexing.LazilyIndexedArray(lazy)))
+    expected = xr.open_zarr(folder, consolidated=False).temperature.astype(np.float32)
+    forward = [st.slices(size).filter(lambda part: (part.step or 1) > 0) for size in (2, length, 5, 8)]
+    axes = [
+        st.one_of(st.integers(-size, size - 1), part) for size, part in zip((2, length, 5, 8), forward, strict=True)
+    ]
+    key = tuple(data.draw(axis) for axis in axes)
+    np.testing.assert_array_equal(ours[key].values, expected[key].values)
+    np.testing.assert_array_equal(ours.values, expected.values)
+
+
+def test_a_corrupt_shard_is_named(tmp_path):
+    paths = write_runs(tmp_path, range(4))
+    ingest(paths, tmp_path / "corpus.zarr", CorpusSettings(validation_fraction=0.25, test_fraction=0.25))
+    place = tmp_path / "corpus.zarr/temperature/c/2/0/0/0"
+    content = place.read_bytes()
+    corpus = open_corpus(tmp_path / "corpus.zarr")
+    for broken in (content[:-7], content[:20], b"", content[:-10] + b"x" + content[-9:], b"x" * 999 + content[999:]):
+        place.write_bytes(broken)
+        with pytest.raises(ShardError, match=r"c/2/0/0/0: truncated or corrupt"):
+            corpus.temperature[2].values  # noqa: B018
+        corpus.temperature[1].values  # noqa: B018
 
 
 @given(npst.arrays(np.float32, (4, 5), elements=st.floats(width=32)))
@@ -145,9 +184,9 @@ class FullDisk:
 
 def test_a_full_disk_is_no_fault_of_the_runs(tmp_path, monkeypatch):
     paths = write_runs(tmp_path, range(4))
-    settings = CorpusSettings(validation_fraction=0.25, test_fraction=0.25)
+    chosen = CorpusSettings(validation_fraction=0.25, test_fraction=0.25)
     with monkeypatch.context() as patch:
         patch.setattr("surrogate.corpus.shards.google_crc32c", FullDisk)
         with pytest.raises(StorageError, match=r"c/0/0/0/0: cannot be written: .*No space"):
-            ingest(paths, tmp_path / "corpus.zarr", settings)
-    assert ingest(paths, tmp_path / "corpus.zarr", settings).runs == 4
+            ingest(paths, tmp_path / "corpus.zarr", chosen)
+    assert ingest(paths, tmp_path / "corpus.zarr", chosen).runs == 4

@@ -83,49 +83,22 @@ def inspect(
 
     Example: surrogate corpus inspect results/default/corpus.zarr
     """
-    import numpy as np
+    from surrogate.corpus.inspection import inspect_file, inspection_text, show_store, store_text
 
-    if store.exists() and not _is_corpus(store):
-        from surrogate.corpus.inspection import inspect_file, inspection_text
-
-        found = inspect_file(store, reader)
+    if not store.exists() or _is_corpus(store):
+        content = show_store(store)
         if as_json:
-            emit_json(found)
+            emit_json(content)
         else:
-            typer.echo(inspection_text(found))
-        if found["problem"]:
-            raise typer.Exit(FAILED)
+            typer.echo(store_text(content))
         return
-
-    from surrogate.corpus.store import open_corpus, provenance_of, statistics
-    from surrogate.fields import SPLITS
-
-    dataset, origin = open_corpus(store), provenance_of(store)
-    numbers = statistics(dataset)
-    split = {name: int((dataset["split"].values == index).sum()) for index, name in enumerate(SPLITS)}
-    content = {
-        "store": str(store),
-        "sizes": {str(name): size for name, size in dataset["temperature"].sizes.items()},
-        "split": split,
-        "snapshots": int(dataset["snapshot_count"].values.sum()),
-        "time": [float(np.nanmin(dataset["snapshot_time"])), float(np.nanmax(dataset["snapshot_time"]))],
-        "parameters": numbers["parameters"],
-        "temperature": numbers["temperature"],
-        "flagged": len({finding["simulation"] for finding in origin["findings"]}),
-        "rejected": len({entry.get("file") for entry in origin["rejected"]}),
-        "software": origin["software"],
-    }
+    found = inspect_file(store, reader)
     if as_json:
-        emit_json(content)
-        return
-    typer.echo(f"{store}: " + " x ".join(f"{size} {name}" for name, size in content["sizes"].items()))
-    typer.echo(
-        f"{content['snapshots']} snapshots, {content['time'][0]:g} .. {content['time'][1]:g} Gyr; "
-        + ", ".join(f"{count} {name}" for name, count in split.items())
-        + f"; {content['flagged']} flagged, {content['rejected']} rejected"
-    )
-    rows = [[name, float(low), float(high)] for name, (low, high) in numbers["parameters"].items()]
-    typer.echo("\n" + table(["parameter (training runs)", "low", "high"], rows))
+        emit_json(found)
+    else:
+        typer.echo(inspection_text(found))
+    if found["problem"]:
+        raise typer.Exit(FAILED)
 
 
 def _is_corpus(path: Path) -> bool:

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from xarray.core import indexing
 
+from surrogate.corpus.shards import LazyShards, plain_reader
 from surrogate.fields import FieldError, validate
 
 FORMAT = 1
@@ -66,12 +68,26 @@ def open_corpus(path: str | os.PathLike[str]) -> xr.Dataset:
         corpus = corpus.assign({name: corpus[name].load() for name in names})
     except Exception as error:
         raise CorpusError(f"{path}: corrupt: {error}; ingest again") from error
-    shards = corpus.temperature.encoding.get("shards") or corpus.temperature.shape
-    corpus["temperature"] = corpus.temperature.chunk({"simulation": 1, "time": shards[1], "radius": -1, "angle": -1})
+    return _checked(_lazy_temperature(corpus, path), path)
+
+
+def _lazy_temperature(corpus: xr.Dataset, path: Path) -> xr.Dataset:
+    """Make the temperature a Dask array of float32, one chunk per run and shard."""
+    stored = corpus.temperature
+    kept = {name: stored.encoding.get(name) for name in ("chunks", "shards")}
+    chunks = {"simulation": 1, "time": (kept["shards"] or stored.shape)[1], "radius": -1, "angle": -1}
+    reader = plain_reader(path)
+    if reader is not None:
+        values = indexing.LazilyIndexedArray(LazyShards(reader, reader.dtype != np.float32))
+        stored = xr.DataArray(xr.Variable(stored.dims, values, stored.attrs), stored.coords)
+    corpus["temperature"] = stored.chunk(chunks)
     if corpus.temperature.dtype != np.float32:  # xarray unpacks int16 to float64
-        packed = corpus.temperature
-        corpus["temperature"] = packed.astype(np.float32).assign_attrs(packed.attrs)
-        corpus["temperature"].encoding = {name: packed.encoding.get(name) for name in ("chunks", "shards")}
+        corpus["temperature"] = corpus.temperature.astype(np.float32).assign_attrs(stored.attrs)
+    corpus["temperature"].encoding = kept
+    return corpus
+
+
+def _checked(corpus: xr.Dataset, path: Path) -> xr.Dataset:
     corpus.encoding["source"] = str(path)
     try:
         return validate(corpus, str(path), values=False)

@@ -112,8 +112,9 @@ def choose_reader(path: str | os.PathLike[str]) -> Reader:
             (fallbacks if getattr(reader, "fallback", False) else takers).append(reader)
     takers = takers or fallbacks
     if not takers:
+        kind = "folder" if path.is_dir() else "file"
         raise ReaderError(
-            f"{path}: no reader takes this file; tried {reader_names()}" + "".join(f"; {line}" for line in broken)
+            f"{path}: no reader takes this {kind}; tried {reader_names()}" + "".join(f"; {line}" for line in broken)
         )
     if len(takers) > 1:
         names = [reader.name for reader in takers]
