@@ -29,7 +29,7 @@ def test_predict_as_json_is_the_answer_of_the_package(capsys, bundle_folder, tin
         content["mean_temperature"], tiny.mean_temperature(**question).mean_temperature, rtol=1e-5
     )
     np.testing.assert_allclose(content["surface_heat_flux"], tiny.heat_flux(**question).surface_heat_flux, rtol=1e-4)
-    assert content["in_range"] == [1, 1]
+    assert content["in_range"] == tiny.mean_temperature(**question).in_range.values.tolist()
     assert content["attributes"]["method"] == "lstm"
 
 
@@ -132,3 +132,14 @@ def test_speed_times_every_question(capsys, bundle_folder):
     result = json.loads(out)
     assert len(result) == 6
     assert all(seconds > 0 for seconds in result.values())
+
+
+def test_export_writes_a_graph(capsys, bundle_folder, tmp_path):
+    code, out, err = run(capsys, "export", bundle_folder, tmp_path / "graph", "--format", "savedmodel")
+    assert (code, out) == (0, "")
+    assert (tmp_path / "graph" / "saved_model.pb").exists()
+    assert "parameters_and_time" in err
+    for name, form in (("graph", "onnx"), ("graph", "tflite")):
+        code, _, err = run(capsys, "export", bundle_folder, tmp_path / name, "--format", form)
+        assert code == 2
+        assert len(err.strip().splitlines()) == 1

@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,16 @@ from query_examples import POINT
 from surrogate.parameters import PARAMETERS
 from surrogate.query import QueryError
 from surrogate.query.intervals import LEVELS, calibrate, coverage, half_width
-from surrogate.query.residuals import Residuals
+from surrogate.query.nearness import Nearness, conformal
+from surrogate.query.residuals import Residuals, _as_new
 
 RANGES = np.array([[entry.transform(entry.low), entry.transform(entry.high)] for entry in PARAMETERS], dtype=float)
+
+
+def calibration_of(residuals):
+    """Calibrate with residuals of training runs; with where these lie."""
+    nearness = Nearness.of_runs(residuals.parameters, RANGES)
+    return calibrate(replace(residuals, own=np.arange(len(residuals.times))), nearness), nearness
 
 
 def draw(runs, seed, short=True):
@@ -31,40 +39,81 @@ def draw(runs, seed, short=True):
     return Residuals(parameters, times, values)
 
 
-def whole(calibration, test, name, level):
+def whole(calibration, nearness, test, name, level):
     """Share of the runs that lie within the simultaneous band as a whole."""
     inside = []
     for run, times in enumerate(test.times):
         real = np.isfinite(times)
-        width = half_width(calibration, name, test.parameters[run : run + 1], RANGES, times[real], level, True)[0]
+        width = half_width(calibration, name, test.parameters[run : run + 1], nearness, times[real], level, True)[0]
         inside.append(np.all(test.values[name][run, real] <= width + 1e-12))
     return np.mean(inside)
 
 
 @pytest.fixture(scope="module")
 def calibrated():
-    return calibrate(draw(100, 0), RANGES), draw(400, 1)
+    return *calibration_of(draw(100, 0)), draw(400, 1)
 
 
 @pytest.mark.parametrize("name", ["temperature", "profile", "mean_temperature"])
 @pytest.mark.parametrize("level", [0.5, 0.72, 0.9, 0.95])
 def test_the_share_of_the_truth_inside_is_the_level(calibrated, name, level):
-    calibration, test = calibrated
-    assert coverage(calibration, test, RANGES, [level])[name][f"{level:g}"] == pytest.approx(level, abs=0.03)
+    calibration, nearness, test = calibrated
+    assert coverage(calibration, test, nearness, [level])[0][name][f"{level:g}"] == pytest.approx(level, abs=0.03)
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9])
 def test_whole_histories_lie_within_a_simultaneous_band(calibrated, level):
-    calibration, test = calibrated
-    assert whole(calibration, test, "profile", level) == pytest.approx(level, abs=0.08)
+    calibration, nearness, test = calibrated
+    assert whole(calibration, nearness, test, "profile", level) == pytest.approx(level, abs=0.08)
+
+
+def test_exchangeable_runs_get_the_nominal_coverage_on_average():
+    """Over many corpora, with errors that are correlated within a run as those of real runs are."""
+    levels, found, said = [0.5, 0.9, 0.95], [], []
+    for corpus in range(25):
+        parts = []
+        for runs, seed in ((60, 2 * corpus), (40, 2 * corpus + 1)):
+            residuals = draw(runs, 100 + seed, short=False)
+            common = np.abs(np.random.default_rng(seed).normal(size=(runs, 1)))  # one number for a whole history
+            series = common * (1 + residuals.times) * residuals.values["profile"][..., 1].mean(axis=1, keepdims=True)
+            parts.append(Residuals(residuals.parameters, residuals.times, {"mean_temperature": series}))
+        calibration, nearness = calibration_of(parts[0])
+        shares, errors = coverage(calibration, parts[1], nearness, levels)
+        found.append(list(shares["mean_temperature"].values()))
+        said.append(list(errors["mean_temperature"].values()))
+    # 25 x 40 runs, each one draw: the mean is known to 0.02 at 50 % and to 0.01 at 90 %.
+    np.testing.assert_allclose(np.mean(found, axis=0), levels, atol=0.03)
+    # What one corpus says of its own error is the scatter between corpora; that of the calibration comes on top.
+    assert np.all(np.mean(said, axis=0) < 1.2 * np.std(found, axis=0))
+    assert np.all(np.mean(said, axis=0) > 0.4 * np.std(found, axis=0))
+
+
+def test_errors_of_single_members_become_those_of_their_mean():
+    """Members scatter around a common error: the variance of the scatter, known without the truth, is taken off."""
+    rng = np.random.default_rng(2)
+    runs, members = 400, 12
+    common, scatter = rng.normal(size=(runs, 20)), 0.8 * rng.normal(size=(runs, members, 20))
+    scatter -= scatter.mean(axis=1, keepdims=True)
+    points = Residuals(np.ones((runs, 5)), np.ones((runs, 20)), {"x": scatter.std(axis=1)})
+    blind = Residuals(np.ones((runs, 5)), np.ones((runs, 20)), {"x": np.abs(common + scatter[:, 0])})
+    scaled = _as_new(blind, [(points, -1)])
+    assert np.sqrt(np.mean(blind.values["x"] ** 2)) > 1.2
+    assert np.sqrt(np.mean(scaled.values["x"] ** 2)) == pytest.approx(1.0, abs=0.03)
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=60), st.floats(0.1, 0.99))
+def test_a_conformal_quantile_is_one_of_the_values_and_high_enough(values, level):
+    quantile = conformal(np.array(values), level)
+    assert quantile in values
+    assert np.mean(np.array(values) <= quantile) >= min(level, 1.0) - 1e-9
 
 
 def test_intervals_follow_vigour_time_and_depth(calibrated):
-    calibration, _ = calibrated
+    calibration, nearness, _ = calibrated
     middle = [entry.inverse(RANGES[i].mean()) for i, entry in enumerate(PARAMETERS)]
     vigorous, calm = np.array([middle, middle])
     vigorous[0], calm[0] = 1.1e19, 9e21
-    widths = half_width(calibration, "profile", np.stack([vigorous, calm]), RANGES, np.array([0.5, 4.0]), 0.9)
+    widths = half_width(calibration, "profile", np.stack([vigorous, calm]), nearness, np.array([0.5, 4.0]), 0.9)
     assert widths.shape == (2, 2, 4)
     np.testing.assert_array_equal(widths[..., [0, -1]], 0)  # walls that are never wrong
     widths = widths[..., :-1]
@@ -75,23 +124,23 @@ def test_intervals_follow_vigour_time_and_depth(calibrated):
 
 @given(st.lists(st.floats(0.01, 0.99), min_size=2, max_size=5).map(sorted))
 def test_wider_levels_hold_narrower_ones(levels):
-    calibration = test_wider_levels_hold_narrower_ones.calibration
+    calibration, nearness = test_wider_levels_hold_narrower_ones.calibration
     middle = np.array([[entry.inverse(RANGES[i].mean()) for i, entry in enumerate(PARAMETERS)]])
     for simultaneous in (False, True):
-        widths = [half_width(calibration, "profile", middle, RANGES, np.array([1.0]), level, simultaneous)
+        widths = [half_width(calibration, "profile", middle, nearness, np.array([1.0]), level, simultaneous)
                   for level in levels]  # fmt: skip
         assert np.all(np.diff(widths, axis=0) >= -1e-12)
 
 
-test_wider_levels_hold_narrower_ones.calibration = calibrate(draw(30, 5), RANGES)
+test_wider_levels_hold_narrower_ones.calibration = calibration_of(draw(30, 5))
 
 
 def test_few_runs_make_wider_intervals_never_an_error():
     widths = []
     for runs in (2, 5, 50):
-        calibration = calibrate(draw(runs, 3, short=False), RANGES)
+        calibration, nearness = calibration_of(draw(runs, 3, short=False))
         middle = np.array([[entry.inverse(RANGES[i].mean()) for i, entry in enumerate(PARAMETERS)]])
-        widths.append(half_width(calibration, "mean_temperature", middle, RANGES, np.array([1.0]), 0.9))
+        widths.append(half_width(calibration, "mean_temperature", middle, nearness, np.array([1.0]), 0.9))
         assert np.all(np.isfinite(widths[-1]))
     assert LEVELS[-1] == 0.99
 
@@ -103,8 +152,8 @@ def test_answers_carry_their_intervals(tiny, method):
     assert answer.temperature_half_width.dims == ("time", "radius")
     assert answer.temperature_half_width.attrs["units"] == "K"
     assert answer.temperature_half_width.attrs["level"] == 0.9
-    # 3 validation runs and, from members that sat them out, 12 training runs.
-    assert answer.temperature_half_width.attrs["calibrated_on_runs"] == 15
+    # The 12 training runs, each by the members that sat it out.
+    assert answer.temperature_half_width.attrs["calibrated_on_runs"] == 12
     assert np.all(answer.temperature_half_width[:, 1:-1] > 0)
     np.testing.assert_allclose(answer.temperature_half_width[:, -1], 0, atol=1e-3)
     many = tiny.heat_flux(**{**question, "initial_temperature": [1650, 1700]})
@@ -133,8 +182,9 @@ def test_intervals_hold_unseen_runs_of_the_corpus(tiny):
 
 def test_the_bundle_says_how_its_intervals_fare_on_the_test_runs(tiny):
     entry = tiny.inspect()["calibration"]["fnn"]
-    assert (entry["runs"], entry["test_runs"]) == (15, 3)
+    assert (entry["runs"], entry["test_runs"]) == (12, 3)
     shares = entry["coverage"]["temperature"]
+    assert 0 < entry["coverage_error"]["profile"]["0.5"] < 0.5
     assert 0 <= shares["0.5"] <= shares["0.9"] <= shares["0.95"] <= 1
 
 

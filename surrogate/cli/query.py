@@ -16,7 +16,7 @@ Bundle = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (predict, inspect, verify, check, pack, speed):
+    for command in (predict, inspect, verify, check, export, pack, speed):
         app.command()(command)
 
 
@@ -228,6 +228,22 @@ def check(
                     typer.echo(f"  {key.replace('_', ' '):<34} {value:>12.5g}  {mark}".rstrip())
     if failed:
         raise typer.Exit(FAILED)
+
+
+def export(
+    bundle: Bundle,
+    output: Annotated[Path, typer.Argument(metavar="PATH", help="Folder (savedmodel) or *.onnx file to write.")],
+    form: Annotated[str, typer.Option("--format", help="savedmodel or onnx.")] = "savedmodel",
+) -> None:
+    """Write FNN and decoder as one graph for other programs: parameters and time in, temperature out.
+
+    Example: surrogate export demo surrogate.onnx --format onnx
+    """
+    from surrogate.query import Surrogate
+
+    load_networks_quietly()
+    path = Surrogate.load(bundle).export(output, form)
+    say(f"{path}: input parameters_and_time (n, 6): the five parameters in SI units and Gyr; output in K")
 
 
 def pack(

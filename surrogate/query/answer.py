@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,10 +11,19 @@ import xarray as xr
 from surrogate.annulus import Annulus
 from surrogate.fields import make_corpus, make_run
 from surrogate.parameters import PARAMETER_NAMES, PARAMETERS, Parameters
-from surrogate.query.arguments import OutOfRangeWarning, QueryError, Sets
+from surrogate.query.arguments import QueryError
 from surrogate.query.asking import Question
 from surrogate.query.intervals import LEVELS, half_width
+from surrogate.query.nearness import Nearness
 from surrogate.query.reductions import SERIES
+
+TIME = {"units": "Gyr", "long_name": "time since the start of the thermal evolution"}
+IN_RANGE = {
+    "long_name": "whether question and answer lie within the training runs",
+    "flag_values": np.array([0, 1], dtype=np.int8),
+    "flag_meanings": "extrapolated trained",
+}
+DISTANCE = {"units": "1", "long_name": "distance to the nearest training runs over its threshold"}
 
 QUANTITIES = {
     "temperature": "temperature",
@@ -23,47 +31,6 @@ QUANTITIES = {
     **{name: name for name in SERIES},
 }
 """Variables of answers, and the calibrated quantity of each."""
-
-
-def out_of_range(
-    sets: Sets, times: np.ndarray, ranges: Mapping[str, tuple[float, float]], time_range: tuple[float, float]
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Compare a query with the range of the training runs.
-
-    Returns
-    -------
-    array of bool, shape (simulation,)
-        Whether every parameter of the set is in range.
-    array of bool, shape (time,)
-        Whether the time is in range.
-    list of str
-        One line per parameter (and time) that leaves its range.
-    """
-    inside = np.ones(len(sets.values), dtype=bool)
-    lines = []
-    for column, parameter in enumerate(PARAMETERS):
-        low, high = ranges[parameter.name]
-        values = sets.values[:, column]
-        good = (values >= low * (1 - 1e-9)) & (values <= high * (1 + 1e-9))
-        inside &= good
-        if not good.all():
-            worst = values[~good]
-            shown = f"{worst[0]:g}" if worst.size == 1 else f"{worst.min():g} .. {worst.max():g} ({worst.size} sets)"
-            lines.append(f"{parameter.name} = {shown} {parameter.unit} is outside the trained {low:g} .. {high:g}")
-    low, high = time_range
-    in_time = (times >= low - 1e-9) & (times <= high + 1e-9)
-    if not in_time.all():
-        lines.append(
-            f"time = {times[~in_time].min():g} .. {times[~in_time].max():g} Gyr is outside the trained "
-            f"{low:g} .. {high:g}"
-        )
-    return inside, in_time, lines
-
-
-def warn_out_of_range(lines: list[str], level: int = 3) -> None:
-    """Issue one :class:`OutOfRangeWarning` for all `lines`, if there are any."""
-    if lines:
-        warnings.warn("extrapolation: " + "; ".join(lines), OutOfRangeWarning, stacklevel=level + 1)
 
 
 def field_answer(temperature: Any, question: Question, annulus: Annulus, attributes: Mapping[str, Any]) -> xr.Dataset:
@@ -108,22 +75,20 @@ def series_answer(
 
 
 def _with_coordinates(dataset: xr.Dataset, question: Question) -> xr.Dataset:
-    """Add the common times and the in-range flag."""
-    inside, in_time = question.in_range
-    described = {
-        "long_name": "whether the parameters and the time lie within those of the training runs",
-        "flag_values": np.array([0, 1], dtype=np.int8),
-        "flag_meanings": "extrapolated trained",
+    """Add the common times and what says how far the answer may be trusted."""
+    single = question.sets.single
+    dimensions = ("time",) if single else ("simulation", "time")
+    flag, distance = question.in_range.astype(np.int8), question.distance.astype(np.float32)
+    added = {
+        "in_range": (dimensions, flag[0] if single else flag, IN_RANGE),
+        "training_distance": (dimensions, distance[0] if single else distance, DISTANCE),
     }
-    flag = (inside[:, None] & in_time[None, :]).astype(np.int8)
-    dimensions = ("time",) if question.sets.single else ("simulation", "time")
     if "time" not in dataset.coords:
-        about_time = {"units": "Gyr", "long_name": "time since the start of the thermal evolution"}
-        dataset = dataset.assign_coords(time=("time", question.times, about_time))
-    return dataset.assign(in_range=(dimensions, flag[0] if question.sets.single else flag, described))
+        dataset = dataset.assign_coords(time=("time", question.times, TIME))
+    return dataset.assign(added)
 
 
-def add_half_widths(answer: xr.Dataset, question: Question, calibration: xr.Dataset, ranges: np.ndarray) -> xr.Dataset:
+def add_half_widths(answer: xr.Dataset, question: Question, calibration: xr.Dataset, nearness: Nearness) -> xr.Dataset:
     """Add ``{variable}_half_width``, the half-width of the interval, for each calibrated variable of an answer.
 
     Parameters
@@ -131,7 +96,7 @@ def add_half_widths(answer: xr.Dataset, question: Question, calibration: xr.Data
     answer : xarray.Dataset
     question : Question
         With a level in `interval`.
-    calibration, ranges
+    calibration, nearness
         As for :func:`surrogate.query.intervals.half_width`.
     """
     level, band, sets = question.interval, question.band, question.sets
@@ -142,7 +107,7 @@ def add_half_widths(answer: xr.Dataset, question: Question, calibration: xr.Data
     added = {}
     for variable in (name for name in QUANTITIES if name in answer.data_vars):
         width = half_width(
-            calibration, QUANTITIES[variable], sets.values, ranges, question.times, level, band == "simultaneous"
+            calibration, QUANTITIES[variable], sets.values, nearness, question.times, level, band == "simultaneous"
         )
         about = {
             "units": answer[variable].attrs["units"],

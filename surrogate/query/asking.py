@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from surrogate.parameters import PARAMETER_NAMES
-from surrogate.query.arguments import Sets
+from surrogate.query.arguments import OutOfRangeWarning, Sets
 
 if TYPE_CHECKING:
     from surrogate.query.surrogate import Surrogate
@@ -65,18 +66,33 @@ class Question:
     sets : Sets
     times : array, shape (time,), Gyr
     method : str
-    in_range : pair of array of bool, shapes (simulation,) and (time,)
-        Whether parameters and times lie within those of the training runs.
+    latents : array, shape (simulation, time, latent)
+        The answer before it is decoded.
+    in_range : array of bool, shape (simulation, time)
+        Whether question and answer lie within the training runs.
+    distance : array, shape (simulation, time)
+        To the training runs, relative to the threshold; see :func:`surrogate.query.trust.trusted`.
     interval : float or None
     band : str
+    complaints : tuple of str
+        Why it is not in range, a line each.
     """
 
     sets: Sets
     times: np.ndarray
     method: str
-    in_range: tuple[np.ndarray, np.ndarray]
+    latents: np.ndarray
+    in_range: np.ndarray
+    distance: np.ndarray
     interval: float | None = None
     band: str = "pointwise"
+    complaints: tuple[str, ...] = ()
+
+
+def warn_out_of_range(lines: Sequence[str]) -> None:
+    """Issue one :class:`OutOfRangeWarning` for all `lines`, if there are any, at the caller of the answering method."""
+    if lines:
+        warnings.warn("extrapolation: " + "; ".join(lines), OutOfRangeWarning, stacklevel=3)
 
 
 def answers(compute: Callable[[Surrogate, Question], xr.Dataset]) -> Callable[..., xr.Dataset]:
@@ -98,6 +114,7 @@ def answers(compute: Callable[[Surrogate, Question], xr.Dataset]) -> Callable[..
         **keywords: Any,
     ) -> xr.Dataset:
         question = self._question(parameters, time, method, keywords, interval, band)
+        warn_out_of_range(question.complaints)
         return self._with_intervals(compute(self, question), question)
 
     text = inspect.cleandoc(compute.__doc__ or "")

@@ -22,7 +22,7 @@ from typing import Any
 from surrogate.files import atomic, checksum, read_json
 from surrogate.query.registry import find
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout of a bundle; a reader refuses a newer one."""
 
 MODELS = ("autoencoder", "feedforward", "recurrent")
@@ -81,7 +81,11 @@ def read_bundle(folder: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(content, dict) or not isinstance(content.get("files"), dict) or "format" not in content:
         raise BundleError(f"{folder}/bundle.json: not the description of a bundle")
     if content["format"] != FORMAT:
-        raise BundleError(f"{folder}/bundle.json: format {content['format']}, this version reads {FORMAT}")
+        raise BundleError(
+            f"{folder}/bundle.json: format {content['format']}, this version reads {FORMAT}; make the bundle again "
+            "(the rule `bundle` of the pipeline), or use the version that wrote it: "
+            f"{content.get('provenance', {}).get('code_version', 'unknown')}"
+        )
     if content.get("digest") != _digest(content):
         raise BundleError(f"{folder}/bundle.json: was changed after it was written; the bundle is not to be trusted")
     present = _listing(folder)

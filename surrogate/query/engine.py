@@ -131,19 +131,15 @@ class Engine:
         return rows.reshape(-1, rows.shape[-1]).astype(np.float32, copy=False)
 
     def _function(self, name: str) -> Compiled:
-        """Compile on first use: ``fnn`` or ``latents`` (where from) and ``field`` or ``profile`` (what)."""
+        """Compile on first use: ``latents`` from inputs of the FNN; ``field``, ``profile``, ``walls`` from latents."""
         with self._lock:
             if name not in self._functions:
-                source, _, result = name.partition(" ")
 
                 def function(batch: Any) -> Any:
-                    latents = self.feedforward_latents(batch) if source == "fnn" else batch
-                    if result == "latents":
-                        return latents
-                    return _reduced(self.decoded(latents), result)
+                    return self.feedforward_latents(batch) if name == "latents" else _reduced(self.decoded(batch), name)
 
-                width = FEATURES + 2 * self.autoencoder.latents if source == "fnn" else self.autoencoder.latents
-                self._functions[name] = compiled(function, width)
+                width = self.autoencoder.latents
+                self._functions[name] = compiled(function, FEATURES + 2 * width if name == "latents" else width)
             return self._functions[name]
 
     def latents(self, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -157,7 +153,7 @@ class Engine:
         """
         if method == "lstm":
             return self.recurrent.predict(parameters, times)
-        flat = in_parts(self._function("fnn latents"), self.feedforward_inputs(parameters, times), ROWS)
+        flat = in_parts(self._function("latents"), self.feedforward_inputs(parameters, times), ROWS)
         latents = flat.reshape(len(parameters), len(times), -1)
         if method == "ensemble":
             latents = 0.5 * (latents + self.recurrent.predict(parameters, times))
@@ -172,15 +168,6 @@ class Engine:
     def mean_latents(self, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
         """As :meth:`latents`, with times of shape ([simulation,] time); not compiled as one."""
         return np.mean([p.predict(parameters, times) for p in self.predictors(method)], axis=0)
-
-    def member_latents(self, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Predict with every member, shape (simulation, member, time, latent); times as in :meth:`mean_latents`.
-
-        A member of the ensemble of both predictors is the mean of one of each.
-        """
-        parts = [p.predict_members(parameters, times) for p in self.predictors(method)]
-        count = min(part.shape[1] for part in parts)
-        return np.mean([part[:, :count] for part in parts], axis=0)
 
     def folds(self, method: str, runs: int) -> tuple[np.ndarray, ...] | None:
         """Say which member of each predictor never saw a training run; None if all members saw every run."""
@@ -208,27 +195,24 @@ class Engine:
         return np.asarray(np.mean(parts, axis=0))
 
     def answer(self, method: str, parameters: np.ndarray, times: np.ndarray, what: str = "field") -> np.ndarray:
-        """Predict temperatures, K, float32.
+        """Predict temperatures: :meth:`latents`, then :meth:`expand`."""
+        return self.expand(self.latents(method, parameters, times), what)
+
+    def expand(self, latents: np.ndarray, what: str = "field") -> np.ndarray:
+        """Decode latents, shape (..., latent), to temperatures, K, float32.
 
         Parameters
         ----------
-        method, parameters, times
-            As in :meth:`latents`.
+        latents : array
         what : {"field", "profile", "walls"}
             Whole fields, their lateral means, or the two rows next to each wall.
 
         Returns
         -------
-        array, shape (simulation, time, radius, angle), (simulation, time, radius) or (simulation, time, 4, angle)
+        array, shape (..., radius, angle), (..., radius) or (..., 4, angle)
         """
-        if method == "fnn":
-            batch = self.feedforward_inputs(parameters, times)
-        else:
-            batch = self.latents(method, parameters, times)
-            batch = batch.reshape(-1, batch.shape[-1])
-        source = "fnn" if method == "fnn" else "latents"
-        values = in_parts(self._function(f"{source} {what}"), batch, self.chunk)
-        return values.reshape(len(parameters), len(times), *values.shape[1:])
+        flat = in_parts(self._function(what), latents.reshape(-1, latents.shape[-1]), self.chunk)
+        return flat.reshape(*latents.shape[:-1], *flat.shape[1:])
 
     def derivatives(self, what: str, parameters: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Differentiate an answer of the FNN by the parameters on their natural axes.
@@ -274,8 +258,7 @@ class Engine:
         latents = np.asarray(latents, dtype=np.float32)
         if latents.shape[-1:] != (self.autoencoder.latents,):
             raise ValueError(f"latents: expected shape (..., {self.autoencoder.latents}), got {latents.shape}")
-        flat = in_parts(self._function("latents field"), latents.reshape(-1, latents.shape[-1]), self.chunk)
-        return flat.reshape(*latents.shape[:-1], *flat.shape[1:])
+        return self.expand(latents)
 
 
 def _reduced(field: Any, result: str) -> Any:

@@ -7,6 +7,7 @@ import shutil
 import warnings
 import weakref
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,18 @@ from surrogate.query import bundle as bundles
 from surrogate.query.answer import (
     add_half_widths,
     field_answer,
-    out_of_range,
     series_answer,
-    warn_out_of_range,
 )
 from surrogate.query.arguments import OutOfRangeWarning, QueryError, read_sets, read_times
 from surrogate.query.asking import Method, Question, answers
 from surrogate.query.description import planet_from_dict, summary
 from surrogate.query.engine import METHODS, Engine
 from surrogate.query.example import compare_example
-from surrogate.query.intervals import natural_ranges
 from surrogate.query.latents import decoded, encoded
+from surrogate.query.nearness import NEARNESS_FILE, Nearness
 from surrogate.query.reductions import mean_of_profile, wall_fluxes
 from surrogate.query.sensitivity import jacobian, sobol_indices
+from surrogate.query.trust import outside_ranges, trusted
 
 GIGABYTE = 1e9
 LARGEST_ANSWER = 4.0
@@ -120,15 +120,13 @@ class Surrogate:
         -------
         xarray.Dataset
             ``temperature`` in K on ([simulation], time, radius, angle), a Dask array if it is larger than 4 GB, and
-            ``in_range``, 1 where parameters and time lie within those of the training runs, with the provenance in the
-            attributes.
+            ``in_range``, 1 where all ranges are kept and ``training_distance`` is at most 1
+            (:mod:`surrogate.query.trust`), with the provenance in the attributes.
         """
-        shape = (len(question.sets.values), len(question.times), *self.annulus.shape)
-        temperature: Any
-        if 4 * float(np.prod(shape)) > LARGEST_ANSWER * GIGABYTE and not question.sets.single:
-            temperature = self._lazy(question, shape)
+        if 4 * float(np.prod(self.annulus.shape)) * question.distance.size > LARGEST_ANSWER * GIGABYTE:
+            temperature = self._lazy(question.latents)
         else:
-            temperature = self._values(question, "field")
+            temperature = self.engine.expand(question.latents)
         return field_answer(temperature, question, self.annulus, self._attributes(question.method))
 
     @answers
@@ -140,7 +138,7 @@ class Surrogate:
         xarray.Dataset
             ``lateral_mean_temperature`` in K on ([simulation], time, radius), and ``in_range``.
         """
-        values = self._values(question, "profile")
+        values = self.engine.expand(question.latents, "profile")
         about = {"units": "K", "long_name": "laterally averaged temperature"}
         radius = ("radius", self.annulus.radius, {"units": "m", "long_name": "radius in the rescaled cylinder"})
         variables = {"lateral_mean_temperature": (("radius",), values, about)}
@@ -155,7 +153,7 @@ class Surrogate:
         xarray.Dataset
             ``mean_temperature`` in K on ([simulation], time), and ``in_range``.
         """
-        values = mean_of_profile(self._values(question, "profile"), self.annulus)
+        values = mean_of_profile(self.engine.expand(question.latents, "profile"), self.annulus)
         about = {"units": "K", "long_name": "volume-averaged temperature of the mantle"}
         return series_answer({"mean_temperature": ((), values, about)}, {}, question, self._attributes(question.method))
 
@@ -169,7 +167,7 @@ class Surrogate:
             ``surface_heat_flux`` and ``core_mantle_boundary_heat_flux``, W/m2, positive outward, on
             ([simulation], time), and ``in_range``.
         """
-        walls = self._values(question, "walls")
+        walls = self.engine.expand(question.latents, "walls")
         fluxes = wall_fluxes(walls, self.annulus, self.planet, self.conductivity)
         variables: dict[str, tuple[tuple[str, ...], Any, Mapping[str, Any]]] = {
             name: ((), flux.values, flux.attrs) for name, flux in fluxes.items()
@@ -212,6 +210,33 @@ class Surrogate:
             warnings.simplefilter("ignore", OutOfRangeWarning)  # said by the line above
             profiles = self.profile(sets.values[0], time=times, method=method, interval=interval)
         return draw_evolution(run, profiles)
+
+    def export(self, path: str | os.PathLike[str], format: str = "savedmodel") -> Path:
+        """Write the FNN and the decoder as one graph that other programs run without this package.
+
+        Its input ``parameters_and_time`` has the shape (n, 6), float32: the five parameters in SI units and the time in
+        Gyr. Its output is temperature in K, (n, radius, angle), wall rows included. It agrees with :meth:`predict` to
+        single precision; ranges are not checked and there are no intervals.
+
+        Parameters
+        ----------
+        path : path
+            A folder (SavedModel) or a file that ends with ``.onnx``; written whole or not at all.
+        format : {"savedmodel", "onnx"}
+            ONNX needs the extra ``export``.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        QueryError
+            If the format is unknown or a package is missing.
+        """
+        from surrogate.query.exporting import export
+
+        return export(self.engine, path, format)
 
     # -- latents --
 
@@ -303,23 +328,29 @@ class Surrogate:
         if method not in METHODS:
             raise QueryError(f"method {method!r}: expected one of {', '.join(METHODS)}")
         sets, times = read_sets(parameters, keywords), read_times(time, self.default_times)
-        inside, in_time, lines = out_of_range(sets, times, self.parameter_ranges, self.time_range)
-        warn_out_of_range(lines)
-        return Question(sets, times, method, (inside, in_time), interval, band)
+        inside, in_time, lines = outside_ranges(sets, times, self.parameter_ranges, self.time_range)
+        latents = self.engine.latents(method, sets.values, times)
+        in_range, distance = trusted(self.nearness, sets.values, times, latents, inside, in_time)
+        if not lines and not in_range.all():
+            lines = [f"far from every training run (up to {distance.max():.2g} times the threshold)"]
+        return Question(sets, times, method, latents, in_range, distance, interval, band, tuple(lines))
 
-    def _values(self, question: Question, what: str) -> np.ndarray:
-        return self.engine.answer(question.method, question.sets.values, question.times, what)
-
-    def _lazy(self, question: Question, shape: tuple[int, ...]) -> Any:
+    def _lazy(self, latents: np.ndarray) -> Any:
+        """Decode later, simulation by simulation; the latents are in memory, smaller by the compression."""
         import dask.array
 
-        rows = max(1, int(0.1 * GIGABYTE / (4 * np.prod(shape[1:]))))
-        sources = dask.array.from_array(question.sets.values, chunks=(rows, -1))
+        rows = max(1, int(0.1 * GIGABYTE / (4 * latents.shape[1] * np.prod(self.annulus.shape))))
+        sources = dask.array.from_array(latents, chunks=(rows, -1, -1))
         return dask.array.map_blocks(
-            lambda block: self.engine.answer(question.method, block, question.times), sources, dtype=np.float32,
-            chunks=(sources.chunks[0], *((size,) for size in shape[1:])), new_axis=[2, 3],
+            self.engine.expand, sources, dtype=np.float32, drop_axis=2, new_axis=[2, 3],
+            chunks=(*sources.chunks[:2], *((size,) for size in self.annulus.shape)),
             meta=np.empty((0,) * 4, np.float32),
         )  # fmt: skip
+
+    @cached_property
+    def nearness(self) -> Nearness:
+        """Where the training runs lie."""
+        return Nearness.read(self.folder / NEARNESS_FILE)
 
     def _with_intervals(self, answer: xr.Dataset, question: Question) -> xr.Dataset:
         if question.interval is None:
@@ -330,7 +361,7 @@ class Surrogate:
         if method not in self._calibrations:
             path = self.folder / f"calibration_{method}.nc"
             self._calibrations[method] = xr.load_dataset(path, engine="h5netcdf")
-        return add_half_widths(answer, question, self._calibrations[method], natural_ranges(self.parameter_ranges))
+        return add_half_widths(answer, question, self._calibrations[method], self.nearness)
 
     def calibrated(self, method: str) -> bool:
         """Tell whether the bundle holds intervals for a method."""

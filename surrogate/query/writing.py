@@ -17,8 +17,10 @@ from surrogate.query.bundle import MODELS, BundleError, seal
 from surrogate.query.description import describe_corpus, limits, planet_to_dict
 from surrogate.query.engine import METHODS, Engine
 from surrogate.query.example import write_example
-from surrogate.query.intervals import calibrate, coverage, natural_ranges
+from surrogate.query.intervals import calibrate, coverage
+from surrogate.query.nearness import NEARNESS_FILE, natural_ranges
 from surrogate.query.residuals import collect, collect_unseen
+from surrogate.query.trust import locate_training
 
 
 def write_bundle(
@@ -98,18 +100,22 @@ def _calibrate(
 ) -> dict[str, dict[str, Any]]:
     """Write the intervals of each method; say on how many unseen runs they rest, and how they fare on the test runs."""
     ranges = natural_ranges({name: (entry["low"], entry["high"]) for name, entry in content["parameters"].items()})
+    nearness = locate_training(engine, corpus, ranges)
+    nearness.write(folder / NEARNESS_FILE)
     test = select_split(corpus, "test")
     result: dict[str, dict[str, Any]] = {}
     for method in METHODS:
         residuals = collect(engine, corpus, method, planet, conductivity)
         if residuals is None:
             continue
-        calibration = calibrate(residuals, ranges)
-        calibration.to_netcdf(folder / f"calibration_{method}.nc", engine="h5netcdf")
+        calibration = calibrate(residuals, nearness)
+        compressed = {name: {"zlib": True, "shuffle": True} for name in calibration.data_vars}
+        calibration.to_netcdf(folder / f"calibration_{method}.nc", engine="h5netcdf", encoding=compressed)
         result[method] = {"runs": len(residuals.times)}
         if test.sizes["simulation"]:
             unseen = collect_unseen(engine, test, method, planet, conductivity)
-            result[method] |= {"test_runs": len(unseen.times), "coverage": coverage(calibration, unseen, ranges)}
+            shares, errors = coverage(calibration, unseen, nearness)
+            result[method] |= {"test_runs": len(unseen.times), "coverage": shares, "coverage_error": errors}
     return result
 
 
