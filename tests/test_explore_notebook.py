@@ -30,7 +30,7 @@ def test_its_code_runs(monkeypatch):
     with matplotlib.rc_context({"backend": "agg"}):
         for number, cell in enumerate(CELLS, 1):
             exec(compile(code_of(cell), f"{PATH.name}, cell {number}", "exec"), names)
-    assert names["about"]["name"] == "default"
+    assert names["about"]["name"] == "demo"
     assert all(float(names["relative_accuracy"](names["truth"], run).mean()) > 95 for run in names["answers"].values())
     assert float(names["inside"].mean()) > 0.5
     # What the text says: after the first billion years, the stiffer the mantle, the less heat leaves it.
