@@ -123,18 +123,18 @@ def test_a_cancelled_job(run, expected):
 
 
 def test_too_little_memory(tmp_path, expected):
-    # A job starts with 2 x 130 MB, less than two processes with NumPy and Numba take; the fourth attempt has 1040.
-    site = {**SITE, "memory_per_core": 130}
+    # A job with two cores starts with 400 MB, less than Snakemake and two simulations take; the fourth attempt has 1600.
+    site = {**SITE, "memory_per_core": 200}
     run = Run(tmp_path, site=site, environment=one_node.environment())
     begin = now()
     code = run.finish("corpus")
     states = [(rule, state) for rule, _, state, _, _ in accounts(begin)]
-    assert ("simulate", "FAILED") in states or ("simulate", "OUT_OF_MEMORY") in states
+    assert {state for _, state in states} & {"FAILED", "OUT_OF_MEMORY"}
     assert code == 0, run.text()[-4000:]
     assert fingerprints(run.results) == expected
 
 
-def test_too_little_time(run, tmp_path):
+def test_too_little_time(tmp_path):
     # One run that takes longer than a minute, the least that Slurm knows; each attempt goes on where the last stopped.
     content = {**CONFIGURATION, "design": {**CONFIGURATION["design"], "runs": 2}}
     content["simulator"] = {"radial_cells": 96, "angular_cells": 128, "snapshots": 12}
