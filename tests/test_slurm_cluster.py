@@ -123,7 +123,7 @@ def test_a_cancelled_job(run, expected):
 
 
 def test_too_little_memory(tmp_path, expected):
-    # A job with two cores starts with 400 MB, less than Snakemake and two simulations take; the fourth attempt has 1600.
+    # A job with two cores starts with 400 MB: less than two simulations take; the fourth attempt has 1600.
     site = {**SITE, "memory_per_core": 200}
     run = Run(tmp_path, site=site, environment=one_node.environment())
     begin = now()
