@@ -69,7 +69,8 @@ def measure(store):
     assert (streamed.runs_held, held.runs_held > corpus.sizes["simulation"]) == (HELD, True)
     (image, walls), _ = held[0]
     model = network(image.shape[1:], walls.shape[1])
-    model.fit(held, epochs=1, verbose=0)  # compiles, and fills the memory of the held batches
+    for batches in (held, streamed):  # compiles for the sizes of all batches, and fills the memory of the held ones
+        model.fit(batches, epochs=1, verbose=0)
     samples = len(held) * BATCH
     streamed.epoch = held.epoch = 1
     feeding = seconds(lambda: [streamed[number] for number in range(len(streamed))]) / samples

@@ -13,6 +13,7 @@ from surrogate.corpus.ingest import ingest
 from surrogate.corpus.inspection import inspect_file, inspection_text, show_store, store_text
 from surrogate.corpus.report import coverage, html_report, markdown_report
 from surrogate.corpus.split import assign_split
+from surrogate.corpus.store import provenance_of
 from surrogate.fields import write_netcdf
 from surrogate.parameters import PARAMETERS
 
@@ -186,3 +187,19 @@ def test_show(sick, tmp_path):
     assert "left out: 3" in text
     assert "kept and flagged: 1" in text
     assert "run 7: duplicate: the same temperatures as run 1" in text
+
+
+def test_runs_of_another_planet_are_named(tmp_path):
+    paths = write_runs(tmp_path, range(5))
+    shell = Annulus(np.linspace(1700e3, 3390e3, 11), np.linspace(0.0, np.pi / 2, 17))
+    half = Annulus(Annulus.quarter(10, 16).radius_faces, np.linspace(0.0, np.pi, 17))
+    paths += write_runs(tmp_path, [5], annulus=shell) + write_runs(tmp_path, [6], annulus=half)
+    settings = CorpusSettings(tolerated_rejects=0.5, radial_cells=8)
+    found = {entry.simulation: entry for entry in examine(paths, settings).findings}
+    assert sorted(found) == [5, 6]
+    assert found[5].message == ("covers 1700 .. 3390 km by 90 degrees, most runs 566.667 .. 2266.67 km by 90 degrees")
+    assert "by 180 degrees" in found[6].message
+    assert ingest(paths, tmp_path / "corpus.zarr", settings).runs == 5
+    rejected = provenance_of(tmp_path / "corpus.zarr")["rejected"]
+    assert {entry["simulation"]: entry["what"] for entry in rejected} == {5: "grid", 6: "grid"}
+    assert rejected[0]["message"].startswith("covers 1700 .. 3390 km")

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from surrogate.config import CorpusSettings
 from surrogate.corpus.findings import SEVERE, WARNING, Finding, RunCheck, findings_table
 from surrogate.corpus.parallel import Workers
+from surrogate.corpus.regrid import describe_sector
 from surrogate.corpus.split import TRAIN
 from surrogate.corpus.stage import examine_run
 from surrogate.corpus.store import open_corpus, provenance_of
@@ -242,17 +243,21 @@ def _size(name: str) -> int:
 
 
 def _grids(runs: Sequence[dict[str, Any]], settings: CorpusSettings) -> list[Finding]:
-    if settings.radial_cells is not None or settings.angular_cells is not None or not runs:
+    """Find runs of another sector than most, and of another grid where nothing regrids them."""
+    if not runs:
         return []
-    common, _ = Counter(tuple(run["shape"]) for run in runs).most_common(1)[0]
-    return [
-        Finding(
-            run["simulation"],
-            run["file"],
-            "grid",
-            SEVERE,
-            f"has shape {tuple(run['shape'])}, most runs {common}; corpus.radial_cells and angular_cells regrid",
-        )
-        for run in runs
-        if tuple(run["shape"]) != common
-    ]
+    sector = np.array(Counter(tuple(run["sector"]) for run in runs).most_common(1)[0][0])
+    shape, _ = Counter(tuple(run["shape"]) for run in runs).most_common(1)[0]
+    kept = settings.radial_cells is None and settings.angular_cells is None
+    findings = []
+    for run in runs:
+        if not np.allclose(run["sector"], sector, rtol=1e-6, atol=0):
+            message = f"covers {describe_sector(run['sector'])}, most runs {describe_sector(sector)}"
+        elif kept and tuple(run["shape"]) != shape:
+            message = (
+                f"has shape {tuple(run['shape'])}, most runs {shape}; corpus.radial_cells and angular_cells regrid"
+            )
+        else:
+            continue
+        findings.append(Finding(run["simulation"], run["file"], "grid", SEVERE, message))
+    return findings

@@ -8,6 +8,7 @@ to round-off, and wall rows come from wall rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +18,24 @@ import scipy.sparse
 from surrogate.annulus import Annulus
 
 
+def sector(annulus: Annulus) -> np.ndarray:
+    """Inner and outer radius, m, and width, rad."""
+    return np.r_[annulus.radius_faces[[0, -1]], annulus.angle_faces[-1] - annulus.angle_faces[0]]
+
+
+def describe_sector(numbers: Sequence[float] | np.ndarray) -> str:
+    """Say :func:`sector` for people.
+
+    >>> describe_sector(sector(Annulus.quarter(12, 16)))
+    '566.667 .. 2266.67 km by 90 degrees'
+    """
+    inner, outer, width = (float(number) for number in numbers)
+    return f"{inner / 1e3:.6g} .. {outer / 1e3:.6g} km by {np.degrees(width):.4g} degrees"
+
+
 def same_domain(source: Annulus, target: Annulus) -> bool:
     """Whether two grids cut the same sector into cells (to a relative 1e-6)."""
-
-    def ends(annulus: Annulus) -> np.ndarray:
-        return np.r_[annulus.radius_faces[[0, -1]], annulus.angle_faces[-1] - annulus.angle_faces[0]]
-
-    return bool(np.allclose(ends(source), ends(target), rtol=1e-6, atol=0))
+    return bool(np.allclose(sector(source), sector(target), rtol=1e-6, atol=0))
 
 
 def refined(source: Annulus, radial_cells: int | None, angular_cells: int | None) -> Annulus:

@@ -21,7 +21,7 @@ from surrogate.config import CorpusSettings
 from surrogate.corpus.findings import RunCheck
 from surrogate.corpus.layout import pack_snapshot
 from surrogate.corpus.readers import open_run
-from surrogate.corpus.regrid import Regridder, resample, same_domain
+from surrogate.corpus.regrid import Regridder, describe_sector, resample, same_domain, sector
 from surrogate.corpus.shards import ShardWriter, StorageError
 from surrogate.corpus.survey import Source, run_number, source_checksum
 from surrogate.fields import SERIES, annulus_of, parameters_of
@@ -112,7 +112,7 @@ def _stage_open_run(candidate: int, run: xr.Dataset, check: RunCheck, target: Ta
     grid, wanted = annulus_of(run), target.annulus()
     if grid != wanted:
         if not same_domain(grid, wanted):
-            check.report("grid", f"covers {_extent(grid)}, the store {_extent(wanted)}")
+            check.report("grid", f"covers {describe_sector(sector(grid))}, the store {describe_sector(sector(wanted))}")
         elif target.settings.radial_cells is None and target.settings.angular_cells is None:
             check.report(
                 "grid",
@@ -164,7 +164,7 @@ def examine_run(source: Source, settings: CorpusSettings) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``file``, ``simulation``, ``findings``; for a run that could be read also ``reader``, ``shape``,
+        ``file``, ``simulation``, ``findings``; for a run that could be read also ``reader``, ``shape``, ``sector``,
         ``parameters``, ``times``, ``digest``, ``minimum``, ``maximum``.
     """
     check = RunCheck(run_number(xr.Dataset(), source.file), source.file, settings)
@@ -175,13 +175,14 @@ def examine_run(source: Source, settings: CorpusSettings) -> dict[str, Any]:
             parameters = parameters_of(run)
             times = np.asarray(run.time.values, dtype=float)
             check.describe(run.attrs, times, parameters.outside())
-            rows, columns = annulus_of(run).shape
+            grid = annulus_of(run)
             for block in _blocks(run, times, times):
                 check.feed(np.asarray(block, dtype=np.float32))
             check.finish()
             record |= {
                 "reader": run.encoding.get("reader", source.reader),
-                "shape": [rows, columns],
+                "shape": list(grid.shape),
+                "sector": sector(grid).tolist(),
                 "parameters": parameters.as_array().tolist(),
                 "times": times.tolist(),
                 "digest": check.digest,
@@ -196,11 +197,6 @@ def examine_run(source: Source, settings: CorpusSettings) -> dict[str, Any]:
 
 def _json_numbers(values: list[float]) -> list[float | None]:
     return [value if np.isfinite(value) else None for value in values]
-
-
-def _extent(annulus: Annulus) -> str:
-    radius, angle = annulus.radius_faces, annulus.angle_faces
-    return f"{radius[0]:.6g} .. {radius[-1]:.6g} m by {np.degrees(angle[-1] - angle[0]):.4g} degrees"
 
 
 def _covered(wanted: np.ndarray, times: np.ndarray) -> np.ndarray:
