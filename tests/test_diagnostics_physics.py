@@ -1,15 +1,19 @@
 import dataclasses
 import json
 
+import dask.array
 import numpy as np
 import pytest
 from made_up import ANNULUS, PARAMETER_POINT, disturbed, made_up_corpus, made_up_run
 
 from surrogate.annulus import Annulus
+from surrogate.config import Physics, SimulatorSettings
 from surrogate.diagnostics import physics
 from surrogate.diagnostics.report_card import check
 from surrogate.fields import make_run, select_run
+from surrogate.parameters import Parameters
 from surrogate.planet import GIGAYEAR, MARS, olivine_conductivity
+from surrogate.simulator import simulate
 
 
 def linear_run(surface=250.0, bottom=2250.0, annulus=ANNULUS):
@@ -87,6 +91,19 @@ def test_budget_closes_for_pure_diffusion():
     np.testing.assert_allclose(budget["residual"][5:], 0.0, atol=0.5)
 
 
+def test_core_cools_by_its_flux():
+    run = made_up_run(2)
+    values = run.temperature.values.copy()
+    values[:, 0], values[:, 1] = 2200.0, 2100.0
+    one = physics.core_residual(run.assign(temperature=run.temperature.copy(data=values)), conductivity="constant")
+    flux = 4.0 * 100.0 / (ANNULUS.radius[1] - ANNULUS.radius[0])
+    cooling = 3 * flux * 4.5 * GIGAYEAR / (7000.0 * 850.0 * 1.7e6)
+    np.testing.assert_allclose(one, [0.0, cooling])
+    values[1, :2] -= cooling
+    other = physics.core_residual(run.assign(temperature=run.temperature.copy(data=values)), conductivity="constant")
+    np.testing.assert_allclose(other, 0.0, atol=1e-9)
+
+
 def test_budget_of_a_corpus_is_that_of_its_runs():
     corpus = made_up_corpus()
     whole = physics.energy_budget(corpus)
@@ -147,3 +164,74 @@ def test_report_card_refuses_holes():
     values[0, 3, 3] = np.nan
     with pytest.raises(ValueError, match="not finite at 1 nodes"):
         check(run.assign(temperature=run.temperature.copy(data=values)))
+
+
+@pytest.mark.parametrize("crust_heating", ["none", "enriched"])
+def test_budget_of_a_simulation_without_phases_closes(crust_heating):
+    # Independent of the solver's own budget, which is kept with its inner fluxes: only the temperature is used here.
+    physics_settings = Physics(phase_transitions=False, crust_heating=crust_heating)
+    settings = SimulatorSettings(radial_cells=24, angular_cells=16, snapshots=61, physics=physics_settings)
+    run = simulate(Parameters(5e21, 2e5, 6e-6, 20.0, 1700.0), settings)
+    budget = physics.energy_budget(run, crust_heating=crust_heating).isel(interval=slice(2, None))
+    assert float(budget["heating"].min()) > 20.0
+    assert float(abs(budget["residual"]).max()) < 0.01 * float(budget["heating"].mean())
+    other = physics.energy_budget(run, crust_heating={"none": "enriched", "enriched": "none"}[crust_heating])
+    assert float(abs(other["residual"]).mean()) > 0.1 * float(budget["heating"].mean())
+    with pytest.raises(ValueError, match="expected 'none' or 'enriched'"):
+        physics.energy_budget(run, crust_heating="some")
+
+
+BAD_PREDICTIONS = {
+    "warmer by 50 K": ("budget_residual", lambda t: np.concatenate([t[:, :1], t[:, 1:-1] + 50, t[:, -1:]], axis=1)),
+    "warmer by 50 K with its surface": ("surface_temperature_deviation", lambda t: t + 50),
+    "shuffled in time": ("budget_residual", lambda t: t[np.random.default_rng(0).permutation(len(t))]),
+    "reversed in time": ("budget_residual", lambda t: t[::-1]),
+    "turned over": ("surface_temperature_deviation", lambda t: t[:, ::-1]),
+    "core 5 % colder": ("core_drift", lambda t: np.concatenate([t[:, :1] * 0.95, t[:, 1:]], axis=1)),
+    "core not isothermal": ("core_mantle_boundary_spread", lambda t: t + 10 * np.eye(t.shape[1])[0][:, None]
+                            * np.cos(np.linspace(0, 3, t.shape[2]))),
+    "too hot": ("fraction_out_of_range", lambda t: np.where(t > 1000, t * 1.6, t)),
+    "too cold": ("fraction_out_of_range", lambda t: np.where((t > 250) & (t < 1000), 200, t)),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    settings = SimulatorSettings(radial_cells=24, angular_cells=16, snapshots=31)
+    return simulate(Parameters(1e21, 2e5, 6e-6, 20.0, 1700.0), settings)
+
+
+def test_report_card_passes_a_simulation(simulated):
+    card = check(simulated)
+    assert all(card["passed"].values())
+    assert card["budget_residual"] < 0.03
+
+
+@pytest.mark.parametrize("fault", BAD_PREDICTIONS)
+def test_report_card_notices_bad_predictions(simulated, fault):
+    noticed_by, spoil = BAD_PREDICTIONS[fault]
+    values = spoil(simulated.temperature.values.astype(float))
+    card = check(simulated.assign(temperature=simulated.temperature.copy(data=values)))
+    assert not card["passed"][noticed_by], card
+
+
+def test_report_card_knows_the_trained_range(simulated):
+    assert check(simulated)["passed"]["parameters_outside_range"]
+    narrow = check(simulated, ranges={"reference_viscosity": (2e21, 1e22), "activation_energy": (1e5, 5e5)})
+    assert narrow["parameters_outside_range"] == 1
+    assert not narrow["passed"]["parameters_outside_range"]
+    far = check(simulated.assign_coords(initial_temperature=2500.0))
+    assert far["parameters_outside_range"] == 1
+
+
+def test_diagnostics_of_a_lazy_corpus_stay_lazy():
+    corpus = made_up_corpus()
+    lazy = corpus.chunk({"simulation": 1, "time": 3})
+    fluxes = (physics.surface_heat_flux, physics.core_mantle_boundary_heat_flux, physics.core_residual)
+    for function in (physics.lateral_mean, physics.mean_temperature, *fluxes):
+        result = function(lazy)
+        assert isinstance(result.data, dask.array.Array), function.__name__
+        np.testing.assert_allclose(result.values, function(corpus).values, rtol=1e-6, atol=1e-3)
+    budget = physics.energy_budget(lazy)
+    assert isinstance(budget["residual"].data, dask.array.Array)
+    np.testing.assert_allclose(budget["residual"], physics.energy_budget(corpus)["residual"], atol=0.01)

@@ -274,7 +274,7 @@ def test_every_caption_tells_the_numbers_of_this_run(inputs, measures):
     methods = measures["methods"]
     assert f"{methods['lstm']['mean_square_error']['mean']:.2e} (LSTM)" in texts["error_time"]
     assert f"{100 * methods['fnn']['surface_heat_flux_error']['mean']:.1f} (FNN)" in texts["heat_flux"]
-    assert f"{1.2 * np.exp(-20 / 6):.3g} in epoch 20 of 20 (autoencoder alone)" in texts["losses"]
+    assert f"{1.2 * np.exp(-20 / 6):.3g} in epoch 20 of 20 (autoencoder)" in texts["losses"]
     assert "0.003 with 32 runs and 0.001 with 128 runs (FNN)" in texts["learning_curve"]
 
 

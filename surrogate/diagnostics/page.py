@@ -15,6 +15,7 @@ RULES = {
     "core_mantle_boundary_spread": "an isothermal core-mantle boundary",
     "fraction_out_of_range": "the range of possible temperatures",
     "budget_residual": "the energy budget",
+    "core_drift": "the heat that the core has",
     "parameters_outside_range": "the range of the parameters",
 }
 """What the entries of the physics report card stand for."""

@@ -179,6 +179,25 @@ def energy_budget(
     return budget.assign_coords(interval_time=interval_mean(time).assign_attrs(units="Gyr"))
 
 
+def core_residual(dataset: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity = "olivine") -> xr.DataArray:
+    """How far the temperature of the core is from what its heat loss makes of it, K, dims ([simulation], time).
+
+    A core of one temperature cools by dT/dt = -3 q / (density x heat capacity x radius) of the planet's core, with the
+    flux q through the core-mantle boundary (trapezoidal between snapshots). The residual is zero at the first snapshot.
+    """
+    flux = core_mantle_boundary_heat_flux(dataset, planet, conductivity)
+    wall = _rows(dataset, 0).mean("angle", skipna=False)
+    time = xr.DataArray(times_of(dataset).values, dims=times_of(dataset).dims)
+    rate = flux.drop_vars(flux.coords) * -3.0 * GIGAYEAR
+    rate = rate / (planet.core_density * planet.core_heat_capacity * planet.core_radius)
+    middle = 0.5 * (rate.isel(time=slice(1, None)) + rate.isel(time=slice(None, -1)))
+    lost = (middle * time.diff("time")).cumsum("time", skipna=False).pad(time=(1, 0), constant_values=0.0)
+    wall = wall.drop_vars(wall.coords)
+    return _described(
+        wall - wall.isel(time=0) - lost, "core_residual", "K", "core temperature not explained by its flux"
+    )
+
+
 def plumes(
     run: xr.Dataset, radius: float, fraction: float = 0.5, amplitude: float = 20.0, cold: bool = False
 ) -> list[list[float]]:

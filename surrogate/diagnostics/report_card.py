@@ -10,7 +10,14 @@ import xarray as xr
 from scipy.integrate import cumulative_trapezoid
 
 from surrogate.diagnostics.pairing import mask_of
-from surrogate.diagnostics.physics import Conductivity, CrustHeating, energy_budget, heat_production, plumes
+from surrogate.diagnostics.physics import (
+    Conductivity,
+    CrustHeating,
+    core_residual,
+    energy_budget,
+    heat_production,
+    plumes,
+)
 from surrogate.fields import annulus_of, iterate_runs
 from surrogate.parameters import PARAMETERS
 from surrogate.planet import MARS, Planet
@@ -20,9 +27,13 @@ TOLERANCES: dict[str, float] = {
     "core_mantle_boundary_spread": 5.0,
     "fraction_out_of_range": 1e-3,
     "budget_residual": 0.1,
+    "core_drift": 100.0,
     "parameters_outside_range": 0,
 }
-"""Above these a card says ``passed: False``: K, K, share of the nodes, share of the budget's terms, parameters."""
+"""Above these a card says ``passed: False``: K, K, share of the nodes, share of the budget's terms, K, parameters."""
+
+CONSTANT_CORE = 1e-3
+"""K. A core-mantle boundary that changes less than this in a run is held, and no core cools below it."""
 
 RANGE_TOLERANCE = 20.0
 """K by which a temperature may leave the range before it counts: compression, and overshoots of a solver."""
@@ -61,6 +72,7 @@ def check(
         the hottest start and the radiogenic heat since then explain, by more than the tolerance),
         ``largest_excursion`` (K, out of that range), ``budget_residual`` (root mean square over that of the sum of the
         sizes of the terms), ``budget_drift`` (K, what the residuals add up to over the history that drifts most),
+        ``core_drift`` (K, how far the core's temperature gets from what its flux makes of it; 0 where it is held),
         ``plumes`` and ``downwellings`` (mean number at mid-depth), ``parameters_outside_range`` (how many of the five,
         of the run with most), and ``passed`` (per entry of :data:`TOLERANCES`).
     """
@@ -70,7 +82,7 @@ def check(
     cards = [_card(run, planet, conductivity, range_tolerance, crust_heating, limits) for run in runs]
     terms = {name: np.concatenate([card[name] for card in cards]) for name in ("residual", "size")}
     largest = ("surface_temperature_deviation", "core_mantle_boundary_spread", "maximum_temperature",
-               "largest_excursion", "budget_drift", "parameters_outside_range")  # fmt: skip
+               "largest_excursion", "budget_drift", "core_drift", "parameters_outside_range")  # fmt: skip
     result: dict[str, Any] = {name: max(card[name] for card in cards) for name in largest}
     result["minimum_temperature"] = min(card["minimum_temperature"] for card in cards)
     snapshots = np.array([card["snapshots"] for card in cards], dtype=float)
@@ -101,10 +113,10 @@ def _card(
     if not finite.all():
         raise ValueError(f"report card: temperature is not finite at {int((~finite).sum())} nodes")
     bottom = temperature[:, 0]
-    # Nothing gets hotter than the hottest start, or the core, plus the radiogenic heat of all the time until then.
+    # Nothing gets hotter than the hottest start, or the core's, plus the radiogenic heat of all the time until then.
     heating = heat_production(run, planet, crust_heating)[1].values
     warmed = np.concatenate([[0.0], cumulative_trapezoid(heating, run["time"].values)])
-    start = max(planet.initial_core_temperature, float(run["initial_temperature"]), float(bottom.mean(axis=-1).max()))
+    start = max(planet.initial_core_temperature, float(run["initial_temperature"]))
     high = (start + warmed)[:, None, None]
     excursion = np.maximum(planet.surface_temperature - temperature, temperature - high)
     card: dict[str, Any] = {
@@ -119,12 +131,15 @@ def _card(
         "residual": np.zeros(0),
         "size": np.zeros(0),
         "budget_drift": 0.0,
+        "core_drift": 0.0,
     }
     if run.sizes["time"] > 1:
         budget = energy_budget(run, planet, conductivity, crust_heating)
         card["residual"] = budget["residual"].values
         card["size"] = sum(np.abs(budget[name].values) for name in ("inflow", "outflow", "heating"))
         steps = np.diff(run["time"].values)
+        if np.ptp(bottom.mean(axis=-1)) > CONSTANT_CORE:
+            card["core_drift"] = float(np.abs(core_residual(run, planet, conductivity).values).max())
         card["budget_drift"] = float(np.abs(np.cumsum(card["residual"] * steps)).max())
     middle = float(np.mean(annulus_of(run).radius_faces[[0, -1]]))
     card["plumes"] = float(np.mean([len(found) for found in plumes(run, middle)]))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 TITLES: dict[str, str] = {
-    "autoencoder": "autoencoder alone",
+    "autoencoder": "autoencoder",
     "fnn": "FNN",
     "lstm": "LSTM",
     "feedforward": "FNN",
@@ -60,7 +60,10 @@ class Column(NamedTuple):
 def metrics_columns(metrics: Mapping[str, Any]) -> list[Column]:
     """Columns of the table: our networks, those of other runs set beside, baselines, and what the paper published."""
     methods = metrics["methods"]
-    columns = [Column(title_of(name), "ours", methods[name]) for name in methods if name in NETWORKS]
+    columns = [
+        Column("autoencoder alone" if name == "autoencoder" else title_of(name), "ours", methods[name])
+        for name in methods if name in NETWORKS
+    ]  # fmt: skip
     for title, other in metrics.get("beside", {}).items():
         mark = "" if other["same_runs"] else " \u2020"
         columns += [
@@ -79,7 +82,7 @@ def metrics_rows(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]
     columns = metrics_columns(metrics)
     rivals = [
         number for number, column in enumerate(columns)
-        if column.group == "baselines" or (column.group == "ours" and column.head != title_of("autoencoder"))
+        if column.group == "baselines" or (column.group == "ours" and column.head != "autoencoder alone")
     ]  # fmt: skip
     rows = []
     for title, metric, entry, style in COLUMNS:

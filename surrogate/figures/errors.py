@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from surrogate.diagnostics import (
     core_mantle_boundary_heat_flux,
@@ -26,7 +27,7 @@ from surrogate.diagnostics.accuracy import temperature_maximum
 from surrogate.diagnostics.physics import Conductivity
 from surrogate.fields import annulus_of
 from surrogate.figures.annulus import draw_field, field_bar
-from surrogate.figures.style import PAGE, SEQUENTIAL, TRUTH_COLOUR, colour_of, heading, new_figure, styled
+from surrogate.figures.style import PAGE, SEQUENTIAL, TRUTH_COLOUR, colour_of, heading, line_of, new_figure, styled
 from surrogate.planet import MARS, Planet
 
 
@@ -61,8 +62,10 @@ def error_time(
         heading(panel, title_of(name), number)
     every = np.concatenate([np.asarray(points.get_offsets())[:, 1] for panel in axes for points in panel.collections])
     low, high = 0.3 * float(np.percentile(every, 3)), 2 * float(every.max())
-    if every.min() < low:  # a start that is given makes errors that would squeeze all others
-        axes[0].annotate(f"{(every < low).sum()} points below", (0.02, 0.02), xycoords="axes fraction", fontsize=7)
+    for panel in axes:  # a start that is given makes errors that would squeeze all others
+        below = sum(int((np.asarray(points.get_offsets())[:, 1] < low).sum()) for points in panel.collections)
+        if below:
+            panel.annotate(f"{below} points below", (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=7)
     axes[0].set(ylim=(low, high), ylabel=f"mean square error of T / {scale:.0f} K")
     return figure
 
@@ -114,10 +117,11 @@ def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figu
     annulus = annulus_of(truth)
     maps = {name: error_map(truth, entry).values for name, entry in predictions.items()}
     inside = np.concatenate([values[1:-1].ravel() for values in maps.values()])
+    wide = len(maps) <= 3
     norm = Normalize(0, float(np.ceil(np.percentile(inside, 99.5) / 5) * 5) or 1.0)
-    columns = 2 if len(maps) < 4 else 3
+    columns = len(maps) + 1 if wide else 3
     rows = -(-(len(maps) + 1) // columns)
-    figure = new_figure(PAGE, (66 if columns == 2 else 54) * rows + 16)
+    figure = new_figure(PAGE, 66 if wide else 54 * rows + 16)
     axes = figure.subplots(rows, columns, squeeze=False)
     panels = list(axes.ravel())
     for number, (panel, (name, values)) in enumerate(zip(panels, maps.items(), strict=False)):
@@ -127,12 +131,15 @@ def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figu
         panel.set_axis_off()
     last = panels[len(maps)]
     for name, entry in predictions.items():
-        last.plot(error_by_radius(truth, entry), annulus.depth / 1e3, color=colour_of(name), label=title_of(name))
+        last.plot(error_by_radius(truth, entry), annulus.depth / 1e3, color=colour_of(name),
+                  linestyle=line_of(name), label=title_of(name))  # fmt: skip
     last.set(xlabel="root-mean-square error [K]", ylabel="depth [km]", ylim=(annulus.depth.max() / 1e3, 0))
     heading(last, "by depth", len(maps))
     last.set_xlim(0, None)
-    last.legend(loc="best")
-    field_bar(figure, axes, norm, SEQUENTIAL, "root-mean-square error [K]", extend="max", location="bottom", shrink=0.6)
+    last.legend(loc="best", handlelength=1.8)
+    beside = axes[:, : len(maps)] if wide else axes
+    field_bar(figure, beside, norm, SEQUENTIAL, "root-mean-square error [K]", extend="max", location="bottom",
+              shrink=0.6, aspect=35)  # fmt: skip
     return figure
 
 
@@ -147,14 +154,18 @@ def spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figure:
         waves = found["wavenumber"].values[1:]
         simulated = found["truth"].values[1:]
         for panel, kind in zip(axes, ("prediction", "error"), strict=True):
-            panel.plot(waves, found[kind].values[1:], color=colour_of(name), label=title_of(name))
+            panel.plot(waves, found[kind].values[1:], color=colour_of(name), linestyle=line_of(name),
+                       label=title_of(name))  # fmt: skip
     for number, (panel, title) in enumerate(zip(axes, ("predicted power", "power of the error"), strict=True)):
         if simulated is not None:
             panel.plot(waves, simulated, color=TRUTH_COLOUR, label="simulation", zorder=0)
             panel.set_ylim(0.2 * simulated.min(), 3 * simulated.max())
         panel.set(xscale="log", yscale="log", xlabel="lateral wavenumber (half waves per sector)")
+        panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
         panel.xaxis.set_major_formatter("{x:g}")
+        panel.xaxis.set_minor_formatter(NullFormatter())
         heading(panel, title, number)
     axes[0].set_ylabel("mean square temperature [K$^2$]")
-    axes[0].legend(loc="lower left")
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].legend([handles[-1], *handles[:-1]], [labels[-1], *labels[:-1]], loc="lower left")  # simulation first
     return figure

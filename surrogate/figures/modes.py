@@ -7,6 +7,7 @@ predicted, and return a :class:`matplotlib.figure.Figure`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -23,6 +24,7 @@ from surrogate.figures.style import (
     colour_of,
     column_heading,
     heading,
+    line_of,
     new_figure,
     nice_limit,
     row_heading,
@@ -53,9 +55,9 @@ def singular_value_spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Datas
     figure = new_figure(PAGE, 78)
     axes = figure.subplots(1, 2)
     for number, (panel, ours) in enumerate(zip(axes, (False, True), strict=True)):
-        curves = {"simulation": (truth, TRUTH_COLOUR)}
-        curves |= {title_of(name): (entry, colour_of(name)) for name, entry in predictions.items()}
-        for label, (corpus, colour) in curves.items():
+        curves: dict[str, tuple[xr.Dataset, str, Any]] = {"simulation": (truth, TRUTH_COLOUR, "-")}
+        curves |= {title_of(name): (entry, colour_of(name), line_of(name)) for name, entry in predictions.items()}
+        for label, (corpus, colour, line) in curves.items():
             table = _spectra(corpus, count, ours)
             known = np.isfinite(table).any(axis=0)
             modes = np.arange(1, count + 1)[known]
@@ -63,7 +65,7 @@ def singular_value_spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Datas
             if corpus is truth:  # far below it there is only the rounding of predictions of lower rank
                 panel.set_ylim(1e-2 * low.min(), 3 * high.max())
             panel.fill_between(modes, low, high, color=colour, alpha=0.12, linewidth=0)
-            panel.plot(modes, middle, color=colour, label=label, zorder=3 if label == "simulation" else 2)
+            panel.plot(modes, middle, color=colour, linestyle=line, label=label, zorder=3 if corpus is truth else 2)
         panel.set(yscale="log", xlabel="mode", xlim=(0.5, count + 0.5))
         heading(
             panel,

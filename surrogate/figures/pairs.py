@@ -71,8 +71,11 @@ def _grid(
                 (lower if row > column else upper)(panel, column, row)
                 panel.spines[["top", "right"]].set_visible(True)
                 panel.locator_params(axis="y", nbins=4)
-            panel.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+            short = max(abs(low[column]), abs(high[column])) < 100  # labels of two digits
+            panel.xaxis.set_major_locator(MaxNLocator(4 if short else 3, steps=[1, 2, 5, 10]))
             panel.tick_params(labelbottom=row == count - 1, labelleft=column == 0 and row > 0)
+            if row == 0 and column == count - 1:  # the first column has none for this row
+                panel.tick_params(axis="y", left=False, right=True, labelright=True)
             if row == count - 1:
                 panel.set_xlabel(SYMBOLS[PARAMETERS[column].name])
             if column == 0:
@@ -173,8 +176,8 @@ def accuracy_pairs(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> 
 
     def single(panel: Axes, number: int) -> None:
         for name, values in means.items():
-            panel.scatter(table[:, number], values, 5, colour_of(name), linewidths=0, alpha=0.8)
-        panel.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
+            panel.scatter(table[:, number], values, 6, colour_of(name), linewidths=0, alpha=0.8)
+        panel.set_ylim(low - 0.08 * (high - low), high + 0.25 * (high - low))
         panel.set_yticks([low, high])
         panel.tick_params(axis="y", labelright=True, labelsize=6, direction="in", pad=-2, length=0)
         for label in panel.get_yticklabels():
