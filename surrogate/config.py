@@ -228,7 +228,7 @@ class FeedforwardSettings(Section):
         12, description="Networks of the ensemble, trained side by side; their mean is the prediction."
     )
     training: TrainingSettings = Field(
-        default_factory=lambda: TrainingSettings(epochs=25, batch_size=128, learning_rate=2e-3), description="Training."
+        default_factory=lambda: TrainingSettings(epochs=50, batch_size=128, learning_rate=2e-3), description="Training."
     )
 
 
@@ -245,7 +245,7 @@ class RecurrentSettings(Section):
     )
     window: Count = Field(20, description="Steps seen by the paper's network.")
     evolution: TrainingSettings = Field(
-        default_factory=lambda: TrainingSettings(epochs=25, batch_size=128, learning_rate=2e-3),
+        default_factory=lambda: TrainingSettings(epochs=50, batch_size=128, learning_rate=2e-3),
         description="Training of the mean evolution alone, before the rollouts.",
     )
     training: TrainingSettings = Field(

@@ -99,6 +99,17 @@ def test_canonical_latents_measure_the_field_in_kelvin(folder, corpus):
     step[1] = 1.0
     change = autoencoder.decode(latent + step) - autoencoder.decode(latent)
     assert np.sqrt(annulus.average(change**2)).mean() == pytest.approx(1.0, rel=0.25)
+    # In any direction, that of the wall temperature included: what the inside does with it must not come on top.
+    # The last latent is spare here: the field has four directions.
+    directions = np.zeros((40, 5))
+    directions[:, :4] = np.random.default_rng(8).normal(size=(40, 4))
+    directions[:4, :4] = np.eye(4)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    for direction in directions.astype(np.float32):
+        change = autoencoder.decode(latent + direction) - autoencoder.decode(latent)
+        # The wall is a row of the image and has no volume.
+        size = annulus.average(change**2) + np.mean(change[:, 0] ** 2, axis=-1) / (SHAPE[0] - 2)
+        assert np.sqrt(size).mean() == pytest.approx(1.0, rel=0.1)
 
 
 def test_encoded_corpus_keeps_coordinates_and_padding(latents, corpus):

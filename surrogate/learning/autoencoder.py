@@ -219,7 +219,8 @@ def _make_canonical(
     """Rotate and scale the latents: a step of 1 changes the field by about 1 K (root mean square), largest axes first.
 
     An error of the latents is then an error of the field, whatever the decoder has become, and the predictors need to
-    know nothing of it. Wall scalars keep their place in front; one counts as one row of the image.
+    know nothing of it. Wall scalars keep their place in front, as they are: what a change of them does to the inside
+    is carried by the other latents, and only the rest, with the wall as one row of the image, is their own.
     """
     images, walls = _sample(batches, 512)
     latent = np.asarray(encoder.predict_on_batch([images, walls]), dtype=float)
@@ -228,23 +229,21 @@ def _make_canonical(
     points = latent[:: max(1, len(latent) // 96)]
     steps = 0.1 * latent.std(axis=0) + 1e-6
     root = np.sqrt(row_weight / images.shape[2])[:, None]
-    metric = np.zeros((free, free))
+    metric = np.zeros((count, count))
     for point in points:
-        around = np.repeat(point[None], 2 * free, axis=0)
-        directions = np.diag(steps)[scalars:]
-        around[:free] += directions
-        around[free:] -= directions
+        around = np.concatenate([point + np.diag(steps), point - np.diag(steps)])
         fields = np.asarray(decoder.predict_on_batch(around.astype(np.float32))[0]) * root
-        slope = (fields[:free] - fields[free:]).reshape(free, -1) / (2 * steps[scalars:, None])
+        slope = (fields[:count] - fields[count:]).reshape(count, -1) / (2 * steps[:, None])
         metric += slope @ slope.T / len(points)
-    factor = np.linalg.cholesky(metric + 1e-6 * np.trace(metric) / free * np.eye(free))
+    metric[:scalars, :scalars] += np.eye(scalars) / len(row_weight)
+    # With the walls last, the triangular factor leaves them alone and mixes their effect into the others.
+    order = np.r_[scalars:count, :scalars]
+    factor = np.linalg.cholesky(metric[np.ix_(order, order)] + 1e-6 * np.trace(metric) / count * np.eye(count))
     mean = latent.mean(axis=0)
-    plain = (latent - mean)[:, scalars:] @ factor
-    axes = np.linalg.eigh(plain.T @ plain)[1][:, ::-1]
+    plain = ((latent - mean)[:, order] @ factor)[:, :free]
+    factor[:, :free] = factor[:, :free] @ np.linalg.eigh(plain.T @ plain)[1][:, ::-1]
     forward = np.zeros((count, count))
-    forward[:scalars, :scalars] = np.eye(scalars) / np.sqrt(len(row_weight))
-    forward[scalars:, scalars:] = factor @ axes
-    forward *= scaler.scale
+    forward[np.ix_(order, order)] = scaler.scale * factor
     encoder.get_layer("canonical").set_weights([forward, -mean @ forward])
     decoder.get_layer("canonical").set_weights([np.linalg.inv(forward), mean])
 
