@@ -140,5 +140,5 @@ def _digest(dataset: xr.Dataset) -> str:
 
 
 def leftovers(results: Path) -> list[Path]:
-    """Unfinished files that a later run would have to clear away."""
-    return [path for path in results.rglob("*") if path.name.endswith((".part", ".checkpoint.npz"))]
+    """States of runs in progress that no run needs any more; what a killed process was writing is hidden, and stays."""
+    return list(results.rglob("*.checkpoint.npz"))
