@@ -210,10 +210,9 @@ def batched(name: str, count: int) -> None:
     from surrogate.simulator.batch import run_batch
 
     runs = list(enumerate(sample(count)))
-    for attempt in ("with compilation", "compiled"):
-        begun = time.process_time()
-        done = dict(run_batch(runs, settings))
-        print(f"jax, {attempt}: {count} runs of {settings.end_time} Gyr, {time.process_time() - begun:.1f} CPU s")
+    begun = time.process_time()
+    done = dict(run_batch(runs, settings))
+    print(f"jax, with compilation: {count} runs of {settings.end_time} Gyr, {time.process_time() - begun:.1f} CPU s")
     single = [Evolution(parameters, settings) for _, parameters in runs]
     for evolution in single:
         evolution.run()

@@ -56,7 +56,7 @@ def compare_gaia(
     rows: Annotated[int, typer.Option(min=2, help="Size of the seeded sample.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the sample and of the initial perturbation.")] = 2108,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    melting: Annotated[bool, typer.Option(help="Whether melt takes its heat away.")] = True,
+    melting: Annotated[bool, typer.Option(help="Whether melt takes its heat away.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare with runs of GAIA on the same planet: bias, scatter, rank correlation; then the published examples.
