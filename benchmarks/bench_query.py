@@ -29,12 +29,21 @@ def question(surrogate):
     return draw_sets(surrogate, 256)
 
 
+def bare(engine):
+    """FNN and decoder in one compiled call, without anything around it."""
+    from surrogate.query.compiling import compiled
+    from surrogate.query.engine import FEATURES
+
+    return compiled(
+        lambda batch: engine.decoded(engine.feedforward_latents(batch)), FEATURES + 2 * engine.autoencoder.latents
+    )
+
+
 @pytest.mark.benchmark(group="one field at one time")
 @pytest.mark.parametrize("way", ["bare network", "Surrogate.predict", "Keras predict"])
 def test_one_field(benchmark, surrogate, question, way):
     engine, time = surrogate.engine, np.array([2.0])
-    rows = engine.feedforward_inputs(question[:1], time)
-    answer = engine._function("fnn field")
+    rows, answer = engine.feedforward_inputs(question[:1], time), bare(engine)
     features = engine.feedforward.parameter_scaler.features(question[:1], time)[0]
 
     def keras_predict():
@@ -58,13 +67,12 @@ def test_history(benchmark, surrogate, question, method):
     benchmark(surrogate.predict, question[0], time=times, method=method)
 
 
-@pytest.mark.benchmark(group="many sets at one time, per 1,000")
+@pytest.mark.benchmark(group="10,000 sets at one time")
 @pytest.mark.parametrize("way", ["bare network", "fields", "profiles", "heat fluxes"])
 def test_batch(benchmark, surrogate, way):
-    sets, time = draw_sets(surrogate, 1000), np.array([2.0])
+    sets, time = draw_sets(surrogate, 10_000), np.array([2.0])
     engine = surrogate.engine
-    rows = engine.feedforward_inputs(sets, time)
-    answer = engine._function("fnn field")
+    rows, answer = engine.feedforward_inputs(sets, time), bare(engine)
     ways = {
         "bare network": lambda: [answer(rows[i : i + engine.chunk]) for i in range(0, len(rows), engine.chunk)],
         "fields": lambda: surrogate.predict(sets, time=time),
@@ -90,16 +98,32 @@ def test_against_the_simulator(benchmark, surrogate, question, way):
         benchmark(surrogate.predict, point)
 
 
-@pytest.mark.benchmark(group="paper-sized decoder, a history of 45 fields of 302 x 394")
+@pytest.mark.benchmark(group="100,000 profiles at one time")
+def test_many_profiles(benchmark, surrogate):
+    benchmark.pedantic(surrogate.profile, (draw_sets(surrogate, 100_000),), {"time": [2.0]}, rounds=3, warmup_rounds=1)
+
+
+@pytest.mark.benchmark(group="a history of 45 fields of 302 x 394, parameters to fields")
+@pytest.mark.parametrize("network", ["default", "paper"])
 @pytest.mark.parametrize("way", ["compiled", "Keras predict"])
-def test_paper_sized(benchmark, way):
-    from surrogate.learning.autoencoder_networks import paper_networks
+def test_paper_sized(benchmark, network, way):
+    import keras
+
+    from surrogate.config import AutoencoderSettings, FeedforwardSettings
+    from surrogate.learning import autoencoder_networks as networks
+    from surrogate.learning.feedforward import default_network, paper_network
     from surrogate.query.compiling import compiled
 
-    _, decoder = paper_networks((302, 394))
-    latents = np.random.default_rng(0).normal(size=(45, decoder.input_shape[-1])).astype(np.float32)
-    answer = compiled(lambda batch: decoder(batch, training=False)[0], latents.shape[1])
-    if way == "compiled":
-        benchmark(lambda: [answer(latents[i : i + 33]) for i in range(0, 45, 33)])
+    keras.utils.set_random_seed(0)
+    if network == "paper":
+        _, decoder = networks.paper_networks((302, 394))
+        predictor = paper_network(6, decoder.input_shape[-1], FeedforwardSettings())
     else:
-        benchmark(lambda: decoder.predict(latents, verbose=0, batch_size=33))
+        decoder = networks.default_decoder((302, 394), 0, AutoencoderSettings())
+        predictor = default_network(6, decoder.input_shape[-1], FeedforwardSettings())
+    rows = np.random.default_rng(0).uniform(-1, 1, (45, 6)).astype(np.float32)
+    answer = compiled(lambda batch: decoder(predictor(batch, training=False)[:, 0], training=False)[0], 6)
+    if way == "compiled":
+        benchmark(answer, rows)
+    else:
+        benchmark(lambda: decoder.predict(predictor.predict(rows, verbose=0)[:, 0], verbose=0))

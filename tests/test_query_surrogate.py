@@ -276,3 +276,21 @@ def test_a_picture_shows_every_time_and_its_interval(tiny):
 
 def test_the_report_card_is_that_of_the_prediction(tiny):
     assert tiny.check(**POINT) == diagnostics.check(tiny.predict(**POINT), tiny.planet, "olivine")
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".mp4"])
+def test_a_film_has_a_picture_per_time(tiny, tmp_path, suffix):
+    from PIL import Image
+
+    if suffix == ".mp4" and shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    path = tiny.animate(tmp_path / f"film{suffix}", **POINT, time=[1, 2, 4.5])
+    assert path.stat().st_size > 1000
+    if suffix == ".gif":
+        with Image.open(path) as film:
+            assert film.n_frames == 3
+    for question, name, message in (
+        ({"initial_temperature": [1650, 1700]}, "film.gif", "one set"), ({}, "film.avi", "ends in .gif or .mp4")
+    ):  # fmt: skip
+        with pytest.raises(QueryError, match=message):
+            tiny.animate(tmp_path / name, **{**POINT, **question}, time=1)

@@ -1,21 +1,67 @@
-"""A predicted evolution as a picture."""
+"""A predicted evolution as a picture or a film."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from shutil import which
+
 import numpy as np
 import xarray as xr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from surrogate.diagnostics import title_of
 from surrogate.fields import annulus_of
+from surrogate.figures.animation import WRITERS
 from surrogate.figures.annulus import draw_field, field_bar
 from surrogate.figures.style import TEMPERATURE, column_heading, new_figure, styled, temperature_norm
+from surrogate.files import atomic
 
 MOST = 5
 """Times drawn in one picture."""
 
 PANEL = 36
 """Width of the picture of one time, mm."""
+
+
+@styled
+def animate_evolution(run: xr.Dataset, path: Path) -> None:
+    """Write a predicted run as a film, one picture per time.
+
+    Parameters
+    ----------
+    run : xarray.Dataset
+    path : Path
+        Ends in .mp4, which needs ffmpeg, or .gif.
+
+    Raises
+    ------
+    ValueError
+        For another suffix, or for .mp4 without ffmpeg.
+    """
+    if path.suffix not in WRITERS:
+        raise ValueError(f"{path}: an animation ends in .gif or .mp4")
+    if path.suffix == ".mp4" and which("ffmpeg") is None:
+        raise ValueError(f"{path}: ffmpeg is not installed; choose .gif")
+    annulus, fields = annulus_of(run), run["temperature"].values
+    figure = new_figure(2 * PANEL, 2.2 * PANEL)
+    figure.set_dpi(150)
+    canvas, axes, norm = FigureCanvasAgg(figure), figure.subplots(), temperature_norm(fields)
+    axes.set_axis_off()
+    field_bar(figure, [axes], norm, TEMPERATURE, "temperature [K]", location="bottom", shrink=0.8, aspect=25)
+    pictures, title = [], figure.suptitle(" ")
+    for number, time in enumerate(run["time"].values):
+        title.set_text(f"{title_of(str(run.attrs.get('method', '')))}, {time:.2f} Gyr")
+        for mesh in list(axes.collections):
+            mesh.remove()
+        draw_field(axes, fields[number], annulus, norm)
+        axes.set_aspect("equal")
+        canvas.draw()
+        if number == 0:
+            figure.set_layout_engine("none")  # the parts must not move from frame to frame
+        pictures.append(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+    with atomic(path) as temporary:
+        WRITERS[path.suffix](pictures, temporary, f"bundle {run.attrs.get('bundle_digest', '')}")
 
 
 @styled

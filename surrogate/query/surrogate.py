@@ -211,6 +211,42 @@ class Surrogate:
             profiles = self.profile(sets.values[0], time=times, method=method, interval=interval)
         return draw_evolution(run, profiles)
 
+    def animate(
+        self,
+        path: str | os.PathLike[str],
+        parameters: Any = None,
+        *,
+        time: Any = None,
+        method: Method = "fnn",
+        **keywords: Any,
+    ) -> Path:
+        """Write one evolution as a film, a picture per time; arguments as in :meth:`predict`.
+
+        Parameters
+        ----------
+        path : path
+            Ends in .mp4, which needs ffmpeg, or .gif.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        QueryError
+            If more than one set is asked for, for another suffix, or for .mp4 without ffmpeg.
+        """
+        from surrogate.query.picture import animate_evolution
+
+        sets, path = read_sets(parameters, keywords), Path(path)
+        if len(sets.values) != 1:
+            raise QueryError(f"animate: expected one set of parameters, got {len(sets.values)}")
+        try:
+            animate_evolution(self.predict(sets.values[0], time=time, method=method), path)
+        except ValueError as error:
+            raise QueryError(str(error)) from None
+        return path
+
     def export(self, path: str | os.PathLike[str], format: str = "savedmodel") -> Path:
         """Write the FNN and the decoder as one graph that other programs run without this package.
 
