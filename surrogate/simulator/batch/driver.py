@@ -153,8 +153,12 @@ def run_batch(
     # The most viscous runs are the shortest: they come last, so that no long run is left alone at the end.
     waiting = sorted(runs, key=lambda entry: entry[1].reference_viscosity, reverse=True)
     width = min(settings.batch_width, len(runs))
-    with jax.enable_x64(True):
-        yield from _Batch(waiting, width, settings, planet, seed, checkpoint, progress).results()
+    batch = _Batch(waiting, width, settings, planet, seed, checkpoint, progress)
+    while batch.unfinished:
+        # Double precision for this work only: whoever takes the runs keeps the precision of its own.
+        with jax.enable_x64(True):
+            ended = batch.proceed()
+        yield from ended
 
 
 class _Batch:
@@ -183,37 +187,42 @@ class _Batch:
             lambda batch, place, one: jax.tree.map(lambda all_of, value: all_of.at[place].set(value), batch, one),
             donate_argnums=0,
         )
+        self.saved = time.monotonic()
         self.state: Any = None
         self.run: Any = None
 
-    def results(self) -> Iterator[tuple[int, Evolution]]:
-        """Yield runs as they end."""
-        for place in range(self.width):
-            self._admit(place)
-        saved = time.monotonic()
-        while any(self.places):
-            begun, cpu = time.monotonic(), time.process_time()
-            self.state = self.chunk(self.state, self.run)
-            status = np.asarray(self.state.status)
-            share = (time.process_time() - cpu) / sum(entry is not None for entry in self.places)
-            for place, entry in enumerate(self.places):
-                if entry is None:
-                    continue
-                entry[1].cpu_seconds += share
-                if status[place] != states.RUNNING:
-                    self._fetch(place)
-                    self.places[place] = None
-                    yield entry
-                    if self.waiting:
-                        self._admit(place)
-            occupied = sum(entry is not None for entry in self.places)
-            self.progress(
-                f"{occupied} runs in {self.width} places, {len(self.waiting)} waiting: "
-                f"{CHUNK} steps in {time.monotonic() - begun:.2f} s"
-            )
-            if self.checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
-                self._save()
-                saved = time.monotonic()
+    @property
+    def unfinished(self) -> bool:
+        """Whether a run waits or is under way."""
+        return bool(self.waiting) or any(self.places)
+
+    def proceed(self) -> list[tuple[int, Evolution]]:
+        """Fill the free places, go on for a chunk of steps, and return the runs that have ended."""
+        for place, entry in enumerate(self.places):
+            if entry is None and self.waiting:
+                self._admit(place)
+        begun, cpu = time.monotonic(), time.process_time()
+        self.state = self.chunk(self.state, self.run)
+        status = np.asarray(self.state.status)
+        share = (time.process_time() - cpu) / sum(entry is not None for entry in self.places)
+        ended = []
+        for place, entry in enumerate(self.places):
+            if entry is None:
+                continue
+            entry[1].cpu_seconds += share
+            if status[place] != states.RUNNING:
+                self._fetch(place)
+                self.places[place] = None
+                ended.append(entry)
+        occupied = sum(entry is not None for entry in self.places)
+        self.progress(
+            f"{occupied} runs in {self.width} places, {len(self.waiting)} waiting: "
+            f"{CHUNK} steps in {time.monotonic() - begun:.2f} s"
+        )
+        if self.checkpoint is not None and time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+            self._save()
+            self.saved = time.monotonic()
+        return ended
 
     def _admit(self, place: int) -> None:
         """Give a place to the next waiting run."""
