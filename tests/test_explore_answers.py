@@ -1,6 +1,7 @@
 """What stands behind the explorer's page: pictures, simulations, answers. No web framework is needed here."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -193,7 +194,6 @@ def test_an_answer_holds_both_predictors_their_bands_and_the_simulation(explorer
         assert (wider >= evolution.fields[method]["temperature_half_width"]).all()
     assert evolution.near.simulation == 105
     np.testing.assert_array_equal(evolution.run["temperature"], select_run(corpus, 5)["temperature"])
-    assert explorer.outside(evolution) == []
 
 
 def test_what_is_out_of_range_is_said_in_the_units_of_the_page(explorer, tiny):
@@ -204,6 +204,16 @@ def test_what_is_out_of_range_is_said_in_the_units_of_the_page(explorer, tiny):
     (line,) = explorer.outside(evolution)
     assert line.startswith("activation energy ")
     assert line.endswith(f"kJ/mol is above the trained {high / 1e3:.4g} kJ/mol")
+
+
+def test_an_answer_unlike_the_training_runs_is_said_of_the_method_that_gave_it(explorer):
+    evolution = explorer.evolution(Question(explorer.centre, 0.9))
+    inside = {name: answer.assign(in_range=answer["in_range"] * 0 + 1) for name, answer in evolution.fields.items()}
+    assert explorer.outside(replace(evolution, fields=inside)) == []
+    late = (inside["lstm"]["time"] < 2).astype(np.int8)
+    far = inside | {"lstm": inside["lstm"].assign(in_range=late, training_distance=late * 0 + 2.5)}
+    (line,) = explorer.outside(replace(evolution, fields=far))
+    assert line == "LSTM: unlike the training runs at 50 % of the times (distance up to 2.5 thresholds)"
 
 
 def test_the_download_is_a_run_of_the_convention_with_its_bands(explorer):

@@ -156,7 +156,7 @@ def test_the_light_says_why_it_is_amber(visit):
     field.press("Enter")
     visit.page.get_by_text(re.compile("Extrapolation: activation energy 900 kJ/mol is above the trained")).wait_for()
     visit.page.get_by_role("button", name="Centre").click()
-    visit.page.get_by_text("Within the range of the training runs").wait_for()
+    visit.page.get_by_text("activation energy 900 kJ/mol").wait_for(state="hidden")
 
 
 def test_the_simulation_of_an_unseen_run_stands_beside_its_prediction(visit):

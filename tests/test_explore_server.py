@@ -133,7 +133,8 @@ def test_an_answer_that_fails_is_said_and_the_next_one_comes(explorer, monkeypat
     assert "division by zero" in visitor.page.layout.light.object
     visitor.move(0.8)
     visitor.work()
-    assert "Within the range" in visitor.page.layout.light.object
+    assert "failed" not in visitor.page.layout.light.object
+    assert "answered in" in visitor.page.layout.light.object
 
 
 def test_a_visitor_who_left_is_not_answered(explorer):

@@ -151,13 +151,11 @@ class Explorer:
                     f"trained {written(parameter, end, unit=True)}"
                 )
         for method, answer in evolution.fields.items():
-            inside = answer["in_range"].values.astype(bool)
+            inside, distance = answer["in_range"].values.astype(bool), answer["training_distance"].values
             if not lines and not inside.all():
-                lines.append(
-                    f"{NAMES[method]}: unlike every training run at {1 - inside.mean():.0%} of the times".replace(
-                        "%", " %"
-                    )
-                )
+                share = f"at {100 * (1 - inside.mean()):.0f} % of the times"
+                far = f"distance up to {distance.max():.2g} thresholds"
+                lines.append(f"{NAMES[method]}: unlike the training runs {share} ({far})")
         return lines
 
     def nearest(self, parameters: Parameters) -> NearRun | None:
