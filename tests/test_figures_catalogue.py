@@ -1,3 +1,4 @@
+import html
 import itertools
 import json
 import os
@@ -6,11 +7,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import jinja2
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from docutils.core import publish_parts
 from made_up import disturbed, made_up_corpus
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
@@ -22,6 +26,7 @@ from surrogate.figures import catalogue
 from surrogate.figures.captions import captions
 from surrogate.figures.catalogue import MAKERS, Inputs, make_figure
 from surrogate.figures.names import CATALOGUE, entry_of, figure_names, file_names, split_name
+from surrogate.files import provenance
 
 SETTINGS = FigureSettings(resolution=60, learning_curve=[0.5, 1.0])
 SPLIT = [0, 0, 0, 1, 2, 2, 2, 2]
@@ -290,12 +295,30 @@ def test_a_caption_speaks_of_the_run_that_is_drawn(inputs, measures, monkeypatch
         assert f"{accuracy:.2f} % (FNN)" in texts[f"examples_{number}"]
 
 
-def test_captions_of_the_report_include_the_numbers():
-    for name in CATALOGUE:
-        text = (Path(__file__).parents[1] / "workflow/report" / f"{name}.rst").read_text()
-        assert (
-            f".. include:: {{{{ snakemake.params.captions }}}}/{name}{{{{ snakemake.wildcards.example }}}}.rst" in text
+def test_captions_of_the_report_include_the_numbers(inputs, measures, tmp_path, monkeypatch):
+    # As the report does it: Jinja first, then docutils, in the working directory.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "captions").mkdir()
+    texts = captions({**measures, "provenance": provenance()}, inputs["tables"], SETTINGS)
+    for name, text in texts.items():
+        (tmp_path / "captions" / f"{name}.rst").write_text(text)
+        base, _ = split_name(name)
+
+        class Parameters(list):
+            captions = "captions"
+
+        job = SimpleNamespace(
+            params=Parameters([{"figures": SETTINGS.model_dump()}]),
+            wildcards=SimpleNamespace(example=name.removeprefix(base)),
         )
+        template = (Path(__file__).parents[1] / "workflow/report" / f"{base}.rst").read_text()
+        page = publish_parts(jinja2.Template(template).render(snakemake=job), writer_name="html")["body"]
+        assert "problematic" not in page, name
+        assert "system-message" not in page, name
+        shown = " ".join(html.unescape(re.sub("<[^>]+>", "", page)).split())
+        assert " ".join(text.split("\n")[0].split()) in shown, name
+        assert "Made by surrogate" in shown
+        assert "alone." in shown
 
 
 def test_docs_name_every_figure_and_picture():

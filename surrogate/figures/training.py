@@ -86,5 +86,8 @@ def learning_curve(table: pd.DataFrame, published: pd.DataFrame | None = None) -
     runs = sorted(set(table["runs"]) | (set() if published is None else set(published["runs"])))
     axes.set_xticks(runs, [str(number) for number in runs], minor=False)
     axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+    axes.yaxis.set_major_formatter("{x:.2g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.legend()
     return figure
