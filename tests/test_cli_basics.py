@@ -36,7 +36,7 @@ def test_help_comes_without_anything_heavy(arguments):
 
 
 COMMANDS = [
-    ["predict"], ["inspect"], ["verify"], ["check"], ["pack"], ["speed"], ["simulate"], ["benchmark"],
+    ["predict"], ["inspect"], ["verify"], ["check"], ["export"], ["pack"], ["speed"], ["simulate"], ["benchmark"],
     ["compare-gaia"],
     ["corpus", "design"], ["corpus", "ingest"], ["corpus", "inspect"], ["corpus", "doctor"], ["corpus", "show"],
     ["config", "schema"], ["config", "default"], ["config", "check"],

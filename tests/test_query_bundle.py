@@ -143,3 +143,27 @@ def test_a_link_in_a_zip_is_refused(tmp_path):
         archive.writestr(entry, "/etc/passwd")
     with pytest.raises(BundleError, match="points outside"):
         unpack(path)
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    monkeypatch.setattr("surrogate.query.bundle._LARGEST", 1_000_000)
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.nc", bytes(2_000_000))
+    assert path.stat().st_size < 10_000
+    with pytest.raises(BundleError, match=r"bomb\.zip: would unpack to more than"):
+        unpack(path)
+    assert not list(scratch.iterdir())
+
+
+def test_a_zip_that_lies_about_its_size_is_refused(tmp_path):
+    path = tmp_path / "liar.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.nc", bytes(2_000_000))
+    honest = (2_000_000).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(honest, (1000).to_bytes(4, "little")))
+    with pytest.raises(BundleError, match=r"liar\.zip: not a whole zip file"):
+        unpack(path)
