@@ -53,7 +53,9 @@ rule captions:
         f"{RESULTS}/benchmarks/captions.tsv"
     threads: 1
     params:
-        section("figures"),
+        SETTINGS.figures.model_dump(
+            mode="json", include={"examples", "example_times", "learning_curve"}
+        ),
     script:
         "../scripts/captions.py"
 
