@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -10,6 +11,9 @@ import xarray as xr
 
 from surrogate.fields import valid_snapshots
 from surrogate.learning.scaling import FieldScaler
+
+Images = tuple[np.ndarray, np.ndarray]
+"""Scaled images, shape (snapshot, rows, angle), and wall scalars, shape (snapshot, scalars)."""
 
 
 class Batches(keras.utils.PyDataset):
@@ -77,7 +81,7 @@ class SnapshotBatches(Batches):
 
     Runs are shuffled, then read in groups that fit into memory, and the snapshots of a group are shuffled. A corpus
     smaller than the limit is one group, read once and kept. A larger one is read again in each epoch, run by run,
-    which is the order in which a store gives its data fastest.
+    which is the order in which a store gives its data fastest; a thread reads the next group while one is learnt.
 
     Parameters
     ----------
@@ -99,7 +103,11 @@ class SnapshotBatches(Batches):
         self.counts = valid_snapshots(corpus).sum(axis=1)
         size = 4 * corpus.sizes["radius"] * corpus.sizes["angle"] * max(int(self.counts.max()), 1)
         self.runs_held = max(1, int(memory * 1e9 / size))
-        self._held: tuple[tuple[int, ...], np.ndarray, np.ndarray] | None = None
+        if self.runs_held < len(self.counts):
+            self.runs_held = max(1, self.runs_held // 2)  # two groups are in memory: one learnt, one being read
+        self._reader = ThreadPoolExecutor(1, "snapshots")
+        self._held: tuple[tuple[int, ...], Images] | None = None
+        self._coming: tuple[tuple[int, ...], Future[Images]] | None = None
 
     def _plan(self) -> list[tuple[np.ndarray, int]]:
         """List the runs of each group and the number of its batches, in this epoch."""
@@ -111,29 +119,38 @@ class SnapshotBatches(Batches):
         # Does not depend on how the runs fell into groups; the few snapshots beyond wait for the next epoch.
         return -(-int(self.counts.sum()) // self.batch_size)
 
-    def _read(self, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        key = tuple(int(run) for run in group)
+    def _group(self, number: int, plan: list[tuple[np.ndarray, int]]) -> Images:
+        """Take a group of the plan, and begin to read the next."""
+        key = tuple(int(run) for run in plan[number][0])
         if self._held is None or self._held[0] != key:
-            self._held = None  # let go before reading, or two groups would be held at once
-            shape = (int(self.counts[group].sum()), *(len(self.corpus[name]) for name in ("radius", "angle")))
-            rows = len(range(*self.scaler.rows.indices(shape[1])))
-            images = np.empty((shape[0], rows, shape[2]), dtype=np.float32)
-            walls = np.empty((shape[0], self.scaler.scalars), dtype=np.float32)
-            start = 0
-            for run in key:
-                stop = start + int(self.counts[run])
-                field = self.corpus.temperature.isel(simulation=run, time=slice(0, int(self.counts[run]))).values
-                images[start:stop], walls[start:stop] = self.scaler.split(field)
-                start = stop
-            self._held = (key, images, walls)
-        return self._held[1], self._held[2]
+            self._held = None  # let go before reading, or three groups would be held at once
+            coming, self._coming = self._coming, None
+            self._held = (key, coming[1].result() if coming and coming[0] == key else self._read(key))
+        if number + 1 < len(plan) and self._coming is None:
+            following = tuple(int(run) for run in plan[number + 1][0])
+            self._coming = (following, self._reader.submit(self._read, following))
+        return self._held[1]
+
+    def _read(self, runs: tuple[int, ...]) -> Images:
+        sizes = self.corpus.sizes
+        count = int(self.counts[list(runs)].sum())
+        images = np.empty((count, len(range(*self.scaler.rows.indices(sizes["radius"]))), sizes["angle"]), np.float32)
+        walls = np.empty((count, self.scaler.scalars), dtype=np.float32)
+        start = 0
+        for run in runs:
+            stop = start + int(self.counts[run])
+            field = self.corpus.temperature.isel(simulation=run, time=slice(0, int(self.counts[run]))).values
+            images[start:stop], walls[start:stop] = self.scaler.split(field)
+            start = stop
+        return images, walls
 
     def __getitem__(self, index: int) -> tuple:
         """Return one batch."""
-        for salt, (group, batches) in enumerate(self._plan(), start=1):
+        plan = self._plan()
+        for number, (_, batches) in enumerate(plan):
             if index < batches:
-                images, walls = self._read(group)
-                chosen = self.order(len(images), salt)[index * self.batch_size : (index + 1) * self.batch_size]
+                images, walls = self._group(number, plan)
+                chosen = self.order(len(images), number + 1)[index * self.batch_size : (index + 1) * self.batch_size]
                 return (images[chosen], walls[chosen]), images[chosen]
             index -= batches
         raise IndexError(index)

@@ -14,7 +14,6 @@ would be far too small.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -194,11 +193,8 @@ class GenerativePredictor:
 
 
 def _identity(mean: FeedforwardPredictor) -> str:
-    """Tell one FNN from another by its weights."""
-    digest = hashlib.sha256()
-    for weights in mean.network.get_weights():
-        digest.update(np.ascontiguousarray(weights).tobytes())
-    return digest.hexdigest()
+    """Tell one FNN from another by its training; weights that were rounded for a smaller file are still its own."""
+    return fingerprint({part: mean.manifest[part] for part in ("settings", "scaling", "training")})
 
 
 def _departures(mean: FeedforwardPredictor, runs: Sequences, folds: np.ndarray | None) -> np.ndarray:
