@@ -13,8 +13,8 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = f"results/{SETTINGS.name}"
-NETWORKS = ["autoencoder", "fnn", "lstm"]
-MODEL_SECTIONS = ["autoencoder", "feedforward", "recurrent"]
+NETWORKS = ["autoencoder", "fnn", "lstm", "flow"]
+MODEL_SECTIONS = ["autoencoder", "feedforward", "recurrent", "generative"]
 BASELINES = list(SETTINGS.evaluation.baselines)
 
 
@@ -34,9 +34,12 @@ def share(parts):
 
 
 def models_of(wildcards):
-    folders = {"autoencoder": [], "fnn": ["feedforward"], "lstm": ["recurrent"]}[
-        wildcards.method
-    ]
+    folders = {
+        "autoencoder": [],
+        "fnn": ["feedforward"],
+        "lstm": ["recurrent"],
+        "flow": ["feedforward", "generative"],
+    }[wildcards.method]
     return [
         f"{RESULTS}/models/{folder}/manifest.json"
         for folder in ["autoencoder", *folders]

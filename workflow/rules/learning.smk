@@ -71,6 +71,24 @@ rule recurrent:
         "../scripts/predictor.py"
 
 
+rule generative:
+    input:
+        f"{RESULTS}/latents.nc",
+        mean=f"{RESULTS}/models/feedforward/manifest.json",
+    output:
+        f"{RESULTS}/models/generative/manifest.json",
+        f"{RESULTS}/models/generative/losses.csv",
+    log:
+        f"{RESULTS}/logs/generative.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/generative.tsv"
+    threads: share(2)
+    params:
+        section("generative"),
+    script:
+        "../scripts/generative.py"
+
+
 rule predict:
     input:
         models_of,
