@@ -12,7 +12,7 @@ STAMP   := $(VENV)/.surrogate-installed
 # Quiet TensorFlow, and no duel of thread pools between processes that use all cores together.
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: run test test-slow test-slurm lint format schema benchmarks docs lock setup clean help
+.PHONY: run test test-slow test-slurm lint format schema benchmarks docs demo lock setup clean help
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -83,6 +83,10 @@ benchmarks: $(STAMP)
 ## make docs         run every example of the documentation
 docs: $(STAMP)
 	$(BIN)/python -m pytest tests -k "docs"
+
+## make demo         the bundle of the finished default run, rounded, becomes the one that ships with the package
+demo: $(STAMP)
+	$(BIN)/surrogate pack results/default/surrogate surrogate/data/demo.zip --bits 7 --name demo
 
 ## make lock         resolve the newest packages again; no host name enters the lock file
 lock:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from learning_examples import made_up_corpus, training
 
-from surrogate.config import AutoencoderSettings, FeedforwardSettings, RecurrentSettings
+from surrogate.config import AutoencoderSettings, FeedforwardSettings, GenerativeSettings, RecurrentSettings
 
 POINT = {
     "reference_viscosity": "1e21 Pa s",
@@ -17,9 +17,10 @@ POINT = {
 
 
 def corpus_and_models(folder: Path):
-    """Train three tiny networks on the made-up corpus."""
+    """Train four tiny networks on the made-up corpus."""
     from surrogate.learning.autoencoder import encode_corpus, train_autoencoder
     from surrogate.learning.feedforward import train_feedforward
+    from surrogate.learning.generative import train_generative
     from surrogate.learning.recurrent import train_recurrent
 
     corpus = made_up_corpus()
@@ -27,8 +28,10 @@ def corpus_and_models(folder: Path):
     autoencoder = train_autoencoder(corpus, settings, folder / "autoencoder", progress=None)
     latents = encode_corpus(autoencoder, corpus)
     small = {"width": 16, "members": 2, "training": training(epochs=4)}
-    train_feedforward(latents, FeedforwardSettings(depth=4, **small), folder / "feedforward", progress=None)
+    mean = train_feedforward(latents, FeedforwardSettings(depth=4, **small), folder / "feedforward", progress=None)
     train_recurrent(latents, RecurrentSettings(depth=1, **small), folder / "recurrent", progress=None)
+    flow = GenerativeSettings(width=16, depth=1, flow_steps=2, training=training(epochs=2))
+    train_generative(latents, mean, flow, folder / "generative", progress=None)
     return corpus
 
 

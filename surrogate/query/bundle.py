@@ -28,6 +28,9 @@ FORMAT = 2
 MODELS = ("autoencoder", "feedforward", "recurrent")
 """Folders of the networks."""
 
+FLOW = "generative"
+"""Folder of the network that draws samples; a bundle may go without."""
+
 _SUFFIXES = {".keras", ".json", ".csv", ".nc", ".onnx"}
 _LARGEST = 8 * 1024**3
 

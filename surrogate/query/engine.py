@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from surrogate.query.bundle import BundleError
+from surrogate.query.bundle import FLOW, BundleError
 from surrogate.query.compiling import Compiled, compiled, forward_derivative, in_parts
 
 if TYPE_CHECKING:
     from surrogate.learning.autoencoder import Autoencoder
     from surrogate.learning.feedforward import FeedforwardPredictor
+    from surrogate.learning.generative import GenerativePredictor
     from surrogate.learning.recurrent import RecurrentPredictor
 
 METHODS = ("fnn", "lstm", "ensemble")
@@ -64,13 +65,20 @@ class Engine:
         """The LSTM, read on first use."""
         return self._load("recurrent", "RecurrentPredictor")
 
-    def _load(self, name: str, class_name: str) -> Any:
+    @cached_property
+    def generative(self) -> GenerativePredictor | None:
+        """The flow, read on first use; None if the bundle has none."""
+        if not (self._folder / FLOW).is_dir():
+            return None
+        return self._load(FLOW, "GenerativePredictor", self.feedforward)
+
+    def _load(self, name: str, class_name: str, *needs: Any) -> Any:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         module = import_module(f"surrogate.learning.{name}")
         folder = self._folder / name
         with self._lock:
             try:
-                return getattr(module, class_name).load(folder)
+                return getattr(module, class_name).load(folder, *needs)
             except (TypeError, ValueError, KeyError, AttributeError) as error:
                 if type(error).__name__ == "ModelError":
                     raise BundleError(str(error)) from None

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from surrogate.files import checksum, read_json
-from surrogate.query.bundle import MODELS, BundleError, pack, read_bundle, seal, write_archive
+from surrogate.query.bundle import FLOW, MODELS, BundleError, pack, read_bundle, seal, write_archive
 from surrogate.query.engine import Engine
 from surrogate.query.example import compare_example
 
@@ -71,7 +71,9 @@ def pack_rounded(
     content = {key: value for key, value in read_bundle(folder).items() if key not in ("files", "digest")}
     with tempfile.TemporaryDirectory(prefix="surrogate-") as scratch:
         copy = shutil.copytree(folder, Path(scratch) / "bundle")
-        for model in MODELS:
+        for model in (*MODELS, FLOW):
+            if not (copy / model).is_dir():
+                continue
             manifest = read_json(copy / model / "manifest.json")
             for entry in manifest["files"]:
                 _round_network(copy / model / entry, bits)

@@ -23,13 +23,16 @@ def sample(surrogate: Surrogate, question: Question, samples: int, seed: int) ->
     if flow is None:
         raise QueryError("sample: this bundle holds no flow; train it again with a current version of surrogate")
     drawn = flow.sample(question.sets.values, question.times, samples=samples, seed=seed)
-    answers = [
-        field_answer(
-            surrogate.engine.expand(np.ascontiguousarray(drawn[:, number])), question, surrogate.annulus,
-            surrogate._attributes("flow"),
-        )
-        for number in range(samples)
-    ]  # fmt: skip
+    attributes = surrogate._attributes("fnn") | {
+        "method": "flow",
+        "seed": seed,
+        "time_interpolation": (
+            f"the flow advances in steps of {flow.cadence:g} Gyr from {flow.first_time:g} Gyr; latents are linear in "
+            "time between its steps"
+        ),
+    }
+    fields = [surrogate.engine.expand(np.ascontiguousarray(drawn[:, number])) for number in range(samples)]
+    answers = [field_answer(field, question, surrogate.annulus, attributes) for field in fields]
     about = {"long_name": "number of the evolution drawn"}
-    result = xr.concat(answers, xr.Variable("sample", np.arange(samples), about), data_vars=["temperature"])
-    return result.assign_attrs(seed=seed)
+    number = xr.Variable("sample", np.arange(samples), about)
+    return xr.concat(answers, number, data_vars=["temperature"], coords="minimal", compat="override")

@@ -25,7 +25,7 @@ from surrogate.query.answer import (
     series_answer,
 )
 from surrogate.query.arguments import OutOfRangeWarning, QueryError, read_sets, read_times
-from surrogate.query.asking import Method, Question, answers
+from surrogate.query.asking import Method, Question, answers, warn_out_of_range
 from surrogate.query.description import planet_from_dict, summary
 from surrogate.query.engine import METHODS, Engine
 from surrogate.query.example import compare_example
@@ -173,6 +173,39 @@ class Surrogate:
             name: ((), flux.values, flux.attrs) for name, flux in fluxes.items()
         }
         return series_answer(variables, {}, question, self._attributes(question.method))
+
+    def sample(
+        self, parameters: Any = None, *, time: Any = None, samples: int = 1, seed: int = 0, **keywords: Any
+    ) -> xr.Dataset:
+        """Draw evolutions as sharp as a simulation, each one that the parameters allow.
+
+        The other answers are means over all that may happen: right on average, and smooth where the flow is chaotic.
+        Use samples for what depends on single plumes, and many of them for a distribution.
+
+        Parameters
+        ----------
+        parameters, time, keywords : optional
+            As in :meth:`predict`.
+        samples : int
+            Evolutions per set.
+        seed : int
+            The same seed draws the same evolutions.
+
+        Returns
+        -------
+        xarray.Dataset
+            As :meth:`predict` returns, ``temperature`` on (sample, [simulation], time, radius, angle).
+
+        Raises
+        ------
+        QueryError
+            As :meth:`predict`, and if the bundle holds no flow.
+        """
+        from surrogate.query.sampling import sample
+
+        question = self._question(parameters, time, "fnn", keywords)
+        warn_out_of_range(question.complaints)
+        return sample(self, question, samples, seed)
 
     def plot(
         self,

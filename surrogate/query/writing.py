@@ -13,7 +13,7 @@ import xarray as xr
 from surrogate.fields import annulus_of, select_split
 from surrogate.files import atomic, provenance
 from surrogate.planet import MARS, Planet
-from surrogate.query.bundle import MODELS, BundleError, seal
+from surrogate.query.bundle import FLOW, MODELS, BundleError, seal
 from surrogate.query.description import describe_corpus, limits, planet_to_dict
 from surrogate.query.engine import METHODS, Engine
 from surrogate.query.example import write_example
@@ -41,7 +41,8 @@ def write_bundle(
     folder : path
         Replaced if it exists.
     models : path
-        Folder that holds the trained ``autoencoder``, ``feedforward`` and ``recurrent``.
+        Folder that holds the trained ``autoencoder``, ``feedforward`` and ``recurrent``, and ``generative`` if the
+        bundle is to draw samples.
     corpus : xarray.Dataset
         The corpus they were trained on, with its coordinate ``split``; lazy or in memory.
     metrics : mapping, optional
@@ -68,8 +69,9 @@ def write_bundle(
     for model in MODELS:
         if not (models / model / "manifest.json").is_file():
             raise BundleError(f"{models / model}: manifest.json is missing; expected a trained {model}")
+    flow = [FLOW] if (models / FLOW / "manifest.json").is_file() else []
     with atomic(folder) as temporary:
-        for model in MODELS:
+        for model in (*MODELS, *flow):
             # Checkpoints of the training stay behind.
             shutil.copytree(
                 models / model, temporary / model, ignore=lambda _, names: [n for n in names if not _belongs(n)]

@@ -64,7 +64,7 @@ rule bundle:
     input:
         models=expand(
             f"{RESULTS}/models/{{model}}/manifest.json",
-            model=["autoencoder", "feedforward", "recurrent"],
+            model=MODEL_SECTIONS,
         ),
         metrics=f"{RESULTS}/metrics.json",
         corpus=f"{RESULTS}/corpus.json",
