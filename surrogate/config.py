@@ -305,8 +305,8 @@ class EvaluationSettings(Section):
     singular_values: Count = Field(50, description="Singular values compared per run.")
     beside: dict[str, str] = Field(
         default_factory=dict,
-        description="Networks of other runs in the table of measures: title to metrics.json, from the working directory,"
-        ' e.g. {"networks of the paper": "results/paper/metrics.json"}.',
+        description="Networks of other runs in the table of measures: title to metrics.json, from the working "
+        'directory, e.g. {"networks of the paper": "results/paper/metrics.json"}.',
     )
 
 
