@@ -41,7 +41,7 @@ def losses(epochs):
 def inputs():
     corpus = made_up_corpus((12, 12, 12, 12, 12, 7, 12, 12), split=SPLIT)
     truth = select_split(corpus, "test")
-    amplitudes = {"autoencoder": 3.0, "fnn": 15.0, "lstm": 25.0}
+    amplitudes = {"autoencoder": 3.0, "fnn": 15.0, "lstm": 25.0, "flow": 20.0}
     curve = pd.DataFrame({"method": ["fnn", "fnn", "lstm", "lstm"], "runs": [32, 128] * 2,
                           "mean_square_error": [3e-3, 1e-3, 4e-3, 9e-4]})  # fmt: skip
     return {

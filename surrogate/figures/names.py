@@ -16,6 +16,8 @@ TIME_TOLERANCE = 0.3
 
 PREDICTORS = ("fnn", "lstm")
 NETWORKS = ("autoencoder", *PREDICTORS)
+SHARP = (*NETWORKS, "flow")
+"""With samples, which have the lateral structure of a simulation, where the predictors give means."""
 MODELS = ("autoencoder", "feedforward", "recurrent")
 
 
@@ -60,8 +62,8 @@ CATALOGUE: dict[str, Entry] = {
     "error_time": Entry("Errors", predictions=PREDICTORS),
     "error_maps": Entry("Errors", predictions=NETWORKS),
     "heat_flux": Entry("Errors", predictions=NETWORKS),
-    "spectra": Entry("Modes and scales", predictions=NETWORKS),
-    "singular_values": Entry("Modes and scales", predictions=NETWORKS),
+    "spectra": Entry("Modes and scales", predictions=SHARP),
+    "singular_values": Entry("Modes and scales", predictions=SHARP),
     "pod_modes": Entry("Modes and scales", predictions=NETWORKS),
 }
 """Name to entry; in the order of the report."""

@@ -28,6 +28,7 @@ COLOURS = {
     "autoencoder": "#009E73",
     "fnn": "#0072B2",
     "lstm": "#D55E00",
+    "flow": "#56B4E9",
     "feedforward": "#0072B2",
     "recurrent": "#D55E00",
     "mean_profile": "#888888",
