@@ -158,7 +158,8 @@ def test_every_figure_is_made_from_its_files_alone(inputs, tmp_path):
             write_netcdf(inputs["predictions"][method], tmp_path / name / f"{method}.nc")
         for table in entry.tables:
             inputs["tables"][table].to_csv(tmp_path / name / f"{table}.csv", index=False)
-    subprocess.run([sys.executable, "-c", ALONE, *STILL], check=True, cwd=tmp_path)
+    # -P: a folder of the name of a package, as `coverage`, must not be imported as one.
+    subprocess.run([sys.executable, "-P", "-c", ALONE, *STILL], check=True, cwd=tmp_path)
     for name in STILL:
         make_figure(name, inputs, SETTINGS, tmp_path / "here.png")
         with Image.open(tmp_path / name / "alone.png") as one, Image.open(tmp_path / "here.png") as other:

@@ -68,7 +68,7 @@ def test_every_run_is_simulated_and_ingested(results):
 
 def test_measures_of_every_method_are_finite_and_ordered(results):
     metrics = json.loads((results / "metrics.json").read_text())["methods"]
-    expected = {"autoencoder", "fnn", "lstm", "mean_profile", "nearest_run", "pod_gaussian_process"}
+    expected = {"autoencoder", "fnn", "lstm", "flow", "mean_profile", "nearest_run", "pod_gaussian_process"}
     assert set(metrics) == expected
     for name, entry in metrics.items():
         assert 80 < entry["relative_accuracy"]["mean"] < 100, name
@@ -109,8 +109,8 @@ def test_a_deleted_figure_is_made_again_alone(copy):
 
 def test_a_changed_key_reruns_what_depends_on_it_and_nothing_else(finished, tmp_path):
     width = jobs(finished, configuration=changed(tmp_path, "feedforward", width=96))
-    assert {"feedforward", "predict", "evaluate", "bundle"} <= set(width)
-    assert width["predict"] == 1
+    assert {"feedforward", "generative", "predict", "evaluate", "bundle"} <= set(width)
+    assert width["predict"] == 2  # the FNN and the flow around its mean
     assert not {"design", "simulate", "ingest", "autoencoder", "encode", "recurrent", "baseline"} & set(width)
     picture = jobs(finished, configuration=changed(tmp_path, "figures", resolution=99))
     assert {rule for rule in picture if not rule.startswith("figure_")} == {"all", "total"}

@@ -177,6 +177,10 @@ def save(figure: Figure, path: str | Path, resolution: int = 150, made_by: str =
         raise ValueError(f"{path}: a figure ends in .png, .pdf or .svg")
     # No date: equal data give equal files.
     undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix, {})
+    if figure.get_layout_engine() is not None:
+        # Laid out once, not once for each file: another resolution rounds text to another size.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=resolution, metadata={key: made_by, **undated})
 
