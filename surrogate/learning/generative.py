@@ -30,7 +30,7 @@ from surrogate.learning import folders
 from surrogate.learning.batches import Batches
 from surrogate.learning.devices import arithmetic
 from surrogate.learning.feedforward import FeedforwardPredictor
-from surrogate.learning.latents import Sequences, check_inputs, common_times, draw_folds, sequences, training_parts
+from surrogate.learning.latents import Sequences, check_inputs, common_times, sequences, training_parts
 from surrogate.learning.layers import TimeFeatures
 from surrogate.learning.predictor import made_of
 from surrogate.learning.scaling import interpolate
@@ -238,10 +238,7 @@ def train_generative(
     train, validation = training_parts(latents)
     training, times = settings.training, common_times(train)
     learnt, judged = sequences(train, times), sequences(validation, times)
-    trained = mean.manifest["settings"]
-    members = 1 if trained["network"] == "paper" else trained["members"]
-    folds = draw_folds(len(learnt.parameters), members, trained["training"]["seed"])
-    departure = _departures(mean, learnt, folds)
+    departure = _departures(mean, learnt, mean.folds(len(learnt.parameters)))
     real = learnt.real[:, 1:, None]
     before, after = departure[:, :-1] * real, departure[:, 1:] * real
     persistence = (before * after).sum(axis=(0, 1)) / np.maximum((before**2).sum(axis=(0, 1)), 1e-12)

@@ -65,6 +65,11 @@ class LatentPredictor:
             manifest,
         )
 
+    def folds(self, runs: int) -> np.ndarray:
+        """Say which member of the ensemble never saw each of its `runs` training runs, shape (run,); -1 if all did."""
+        settings = self.manifest["settings"]
+        return draw_folds(runs, members_of(settings), settings["training"]["seed"])
+
     def write(self, folder: str | os.PathLike[str], losses: pd.DataFrame) -> None:
         """Complete the manifest with the scaling and write the folder that :meth:`load` reads."""
         self.manifest["scaling"] = {
@@ -73,6 +78,11 @@ class LatentPredictor:
             "calibration": self.calibration.as_dict(),
         }
         folders.write(Path(folder), self.kind, {"network": self.network}, self.manifest, losses)
+
+
+def members_of(settings: Mapping[str, Any]) -> int:
+    """Return the number of networks of an ensemble; the paper's is one."""
+    return 1 if settings["network"] == "paper" else int(settings["members"])
 
 
 class TrainingData:
@@ -106,7 +116,7 @@ class TrainingData:
         self.train, self.validation = training_parts(latents)
         self.parameter_scaler = ParameterScaler.fit(self.train)
         self.latent_scaler = LatentScaler.fit(self.train.latent.values[valid_snapshots(self.train)], settings.network)
-        self.members = 1 if settings.network == "paper" else settings.members
+        self.members = members_of(settings.model_dump())
         self.folds: np.ndarray = draw_folds(self.train.sizes["simulation"], self.members, settings.training.seed)
         self._settings = settings
         self.name = fingerprint({

@@ -179,14 +179,10 @@ class Engine:
 
     def folds(self, method: str, runs: int) -> tuple[np.ndarray, ...] | None:
         """Say which member of each predictor never saw a training run; None if all members saw every run."""
-        from surrogate.learning.latents import draw_folds
-
         result = []
         for predictor in self.predictors(method):
-            settings, trained = predictor.manifest["settings"], predictor.manifest["shapes"]["runs"]["train"]
-            members = 1 if settings["network"] == "paper" else settings["members"]
-            folds = draw_folds(runs, members, settings["training"]["seed"])
-            if trained != runs or folds.max() < 0:
+            folds = predictor.folds(runs)
+            if predictor.manifest["shapes"]["runs"]["train"] != runs or folds.max() < 0:
                 return None
             result.append(folds)
         return tuple(result)
