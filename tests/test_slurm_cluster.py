@@ -135,8 +135,9 @@ def test_too_little_memory(tmp_path, expected):
 
 
 def test_too_little_time(tmp_path):
-    # One run that takes longer than a minute, the least that Slurm knows; each attempt goes on where the last stopped.
-    content = {**CONFIGURATION, "design": {**CONFIGURATION["design"], "runs": 2}}
+    # One of the runs takes about a minute, the least that Slurm knows; each attempt goes on where the last stopped.
+    # Three are the fewest that can be split.
+    content = {**CONFIGURATION, "design": {**CONFIGURATION["design"], "runs": 3}}
     content["simulator"] = {"radial_cells": 96, "angular_cells": 128, "snapshots": 12}
     begin = now()
     run = Run(tmp_path / "run", content, SITE, one_node.environment())
