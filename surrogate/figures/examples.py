@@ -45,10 +45,8 @@ def example_runs(
         Corpus of unseen runs.
     predictions : mapping
         Method to corpus; the mean of their relative accuracies decides.
-    count : int
-        How many; those between are equally spaced in rank.
-    until : float
-        Gyr. Only runs that reach this time are taken, if there are any.
+    count, until : optional
+        As for the function of :mod:`surrogate.figures.names` that chooses by numbers alone.
 
     Returns
     -------

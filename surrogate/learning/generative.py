@@ -216,15 +216,11 @@ def train_generative(
 
     Parameters
     ----------
-    latents : xarray.Dataset
-        From :func:`surrogate.learning.autoencoder.encode_corpus`.
     mean : FeedforwardPredictor
         Trained on the same runs.
     settings : GenerativeSettings
-    folder : path
-        Where network.keras, manifest.json and losses.csv go.
-    provenance, progress : optional
-        As for :func:`surrogate.learning.autoencoder.train_autoencoder`.
+    latents, folder, provenance, progress
+        As for :func:`surrogate.learning.feedforward.train_feedforward`.
 
     Returns
     -------
