@@ -18,9 +18,7 @@ LATENTS = CONFIG.autoencoder.latents
 
 
 def autoencoder():
-    encoder = autoencoder_networks.default_encoder(SHAPE, 1, CONFIG.autoencoder)
-    decoder = autoencoder_networks.default_decoder(SHAPE, 1, CONFIG.autoencoder)
-    return keras.Model(encoder.inputs, decoder(encoder.outputs[0])[0]), decoder
+    return autoencoder_networks.DefaultNetworks(SHAPE, 1, CONFIG.autoencoder)
 
 
 @pytest.fixture
@@ -36,8 +34,10 @@ def train_step(benchmark, model, loss, inputs, targets):
 
 def test_autoencoder_step(benchmark, generator):
     size = CONFIG.autoencoder.training.batch_size
-    images, walls = (generator.normal(size=(size, *shape)).astype("float32") for shape in (SHAPE, (1,)))
-    train_step(benchmark, autoencoder()[0], "mse", [images, walls], images)
+    modes = CONFIG.autoencoder.modes
+    coefficients, walls = (generator.normal(size=(size, width)).astype("float32") for width in (modes, 1))
+    loss = autoencoder_networks.ModeLoss([1.0] * modes)
+    train_step(benchmark, autoencoder().between, loss, [coefficients, walls], coefficients)
 
 
 def test_feedforward_step(benchmark, generator):
@@ -57,7 +57,7 @@ def test_recurrent_step(benchmark, generator):
 
 @pytest.mark.parametrize("size", [1, 60])
 def test_decode(benchmark, generator, size):
-    decoder = autoencoder()[1]
+    decoder = autoencoder().decoder
     latents = generator.normal(size=(size, LATENTS)).astype("float32")
     decoder.predict_on_batch(latents)
     benchmark(decoder.predict_on_batch, latents)

@@ -119,7 +119,7 @@ def test_paper_sized(benchmark, network, way):
         _, decoder = networks.paper_networks((302, 394))
         predictor = paper_network(6, decoder.input_shape[-1], FeedforwardSettings())
     else:
-        decoder = networks.default_decoder((302, 394), 0, AutoencoderSettings())
+        decoder = networks.DefaultNetworks((302, 394), 0, AutoencoderSettings()).decoder
         predictor = default_network(6, decoder.input_shape[-1], FeedforwardSettings())
     rows = np.random.default_rng(0).uniform(-1, 1, (45, 6)).astype(np.float32)
     answer = compiled(lambda batch: decoder(predictor(batch, training=False)[:, 0], training=False)[0], 6)

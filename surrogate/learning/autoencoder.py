@@ -9,16 +9,18 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from surrogate.config import AutoencoderSettings
-from surrogate.fields import annulus_of, make_corpus, parameter_table, select_split, valid_snapshots
+from surrogate.fields import annulus_of, iterate_runs, make_corpus, parameter_table, select_split, valid_snapshots
 from surrogate.files import atomic, fingerprint
 from surrogate.learning import autoencoder_networks as networks
-from surrogate.learning import folders, pod
-from surrogate.learning.batches import SnapshotBatches
+from surrogate.learning import folders
+from surrogate.learning.batches import ArrayBatches, SnapshotBatches
 from surrogate.learning.devices import arithmetic
 from surrogate.learning.predictor import made_of
+from surrogate.learning.reduction import Reduction
 from surrogate.learning.scaling import FieldScaler
 from surrogate.learning.training import Progress, fit
 
@@ -27,6 +29,9 @@ SAMPLE = 4096
 
 CHUNK = 256
 """Fields that pass through a network at a time."""
+
+Trained = tuple[keras.Model, keras.Model, pd.DataFrame, dict[str, Any]]
+"""Encoder, decoder, losses and the summary of the training."""
 
 
 class Autoencoder:
@@ -138,25 +143,15 @@ def train_autoencoder(
         if not part.sizes["simulation"]:
             raise ValueError(f"corpus: there are no {name} runs")
     scaler = FieldScaler.fit(train, settings.network)
-    training = settings.training
-    batches = SnapshotBatches(train, scaler, batch_size=training.batch_size, seed=training.seed, memory=settings.memory)
-    with arithmetic(training):
-        encoder, decoder = _build(batches, scaler, settings)
-        row_weight = _row_weight(train, scaler)
-        paper = settings.network == "paper"
-        loss = "mse" if paper else networks.FieldLoss(row_weight.tolist(), settings.lateral_weight)
-        model = keras.Model(encoder.inputs, decoder(encoder.outputs[0])[0])
-        name = fingerprint({
-            "settings": settings.model_dump(mode="json"), "scaling": scaler.as_dict(),
-            "runs": [int(number) for number in corpus.simulation.values[corpus.split.values < 2]],
-        })  # fmt: skip
-        losses, summary = fit(
-            model, loss, batches,
-            SnapshotBatches(validation, scaler, batch_size=4 * training.batch_size, memory=settings.memory),
-            training, Path(folder), name=name, label="autoencoder", progress=progress,
-        )  # fmt: skip
-        if not paper:
-            _make_canonical(encoder, decoder, batches, scaler, row_weight)
+    name = fingerprint({
+        "settings": settings.model_dump(mode="json"), "scaling": scaler.as_dict(),
+        "runs": [int(number) for number in corpus.simulation.values[corpus.split.values < 2]],
+    })  # fmt: skip
+    learn = _train_paper if settings.network == "paper" else _train_default
+    with arithmetic(settings.training):
+        encoder, decoder, losses, summary = learn(
+            train, validation, scaler, settings, folder=Path(folder), name=name, label="autoencoder", progress=progress
+        )
     manifest = {
         "settings": settings.model_dump(mode="json"),
         "scaling": scaler.as_dict(),
@@ -169,6 +164,52 @@ def train_autoencoder(
     return Autoencoder(encoder, decoder, scaler, manifest)
 
 
+def _train_paper(
+    train: xr.Dataset, validation: xr.Dataset, scaler: FieldScaler, settings: AutoencoderSettings, **options: Any
+) -> Trained:
+    """Train on images, read from the store in groups of runs where they do not fit into memory."""
+    training, held = settings.training, settings.memory
+    batches = SnapshotBatches(train, scaler, batch_size=training.batch_size, seed=training.seed, memory=held)
+    unseen = SnapshotBatches(validation, scaler, batch_size=4 * training.batch_size, memory=held)
+    encoder, decoder = networks.paper_networks(_image_shape(train, scaler))
+    model = keras.Model(encoder.inputs, decoder(encoder.outputs[0])[0])
+    return encoder, decoder, *fit(model, "mse", batches, unseen, training, **options)
+
+
+def _train_default(
+    train: xr.Dataset, validation: xr.Dataset, scaler: FieldScaler, settings: AutoencoderSettings, **options: Any
+) -> Trained:
+    """Train on POD coefficients: the corpus is read twice, once for the modes and once for the coefficients."""
+    if settings.latents <= scaler.scalars:
+        raise ValueError(f"autoencoder.latents: expected more than {scaler.scalars}, got {settings.latents}")
+    training, row_weight = settings.training, _row_weight(train, scaler)
+    count = max(settings.modes, settings.latents - scaler.scalars)
+    reduction = Reduction.fit(*_sample(train, scaler, SAMPLE), row_weight, settings.lateral_weight, count)
+    built = networks.DefaultNetworks(_image_shape(train, scaler), scaler.scalars, settings)
+    built.start_from(reduction)
+    loss = networks.ModeLoss(np.square(reduction.deviation).tolist())
+    batches = _coefficients(train, scaler, reduction, batch_size=training.batch_size, seed=training.seed)
+    unseen = _coefficients(validation, scaler, reduction, batch_size=4 * training.batch_size)
+    losses, summary = fit(built.between, loss, batches, unseen, training, **options)
+    _make_canonical(built.encoder, built.decoder, *_sample(train, scaler, 512), scaler, row_weight)
+    return built.encoder, built.decoder, losses, summary
+
+
+def _coefficients(corpus: xr.Dataset, scaler: FieldScaler, reduction: Reduction, **options: Any) -> ArrayBatches:
+    """Coefficients and wall scalars of every snapshot: some 1 kB each, which fits into memory for a million of them."""
+    found, carried = [], []
+    for run in iterate_runs(corpus):
+        images, walls = scaler.split(run.temperature.values)
+        found.append(reduction.coefficients(images, walls))
+        carried.append(walls)
+    coefficients = np.concatenate(found)
+    return ArrayBatches((coefficients, np.concatenate(carried)), coefficients, **options)
+
+
+def _image_shape(corpus: xr.Dataset, scaler: FieldScaler) -> tuple[int, int]:
+    return len(range(*scaler.rows.indices(corpus.sizes["radius"]))), corpus.sizes["angle"]
+
+
 def _row_weight(corpus: xr.Dataset, scaler: FieldScaler) -> np.ndarray:
     """Share of each row of the image in the volume, shape (rows,); a wall row in the image counts as its neighbour."""
     weight = annulus_of(corpus).weight.sum(axis=1)
@@ -177,44 +218,25 @@ def _row_weight(corpus: xr.Dataset, scaler: FieldScaler) -> np.ndarray:
     return np.asarray(weight / weight.sum())
 
 
-def _build(
-    batches: SnapshotBatches, scaler: FieldScaler, settings: AutoencoderSettings
-) -> tuple[keras.Model, keras.Model]:
-    sizes = batches.corpus.sizes
-    shape = (len(range(*scaler.rows.indices(sizes["radius"]))), sizes["angle"])
-    if settings.network == "paper":
-        return networks.paper_networks(shape)
-    if settings.latents <= scaler.scalars:
-        raise ValueError(f"autoencoder.latents: expected more than {scaler.scalars}, got {settings.latents}")
-    encoder = networks.default_encoder(shape, scaler.scalars, settings)
-    decoder = networks.default_decoder(shape, scaler.scalars, settings)
-    images, walls = _sample(batches, SAMPLE)
-    flat = images.reshape(len(images), -1)
-    weight = np.repeat(_row_weight(batches.corpus, scaler), shape[1]) / shape[1]
-    # What follows from the wall temperatures alone is told by them, not by a mode.
-    design = np.concatenate([walls, np.ones((len(walls), 1))], axis=1)
-    told = np.linalg.lstsq(design, flat, rcond=None)[0]
-    departure = flat - design @ told
-    basis = pod.modes(departure, weight, max(settings.modes, settings.latents - scaler.scalars))
-    deviation = np.sqrt(np.mean(np.square(departure @ (basis * weight).T), axis=0))
-    networks.start_from_pod(encoder, decoder, basis, deviation, told[:-1], told[-1], weight)
-    return encoder, decoder
-
-
-def _sample(batches: SnapshotBatches, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _sample(corpus: xr.Dataset, scaler: FieldScaler, count: int) -> tuple[np.ndarray, np.ndarray]:
     """At most `count` images and wall scalars, spread over all runs."""
-    each = max(1, count // len(batches.counts))
+    each = max(1, count // corpus.sizes["simulation"])
     images, walls = [], []
-    for run, length in enumerate(batches.counts):
-        chosen = np.unique(np.linspace(0, length - 1, min(each, int(length))).astype(int))
-        image, wall = batches.scaler.split(batches.corpus.temperature.isel(simulation=run).values[chosen])
+    for run in iterate_runs(corpus):
+        chosen = np.unique(np.linspace(0, run.sizes["time"] - 1, min(each, run.sizes["time"])).astype(int))
+        image, wall = scaler.split(run.temperature.values[chosen])
         images.append(image)
         walls.append(wall)
     return np.concatenate(images), np.concatenate(walls)
 
 
 def _make_canonical(
-    encoder: keras.Model, decoder: keras.Model, batches: SnapshotBatches, scaler: FieldScaler, row_weight: np.ndarray
+    encoder: keras.Model,
+    decoder: keras.Model,
+    images: np.ndarray,
+    walls: np.ndarray,
+    scaler: FieldScaler,
+    row_weight: np.ndarray,
 ) -> None:
     """Rotate and scale the latents: a step of 1 changes the field by about 1 K (root mean square), largest axes first.
 
@@ -222,7 +244,6 @@ def _make_canonical(
     know nothing of it. Wall scalars keep their place in front, as they are: what a change of them does to the inside
     is carried by the other latents, and only the rest, with the wall as one row of the image, is their own.
     """
-    images, walls = _sample(batches, 512)
     latent = np.asarray(encoder.predict_on_batch([images, walls]), dtype=float)
     scalars, count = scaler.scalars, latent.shape[1]
     free = count - scalars

@@ -10,6 +10,7 @@ import numpy as np
 from keras import layers, ops
 
 from surrogate.config import AutoencoderSettings
+from surrogate.learning.reduction import Reduction
 
 PAPER_CHANNELS = (3, 6, 9, 12, 15)
 """Channels of the paper's convolutions but the last, which holds the latents."""
@@ -18,34 +19,23 @@ PAPER_COMPRESSION = 302 * 394 / 840
 """Values of a snapshot per latent in the paper."""
 
 
-@keras.saving.register_keras_serializable(package="surrogate")
-class FieldLoss(keras.losses.Loss):
-    """Mean square error of an image, its rows weighted, plus that of its lateral anomaly.
+class ModeLoss(keras.losses.Loss):
+    """Sum of squares of the errors of coefficients, each times its variance: the loss of the field.
 
     Parameters
     ----------
-    row_weight : sequence, shape (rows,)
-        Sums to 1.
-    lateral_weight : float
+    variance : sequence, shape (modes,)
+        Of the coefficients; see :class:`surrogate.learning.reduction.Reduction`.
     """
 
-    def __init__(self, row_weight: Sequence[float], lateral_weight: float = 0.0, name: str = "field", **keywords: Any):
+    def __init__(self, variance: Sequence[float], name: str = "modes", **keywords: Any):
         super().__init__(name=name, **keywords)
-        self.row_weight, self.lateral_weight = [float(value) for value in row_weight], lateral_weight
+        self.variance = [float(value) for value in variance]
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """One loss per sample; images have the shape (batch, rows, columns)."""
+        """One loss per sample; coefficients have the shape (batch, modes)."""
         error = y_true - y_pred
-        weight = ops.convert_to_tensor(self.row_weight, dtype=error.dtype)
-        total = ops.mean(ops.square(error), axis=-1)
-        if self.lateral_weight:
-            # The mean square of the anomaly is that of the whole less the square of the lateral mean.
-            total = total + self.lateral_weight * (total - ops.square(ops.mean(error, axis=-1)))
-        return ops.sum(total * weight, axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that rebuild the loss."""
-        return {**super().get_config(), "row_weight": self.row_weight, "lateral_weight": self.lateral_weight}
+        return ops.sum(ops.square(error) * ops.convert_to_tensor(self.variance, dtype=error.dtype), axis=-1)
 
 
 def _halvings(shape: tuple[int, int], count: int) -> list[tuple[int, int]]:
@@ -64,72 +54,68 @@ def _correction(signal: Any, width: int, depth: int, dropout: float, outputs: in
     return layers.Dense(outputs, kernel_initializer="zeros", dtype="float32", name=name)(signal)
 
 
-def default_encoder(shape: tuple[int, int], scalars: int, settings: AutoencoderSettings) -> keras.Model:
-    """Image and wall scalars to latents: the leading POD coefficients plus what a network adds to them.
+class DefaultNetworks:
+    """The networks between coefficients and latents, and the whole encoder and decoder around them.
 
-    The network sees all coefficients of `settings.modes` POD modes. The first latents are the wall scalars themselves.
-    """
-    image, walls = keras.Input(shape, name="image"), keras.Input((scalars,), name="walls")
-    free = settings.latents - scalars
-    flat = layers.Concatenate()([layers.Flatten()(image), walls])
-    frozen = layers.Dense(max(settings.modes, free), trainable=False, dtype="float32", name="project")
-    coefficients = frozen(flat)
-    seen = layers.Concatenate()([walls, coefficients])
-    added = _correction(seen, settings.width, settings.depth, settings.dropout, free, "correction")
-    joined = layers.Concatenate()([walls, layers.Add()([coefficients[:, :free], added])])
-    canonical = layers.Dense(
-        settings.latents, trainable=False, kernel_initializer="identity", dtype="float32", name="canonical"
-    )
-    return keras.Model([image, walls], canonical(joined), name="encoder")
-
-
-def default_decoder(shape: tuple[int, int], scalars: int, settings: AutoencoderSettings) -> keras.Model:
-    """Latents to image and wall scalars: the leading POD modes plus a network's estimate of all coefficients."""
-    latent = keras.Input((settings.latents,), name="latent")
-    canonical = layers.Dense(
-        settings.latents, trainable=False, kernel_initializer="identity", dtype="float32", name="canonical"
-    )
-    plain = canonical(latent)
-    modes = max(settings.modes, settings.latents - scalars)
-    nodes = shape[0] * shape[1]
-    linear = layers.Dense(nodes, trainable=False, dtype="float32", name="linear")(plain)
-    added = _correction(plain, settings.width, settings.depth, settings.dropout, modes, "correction")
-    expanded = layers.Dense(nodes, use_bias=False, trainable=False, dtype="float32", name="modes")(added)
-    image = layers.Reshape(shape, dtype="float32")(layers.Add(dtype="float32")([linear, expanded]))
-    return keras.Model(latent, [image, plain[:, :scalars]], name="decoder")
-
-
-def start_from_pod(
-    encoder: keras.Model,
-    decoder: keras.Model,
-    basis: np.ndarray,
-    deviation: np.ndarray,
-    response: np.ndarray,
-    mean: np.ndarray,
-    weight: np.ndarray,
-) -> None:
-    """Set the frozen parts so that the untrained autoencoder is exactly the POD.
+    A latent is the coefficient of a leading POD mode plus what a network adds to it; the first latents are the wall
+    scalars. A second network estimates all coefficients from the latents. Before training it is exactly the POD.
 
     Parameters
     ----------
-    encoder, decoder : keras.Model
-    basis : array, shape (modes, nodes)
-        Orthonormal in the inner product of `weight`.
-    deviation : array, shape (modes,)
-        Standard deviation of each coefficient: the networks see coefficients of order one.
-    response : array, shape (scalars, nodes)
-        What the image gains per unit of a wall scalar.
-    mean : array, shape (nodes,)
-        Image where all coefficients and wall scalars are zero.
-    weight : array, shape (nodes,)
+    shape : tuple
+        (rows, angle) of the image.
+    scalars : int
+        Wall scalars.
+    settings : AutoencoderSettings
+
+    Attributes
+    ----------
+    between : keras.Model
+        [coefficients, wall scalars] to coefficients: what is trained.
+    encoder : keras.Model
+        [image, wall scalars] to latents.
+    decoder : keras.Model
+        Latents to image and wall scalars.
     """
-    deviation = np.maximum(deviation, 1e-6 * deviation.max())
-    project = (basis * weight).T / deviation
-    scaled = basis * deviation[:, None]
-    free = decoder.get_layer("linear").input.shape[-1] - len(response)
-    encoder.get_layer("project").set_weights([np.concatenate([project, -response @ project]), -mean @ project])
-    decoder.get_layer("linear").set_weights([np.concatenate([response, scaled[:free]]), mean])
-    decoder.get_layer("modes").set_weights([scaled])
+
+    def __init__(self, shape: tuple[int, int], scalars: int, settings: AutoencoderSettings) -> None:
+        self.scalars, self.latents = scalars, settings.latents
+        free = settings.latents - scalars
+        modes, nodes = max(settings.modes, free), shape[0] * shape[1]
+        wide = (settings.width, settings.depth, settings.dropout)
+
+        coefficients, walls = keras.Input((modes,), name="coefficients"), keras.Input((scalars,), name="walls")
+        added = _correction(layers.Concatenate()([walls, coefficients]), *wide, free, "correction")
+        plain = layers.Concatenate()([walls, layers.Add()([coefficients[:, :free], added])])
+        compress = keras.Model([coefficients, walls], plain, name="compress")
+
+        latent = keras.Input((settings.latents,), name="plain")
+        leading = ops.pad(latent[:, scalars:], [(0, 0), (0, modes - free)])
+        estimate = layers.Add(dtype="float32")([leading, _correction(latent, *wide, modes, "correction")])
+        expand = keras.Model(latent, estimate, name="expand")
+        self.between = keras.Model([coefficients, walls], expand(compress.outputs[0]), name="between")
+
+        def frozen(units: int, name: str, start: str = "zeros") -> layers.Dense:
+            return layers.Dense(units, trainable=False, kernel_initializer=start, dtype="float32", name=name)
+
+        image, walls = keras.Input(shape, name="image"), keras.Input((scalars,), name="walls")
+        project = frozen(modes, "project")(layers.Concatenate()([layers.Flatten()(image), walls]))
+        canonical = frozen(settings.latents, "canonical", "identity")
+        self.encoder = keras.Model([image, walls], canonical(compress([project, walls])), name="encoder")
+
+        latent = keras.Input((settings.latents,), name="latent")
+        plain = frozen(settings.latents, "canonical", "identity")(latent)
+        walls = plain[:, :scalars]
+        nodal = frozen(nodes, "modes")(layers.Concatenate(dtype="float32")([walls, expand(plain)]))
+        self.decoder = keras.Model(latent, [layers.Reshape(shape, dtype="float32")(nodal), walls], name="decoder")
+
+    def start_from(self, reduction: Reduction) -> None:
+        """Set the frozen parts around the networks."""
+        project, response, mean = reduction.project, reduction.response, reduction.mean
+        self.encoder.get_layer("project").set_weights([
+            np.concatenate([project, -response @ project]), -mean @ project
+        ])  # fmt: skip
+        self.decoder.get_layer("modes").set_weights([np.concatenate([response, reduction.basis]), mean])
 
 
 def paper_channels(shape: tuple[int, int]) -> tuple[int, ...]:
