@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from surrogate.diagnostics import gram, pod
+from surrogate.diagnostics import exact as svd
+from surrogate.diagnostics import gram
 
 MODES = 100
 SHAPES = {"10000x6144": (10_000, 6_144), "1000x118988": (1_000, 118_988)}
@@ -47,14 +48,13 @@ def true_values(count: int, nodes: int) -> np.ndarray:
 
 def exact(matrix, memory: float = 2e9) -> np.ndarray:
     source = gram.prepare(matrix, None, memory)
-    values, left, right, _ = pod._exact(source, MODES, remove_mean=True)
-    return pod._refine(source, True, values, left, right)[0]
+    return svd.refine(source, True, svd.exact(source, MODES, remove_mean=True)).values
 
 
 def randomised(matrix) -> np.ndarray:
     from surrogate.diagnostics.randomised import randomised as decompose
 
-    return decompose(gram.prepare(matrix, None, 2e9), MODES, True, 0)[0]
+    return decompose(gram.prepare(matrix, None, 2e9), MODES, True, 0).values
 
 
 def product(matrix) -> np.ndarray:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from made_up import ANNULUS, disturbed, made_up_corpus, made_up_run
 from sklearn.decomposition import PCA
 
-from surrogate.diagnostics import eigen, gram, pod
+from surrogate.diagnostics import eigen, exact, gram, pod
 from surrogate.diagnostics.pairing import weight_of
 from surrogate.fields import FieldError, valid_snapshots
 
@@ -125,10 +125,10 @@ def test_blocks_that_do_not_divide_the_matrix(odd_matrix, tmp_path, monkeypatch,
     expected = np.linalg.svd(plain * (1.0 if weight is None else np.sqrt(weight)), compute_uv=False)
     for matrix in (odd_matrix, stored(tmp_path / "matrix.zarr", odd_matrix)):
         source = gram.prepare(matrix, weight, memory=(rows + 12) * 224 * (8 if work else 4))
-        values, left, right, total = pod._exact(source, 6, remove_mean)
-        refined, coefficients, patterns, mean = pod._refine(source, remove_mean, values, left, right)
+        subspace = exact.exact(source, 6, remove_mean)
+        refined, coefficients, patterns, mean = exact.refine(source, remove_mean, subspace)
         np.testing.assert_allclose(refined, expected[:6], rtol=1e-6)
-        np.testing.assert_allclose(total, np.sum(expected**2), rtol=2e-5)
+        np.testing.assert_allclose(subspace.energy, np.sum(expected**2), rtol=2e-5)
         if remove_mean:  # rank 6
             np.testing.assert_allclose(coefficients.T @ patterns + mean, odd_matrix, atol=0.02)
 
@@ -140,14 +140,14 @@ def test_missing_chunks_are_refused(odd_matrix, tmp_path):
     assert float(lazy[82, 0].compute()) == 0.0  # what Zarr makes of it
     source = gram.prepare(lazy, None, memory=1e6)
     with pytest.raises(FieldError, match=r"3 snapshots \(first: row 80 .* chunks of it are missing"):
-        pod._exact(source, 6, True)
+        exact.exact(source, 6, True)
     holes = odd_matrix.copy()
     holes[5, 7] = np.nan
     with pytest.raises(FieldError, match=r"1 snapshots \(first: row 5 "):
-        pod._exact(gram.prepare(holes, None, memory=1e6), 6, True)
+        exact.exact(gram.prepare(holes, None, memory=1e6), 6, True)
     holes[5, 7] = np.inf
     with pytest.raises(FieldError, match="infinite"):
-        pod._exact(gram.prepare(holes, None, memory=1e6), 6, False)
+        exact.exact(gram.prepare(holes, None, memory=1e6), 6, False)
 
 
 @pytest.mark.parametrize("loss", ["removed", "replaced"])
@@ -155,12 +155,12 @@ def test_a_store_that_changes_between_two_readings_is_refused(odd_matrix, tmp_pa
     # What once gave singular values of 0.1 K in place of 30,000 K: the second reading found fill values.
     lazy = stored(tmp_path / "matrix.zarr", odd_matrix)
     source = gram.prepare(lazy, None, memory=40 * 224 * 8)
-    values, left, right, _ = pod._exact(source, 6, True)
+    subspace = exact.exact(source, 6, True)
     shutil.rmtree(tmp_path / "matrix.zarr")
     if loss == "replaced":
         stored(tmp_path / "matrix.zarr", np.full_like(odd_matrix, 1600.0))
     with pytest.raises(FieldError, match="changed meanwhile" if loss == "replaced" else "chunks of it are missing"):
-        pod._refine(source, True, values, left, right)
+        exact.refine(source, True, subspace)
 
 
 def test_too_little_memory_is_refused():
@@ -177,8 +177,29 @@ def test_single_precision_blocks_keep_the_small_singular_values(monkeypatch, cou
         matrix = matrix - matrix.mean(axis=0) if remove_mean else matrix
         expected = np.linalg.svd(matrix, compute_uv=False)[:7]
         found = pod.decompose(corpus, 7, remove_mean=remove_mean, weighted=False)
-        np.testing.assert_allclose(found["singular_value"], expected, rtol=1e-4)
-        np.testing.assert_allclose(pod.singular_values(corpus, 7, remove_mean), expected, rtol=1e-3)
+        np.testing.assert_allclose(found["singular_value"], expected, rtol=1e-6)
+        np.testing.assert_allclose(pod.singular_values(corpus, 7, remove_mean), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1300, 3000), (3000, 1300)])
+@pytest.mark.parametrize("decay", [1.2, 2.0])  # the last value is 4e-3 or 1e-4 of the first
+def test_single_precision_is_exact_to_1e_6_in_every_value(monkeypatch, shape, decay):
+    monkeypatch.setattr(gram, "DOUBLE_PRECISION_WORK", 0.0)
+    rng = np.random.default_rng(1)
+    snapshots, nodes = shape
+    left = rng.standard_normal((snapshots, 300)) * 200.0 * np.arange(1, 301) ** -decay
+    right = np.cos(np.outer(np.arange(1, 301), np.linspace(0, np.pi, nodes)))
+    matrix = (1700 + left @ right / 5).astype(np.float32)
+    plain = matrix.astype(float) - matrix.mean(axis=0, dtype=float)
+    squares = np.linalg.eigvalsh(plain @ plain.T if snapshots < nodes else plain.T @ plain)[::-1]
+    source = gram.prepare(matrix, None, memory=1e9)
+    found = exact.refine(source, True, exact.exact(source, 100, True))
+    assert source.dtype is (np.float64 if decay > 1.5 else np.float32)
+    np.testing.assert_allclose(found.values, np.sqrt(squares[:100]), rtol=1e-6)
+    np.testing.assert_allclose(found.patterns @ found.patterns.T, np.eye(100), atol=1e-5)
+    # No 100 modes leave less: the best leave the values beyond them.
+    rest = plain - found.coefficients.T @ found.patterns
+    np.testing.assert_allclose(np.sum(rest**2), np.sum(squares[100:]), rtol=1e-3)
 
 
 @pytest.mark.parametrize("decay", [0.5, 2.0])
@@ -205,11 +226,11 @@ def test_leading_eigenpairs_below_rounding_fall_back_to_a_dense_solution(monkeyp
 
 def test_randomised_finds_the_leading_modes():
     corpus = made_up_corpus((60, 60))
-    exact = pod.decompose(corpus, 4)
+    reference = pod.decompose(corpus, 4)
     found = pod.decompose(corpus, 4, method="randomised", seed=3)
-    np.testing.assert_allclose(found["singular_value"], exact["singular_value"], rtol=1e-6)
-    np.testing.assert_allclose(found["energy"], exact["energy"], rtol=1e-6)
-    assert pod.subspace_angles(exact, found, 4).max() < 0.1
+    np.testing.assert_allclose(found["singular_value"], reference["singular_value"], rtol=1e-6)
+    np.testing.assert_allclose(found["energy"], reference["energy"], rtol=1e-6)
+    assert pod.subspace_angles(reference, found, 4).max() < 0.1
     kept = pod.decompose(corpus, 4, remove_mean=False, method="randomised")
     np.testing.assert_allclose(kept["singular_value"], pod.singular_values(corpus, 4, weighted=True), rtol=1e-5)
 

@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from scipy.linalg import blas
 
 from surrogate.fields import FieldError
 
 COLUMN_BLOCK = 16384
 """Terms per single-precision product; the products are summed in double precision."""
+
+TILE_BYTES, TILE_SHAPE = 2e6, 1 / 3
+"""Size of a tile, for the cache, and its least width over its height: the product of a narrow one is mostly writing."""
 
 BLOCK_ROWS = 512
 """Rows read at a time: enough for a product at full speed."""
@@ -46,6 +50,10 @@ class Centred:
         self.weighted = not np.all(scale == 1.0)
         self._held: tuple[int, int, np.ndarray] | None = None
         self._sound = 0  # rows of a matrix in memory, which does not change, that were checked
+
+    def change_to_double(self) -> None:
+        """Go on in double precision, with half as many rows held."""
+        self.dtype, self.resident, self._held = np.float64, max(self.resident // 2, 1), None
 
     def read(self, start: int, stop: int, into: np.ndarray | None = None) -> np.ndarray:
         """Read rows, shifted, shape (stop - start, node), into an array if one is given."""
@@ -79,29 +87,84 @@ class Centred:
             last = min(first + size, snapshots)
             yield slice(first, last), self.read(first, last, buffer[: last - first])
 
+    def bands(self, start: int, stop: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield (rows, band) of the rows of a slab, shifted; not to be changed, and overwritten by the next.
+
+        Rows that are in memory anyway are not copied but for the band.
+        """
+        in_memory = isinstance(self.matrix, np.ndarray)
+        held = None if in_memory else self.hold(start, stop)
+        buffer = np.empty((min(BLOCK_ROWS, stop - start), self.matrix.shape[1]), self.dtype) if in_memory else None
+        for first in range(start, stop, BLOCK_ROWS):
+            last = min(first + BLOCK_ROWS, stop)
+            if held is not None:
+                yield slice(first, last), held[first - start : last - start]
+            elif buffer is not None:
+                yield slice(first, last), self.read(first, last, buffer[: last - first])
+
     def tiles(self, start: int, stop: int, scaled: bool = False) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (columns, tile) of the rows of a slab, shifted, and scaled if asked for; overwritten by the next.
 
         Rows that are in memory anyway are not copied but for the tile.
         """
         in_memory = isinstance(self.matrix, np.ndarray)
-        if in_memory and stop > self._sound:
-            checked(self.matrix[start:stop], start)
-            self._sound = stop
         rows = self.matrix[start:stop] if in_memory else self.hold(start, stop)
-        buffer = None
-        for first in range(0, rows.shape[1], COLUMN_BLOCK):
-            columns = slice(first, first + COLUMN_BLOCK)
-            tile = rows[:, columns]
-            if in_memory or (scaled and self.weighted):
-                if buffer is None:
-                    buffer = np.empty(tile.size, dtype=self.dtype)
-                target = buffer[: tile.size].reshape(tile.shape)
-                if in_memory:
-                    tile = np.subtract(tile, self.shift[columns].astype(self.dtype), out=target, casting="same_kind")
-                if scaled and self.weighted:
-                    tile = np.multiply(tile, self.scale[columns].astype(self.dtype), out=target)
+        width = int(max(TILE_BYTES / (len(rows) * np.dtype(self.dtype).itemsize), TILE_SHAPE * len(rows), 1))
+        width = min(width, COLUMN_BLOCK)
+        buffer = np.empty(len(rows) * width, dtype=self.dtype)
+        for first in range(0, rows.shape[1], width):
+            columns = slice(first, first + width)
+            tile = stored = rows[:, columns]
+            target = buffer[: tile.size].reshape(tile.shape)
+            if in_memory:
+                shift = self.shift[columns].astype(self.dtype)
+                tile = np.subtract(stored, shift, out=target, casting="same_kind")
+                # What lies less below a positive shift is above 0 K; otherwise every value is looked at.
+                if stop > self._sound and not (shift.min() > 0 and tile.min() > -0.99 * shift.min()):
+                    checked(stored, start)
+            if scaled and self.weighted:
+                tile = np.multiply(tile, self.scale[columns].astype(self.dtype), out=target)
             yield columns, tile
+        self._sound = max(self._sound, stop)
+
+
+class SymmetricSum:
+    """Sum of the products of many tiles with themselves.
+
+    Only one triangle is computed (*syrk* of BLAS, which NumPy cannot sum up with). In single precision no more than
+    `COLUMN_BLOCK` terms are summed; these sums are added to a total in double precision.
+
+    Parameters
+    ----------
+    total : array, shape (size, size)
+        What the upper triangle is added to; the rest is left alone. If it is of the arithmetic's precision itself, it
+        is added to at once, without a part beside it.
+    dtype : type
+        Of the arithmetic.
+    """
+
+    def __init__(self, total: np.ndarray, dtype: Any) -> None:
+        self._total, self._terms = total, 0
+        self._direct = total.dtype == dtype and total.flags.c_contiguous
+        self._part = total.T if self._direct else np.zeros(total.shape, dtype=dtype, order="F")
+        self._update = blas.ssyrk if dtype is np.float32 else blas.dsyrk
+
+    def add(self, tile: np.ndarray, axis: int) -> None:
+        """Add the products of all pairs of rows of a tile (axis 0), or of its columns (axis 1)."""
+        terms = tile.shape[1 - axis]
+        if self._terms + terms > COLUMN_BLOCK:
+            self.finish()
+        # The transpose of a tile is in the order that BLAS wants, and is not copied.
+        keep = 1.0 if self._direct or self._terms else 0.0
+        self._part = self._update(1.0, tile.T, keep, self._part, trans=1 - axis, lower=1, overwrite_c=1)
+        self._terms += terms
+
+    def finish(self) -> None:
+        """Add what is not in the total yet."""
+        if self._terms and not self._direct:
+            for start in range(0, len(self._total), BLOCK_ROWS):
+                self._total[start : start + BLOCK_ROWS, start:] += self._part.T[start : start + BLOCK_ROWS, start:]
+        self._terms = 0
 
 
 def checked(rows: np.ndarray, first: int) -> np.ndarray:
@@ -153,22 +216,23 @@ def prepare(matrix: Any, weight: np.ndarray | None, memory: float) -> Centred:
     return Centred(matrix, first.mean(axis=0), scale, min(resident, snapshots), dtype)
 
 
-def gram(source: Centred, with_shift: bool) -> tuple[np.ndarray, np.ndarray]:
+def gram(source: Centred, keep_mean: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the products of all pairs of rows, shape (snapshot, snapshot), and with the shift, shape (snapshot,).
 
-    Both are of the shifted and scaled rows; the shift is scaled in the second, which is zero unless asked for. As many
-    rows as fit are held, and the rows after them are streamed past; only the products above the diagonal are computed.
+    Both are of the shifted and scaled rows; the shift is scaled in the second, which is zero unless the mean is kept.
+    The products are those on and above the diagonal, with zeros below. As many rows as fit are held, and the rows
+    after them are streamed past.
     """
     snapshots = source.matrix.shape[0]
     products, of_shift = np.zeros((snapshots, snapshots)), np.zeros(snapshots)
     shift, weight = source.shift * source.scale, (source.scale**2).astype(source.dtype)
     for start, stop in source.slabs():
-        total = products[start:stop, start:stop]
-        part = np.empty(total.shape, dtype=source.dtype)  # once: fresh memory costs as much as the sum
+        squares = SymmetricSum(products[start:stop, start:stop], source.dtype)
         for columns, tile in source.tiles(start, stop, scaled=True):
-            if with_shift:
+            if keep_mean:
                 of_shift[start:stop] += np.einsum("ij,j->i", tile, shift[columns], optimize=False)
-            total += np.matmul(tile, tile.T, out=part)  # NumPy computes half of it and mirrors that
+            squares.add(tile, axis=0)
+        squares.finish()
         if stop == snapshots:
             break
         held = source.hold(start, stop)
@@ -179,32 +243,39 @@ def gram(source: Centred, with_shift: bool) -> tuple[np.ndarray, np.ndarray]:
             for first in range(0, block.shape[1], COLUMN_BLOCK):
                 columns = slice(first, first + COLUMN_BLOCK)
                 products[start:stop, rows] += np.matmul(held[:, columns], block[:, columns].T, out=part)
-            products[rows, start:stop] = products[start:stop, rows].T
     return products, of_shift
 
 
-def covariance(source: Centred) -> tuple[np.ndarray, np.ndarray]:
+def covariance(source: Centred, keep_mean: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the products of all pairs of columns, shape (node, node), and the sum of the rows, shape (node,).
 
-    Both are of the shifted and scaled rows.
+    Both are of the shifted and scaled rows. The products are those on and above the diagonal, with zeros below.
     """
     nodes = source.matrix.shape[1]
-    products, total = np.zeros((nodes, nodes)), np.zeros(nodes)
-    part = np.empty((nodes, nodes), dtype=source.dtype)
-    # The product of a block is as large as the whole result: few blocks, as long as precision allows.
-    for start, stop in source.slabs(COLUMN_BLOCK):
-        block = source.hold(start, stop)
-        total += np.ones(len(block), dtype=block.dtype) @ block
-        products += np.matmul(block.T, block, out=part)
-    if source.weighted:
-        products *= source.scale
-        products *= source.scale[:, None]
-        total *= source.scale
-    return products, total
+    # In double precision if the sums are long, or if a mean will be put back.
+    dtype = np.float64 if keep_mean or source.matrix.shape[0] > COLUMN_BLOCK else source.dtype
+    products, total = np.zeros((nodes, nodes), dtype=dtype), np.zeros(nodes)
+    squares, scale = SymmetricSum(products, source.dtype), source.scale.astype(source.dtype)
+    for start, stop in source.slabs():
+        for _, band in source.bands(start, stop):
+            total += np.ones(len(band), dtype=band.dtype) @ band
+            squares.add(band * scale if source.weighted else band, axis=1)
+    squares.finish()
+    return products, total * source.scale
 
 
-def add_outer(matrix: np.ndarray, column: np.ndarray, row: np.ndarray) -> None:
-    """Add the outer product of two vectors to a matrix, without another matrix beside it."""
-    for start in range(0, len(matrix), BLOCK_ROWS):
+def add_outer(upper: np.ndarray, column: np.ndarray, row: np.ndarray) -> None:
+    """Add the outer product of two vectors to an upper triangle, without another matrix beside it."""
+    for start in range(0, len(upper), BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)
-        matrix[rows] += np.outer(column[rows], row)
+        upper[rows, start:] += np.outer(column[rows], row[start:])
+
+
+def mirror(upper: np.ndarray) -> np.ndarray:
+    """Make a triangle a symmetric matrix, in place."""
+    for start in range(0, len(upper), BLOCK_ROWS):
+        stop = start + BLOCK_ROWS
+        upper[stop:, start:stop] = upper[start:stop, stop:].T
+        corner = np.triu(upper[start:stop, start:stop])
+        upper[start:stop, start:stop] = corner + np.triu(corner, 1).T
+    return upper

@@ -22,23 +22,13 @@ import numpy as np
 import scipy.linalg
 import xarray as xr
 
-from surrogate.diagnostics.eigen import leading_eigenpairs
-from surrogate.diagnostics.gram import COLUMN_BLOCK, Centred, add_outer, covariance, gram, prepare
+from surrogate.diagnostics.exact import Decomposition, exact, refine, resolved
+from surrogate.diagnostics.gram import prepare
 from surrogate.diagnostics.pairing import mask_of, times_of, weight_of
 from surrogate.fields import FieldError
 
 MEMORY = 1e9
 """Bytes that rows of a matrix of snapshots may take, unless the caller says otherwise."""
-
-RESOLUTION = {"float64": 1e-6, "float32": 1e-5}
-"""Smallest singular value, over the first, whose mode the arithmetic of the products can tell from rounding."""
-
-TOLERANCE = {"float64": 1e-6, "float32": 1e-5}
-"""Residual allowed in an eigenpair of the products; those in single precision only choose a subspace, in which the
-matrix itself is decomposed once more, so that the residual enters squared."""
-
-CHANGED = 1e-2
-"""Relative difference between two readings of the same energy that no rounding, nor a randomised method, explains."""
 
 
 def snapshot_matrix(dataset: xr.Dataset) -> Any:
@@ -102,37 +92,12 @@ def singular_values(
     """
     matrix = snapshot_matrix(dataset)
     source = prepare(matrix, weight_of(dataset).values.ravel() if weighted else None, memory)
-    values, left, right, _ = _exact(source, min(count or min(matrix.shape), *matrix.shape), remove_mean)
+    found = exact(source, min(count or min(matrix.shape), *matrix.shape), remove_mean)
     if source.dtype is np.float64:
-        return values
+        return found.values
     # The squares of small values are lost in single precision: once more from the matrix itself.
-    resolved = _resolved(source, values)
-    refined = _refine(source, remove_mean, values[:resolved], left, right)[0]
-    return np.concatenate([refined, values[resolved:]])
-
-
-def _products(source: Centred, remove_mean: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Gram or covariance matrix, whichever is smaller, and the mean row that it is about (zero if none), scaled."""
-    snapshots, nodes = source.matrix.shape
-    shift = source.shift * source.scale
-    if snapshots <= nodes:
-        products, of_shift = gram(source, with_shift=not remove_mean)
-        ones = np.ones(snapshots)
-        if remove_mean:
-            mean = products.mean(axis=0)
-            add_outer(products, -ones, mean)
-            add_outer(products, mean.mean() - mean, ones)
-        else:
-            add_outer(products, of_shift + shift @ shift, ones)
-            add_outer(products, ones, of_shift)
-    else:
-        products, total = covariance(source)
-        if remove_mean:
-            add_outer(products, -total / snapshots, total)
-        else:
-            add_outer(products, total + snapshots * shift, shift)
-            add_outer(products, shift, total)
-    return products, shift
+    known = resolved(source, found.values)
+    return np.concatenate([refine(source, remove_mean, found, known).values, found.values[known:]])
 
 
 def decompose(
@@ -180,118 +145,24 @@ def decompose(
     weight = weight_of(dataset).values.ravel() if weighted else np.ones(matrix.shape[1])
     source = prepare(matrix, weight, memory)
     if method == "exact":
-        values, left, right, total = _exact(source, limit, remove_mean)
+        found = exact(source, limit, remove_mean)
     elif method == "randomised":
         from surrogate.diagnostics.randomised import randomised
 
-        values, left, right, total = randomised(source, limit, remove_mean, seed)
+        found = randomised(source, limit, remove_mean, seed)
     else:
         raise ValueError(f"POD: method {method!r}: expected 'exact' or 'randomised'")
-    count = min(kept_modes(values, total, tolerance), max(_resolved(source, values), 1))
-    values, coefficients, patterns, mean = _refine(source, remove_mean, values[:count], left, right)
-    return _as_dataset(dataset, values, total, patterns, coefficients, mean, {
+    count = min(kept_modes(found.values, found.energy, tolerance), max(resolved(source, found.values), 1))
+    return _as_dataset(dataset, refine(source, remove_mean, found, count), found.energy, {
         "method": method, "weighted": str(weighted), "mean_removed": str(remove_mean), "tolerance": tolerance,
     })  # fmt: skip
 
 
-def _exact(
-    source: Centred, limit: int, remove_mean: bool
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None, float]:
-    """Singular values, left vectors (snapshot, mode) or scaled right vectors (node, mode), and the total energy."""
-    products, _ = _products(source, remove_mean)
-    total = float(np.trace(products))
-    if not np.isfinite(total):
-        raise FieldError("POD: the snapshots have infinite values, or values too large to be squared")
-    squares, vectors = leading_eigenpairs(products, limit, TOLERANCE[np.dtype(source.dtype).name])
-    values = np.sqrt(squares)
-    gramian = source.matrix.shape[0] <= source.matrix.shape[1]
-    return (values, vectors, None, total) if gramian else (values, None, vectors, total)
-
-
-def _resolved(source: Centred, values: np.ndarray) -> int:
-    """Count the singular values that the products tell from rounding; the rest have no direction."""
-    return int((values > values[0] * RESOLUTION[np.dtype(source.dtype).name]).sum())
-
-
-def _refine(
-    source: Centred, remove_mean: bool, values: np.ndarray, left: np.ndarray | None, right: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Decompose once more within the subspace of given vectors, in one pass over the matrix (Rayleigh-Ritz).
-
-    The vectors of the products, whose squares lose digits, only choose the subspace. Patterns come out on nodes of no
-    weight, too.
-
-    Returns
-    -------
-    values : array, shape (mode,)
-    coefficients : array, shape (mode, snapshot)
-    patterns : array, shape (mode, node)
-    mean : array, shape (node,)
-        That was removed; zero if none.
-    """
-    snapshots, nodes = source.matrix.shape
-    count = len(values)
-    if left is not None:
-        # A row of ones beside the vectors sums the rows in the same product.
-        vectors = left[:, :count]
-        rows_of = np.concatenate([vectors.T, np.ones((1, snapshots))]).astype(source.dtype)
-        sums = np.zeros((count + 1, nodes))
-        for start, stop in reversed(source.slabs()):  # the products were left with the last slab in memory
-            for columns, tile in source.tiles(start, stop):
-                sums[:, columns] += rows_of[:, start:stop] @ tile
-        patterns, total = sums[:-1], sums[-1]
-        # Vectors of centred rows sum to zero, so that any constant row drops out; otherwise the shift comes back.
-        if not remove_mean:
-            patterns += np.outer(vectors.sum(axis=0), source.shift)
-        scaled = patterns * source.scale if source.weighted else patterns
-        squares, rotation = scipy.linalg.eigh(scaled @ scaled.T)
-        coefficients = vectors.T
-    else:
-        assert right is not None  # one of the two is always given
-        vectors = right[:, :count] * source.scale[:, None]
-        narrow = vectors.astype(source.dtype)
-        total, patterns, coefficients = np.zeros(nodes), np.zeros((count, nodes)), np.zeros((count, snapshots))
-        for start, stop in reversed(source.slabs(COLUMN_BLOCK)):
-            block = source.hold(start, stop)
-            total += np.ones(len(block), dtype=block.dtype) @ block
-            part = (block @ narrow).T
-            coefficients[:, start:stop] = part
-            patterns += part @ block
-        offset = -total / snapshots if remove_mean else source.shift
-        # Rows are off by the offset in both products.
-        patterns += np.outer(offset @ vectors, total)
-        coefficients += (offset @ vectors)[:, None]
-        patterns += np.outer(coefficients.sum(axis=1), offset)
-        squares, rotation = scipy.linalg.eigh(coefficients @ coefficients.T)
-    if abs(squares.sum() - np.sum(values**2)) > CHANGED * np.sum(values**2):
-        raise FieldError(
-            f"POD: the snapshots have {squares.sum():.6g} K2 in the leading modes where they had "
-            f"{np.sum(values**2):.6g} when they were read before: the data changed meanwhile"
-        )
-    squares, rotation = np.clip(squares[::-1], np.finfo(float).tiny, None), rotation[:, ::-1]
-    values = np.sqrt(squares)
-    # The patterns that come out of the products are as long as their singular value, or its square.
-    patterns = (rotation / (values if left is not None else squares)).T @ patterns
-    coefficients = rotation.T @ coefficients
-    mean = source.shift + total / snapshots if remove_mean else np.zeros(nodes)
-    if left is not None:
-        coefficients *= values[:, None]
-    return values, coefficients, patterns, mean
-
-
-def _as_dataset(
-    dataset: xr.Dataset,
-    values: np.ndarray,
-    total: float,
-    patterns: np.ndarray,
-    coefficients: np.ndarray,
-    mean: np.ndarray,
-    attributes: dict[str, Any],
-) -> xr.Dataset:
+def _as_dataset(dataset: xr.Dataset, found: Decomposition, energy: float, attributes: dict[str, Any]) -> xr.Dataset:
     shape = dataset["temperature"].shape[-2:]
     mask = mask_of(dataset).values
     coordinates: dict[str, Any] = {
-        "mode": ("mode", np.arange(1, len(values) + 1)),
+        "mode": ("mode", np.arange(1, len(found.values) + 1)),
         "snapshot_time": ("snapshot", np.asarray(times_of(dataset).values)[mask], {"units": "Gyr"}),
         **{name: dataset[name] for name in ("radius", "angle", "radius_bounds", "angle_bounds")},
     }
@@ -300,11 +171,11 @@ def _as_dataset(
         coordinates["simulation"] = ("snapshot", numbers[mask])
     return xr.Dataset(
         {
-            "singular_value": ("mode", values, {"units": "K"}),
-            "energy": ("mode", values**2 / total if total else np.zeros_like(values), {"units": "1"}),
-            "pattern": (("mode", "radius", "angle"), patterns.reshape(-1, *shape), {"units": "1"}),
-            "coefficient": (("mode", "snapshot"), coefficients, {"units": "K"}),
-            "mean": (("radius", "angle"), mean.reshape(shape), {"units": "K"}),
+            "singular_value": ("mode", found.values, {"units": "K"}),
+            "energy": ("mode", found.values**2 / (energy or 1.0), {"units": "1"}),
+            "pattern": (("mode", "radius", "angle"), found.patterns.reshape(-1, *shape), {"units": "1"}),
+            "coefficient": (("mode", "snapshot"), found.coefficients, {"units": "K"}),
+            "mean": (("radius", "angle"), found.mean.reshape(shape), {"units": "K"}),
         },
         coordinates,
         attributes,

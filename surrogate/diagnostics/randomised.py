@@ -6,6 +6,7 @@ import numpy as np
 import scipy.linalg
 
 from surrogate.diagnostics.eigen import orthonormal
+from surrogate.diagnostics.exact import Subspace
 from surrogate.diagnostics.gram import Centred
 
 OVERSAMPLING = 20
@@ -15,7 +16,7 @@ POWER_ITERATIONS = 4
 """Each squares the ratio of wanted to unwanted singular values, and reads the matrix twice."""
 
 
-def randomised(source: Centred, limit: int, remove_mean: bool, seed: int) -> tuple[np.ndarray, None, np.ndarray, float]:
+def randomised(source: Centred, limit: int, remove_mean: bool, seed: int) -> Subspace:
     """Approximate leading singular values and right vectors (Halko, Martinsson & Tropp 2011, algorithm 4.4).
 
     Every power iteration is orthonormalised: without that, the small singular values drown in rounding.
@@ -30,12 +31,8 @@ def randomised(source: Centred, limit: int, remove_mean: bool, seed: int) -> tup
 
     Returns
     -------
-    values : array, shape (limit,)
-    left : None
-    right : array, shape (node, limit)
-        Vectors of the scaled matrix.
-    total : float
-        Sum of the squares of all singular values (exact).
+    Subspace
+        Right vectors; the energy is exact.
     """
     snapshots, nodes = source.matrix.shape
     width = min(limit + OVERSAMPLING, snapshots, nodes)
@@ -64,4 +61,4 @@ def randomised(source: Centred, limit: int, remove_mean: bool, seed: int) -> tup
             basis = orthonormal(orthonormal(image))
     squares_kept, rotation = scipy.linalg.eigh(small)
     order = np.argsort(squares_kept)[::-1][:limit]
-    return np.sqrt(np.clip(squares_kept[order], 0.0, None)), None, basis @ rotation[:, order], total
+    return Subspace(np.sqrt(np.clip(squares_kept[order], 0.0, None)), None, basis @ rotation[:, order], total)
