@@ -25,7 +25,7 @@ from surrogate.config import AutoencoderSettings, CorpusSettings
 from surrogate.corpus.ingest import ingest
 from surrogate.corpus.store import open_corpus
 from surrogate.fields import write_netcdf
-from surrogate.learning.autoencoder_networks import default_decoder, default_encoder
+from surrogate.learning.autoencoder_networks import DefaultNetworks
 from surrogate.learning.batches import SnapshotBatches
 from surrogate.learning.scaling import FieldScaler
 
@@ -47,9 +47,8 @@ def write(folder, runs):
 
 def network(shape, scalars):
     """The default autoencoder: the network with the cheapest step per snapshot."""
-    settings = AutoencoderSettings()
-    encoder, decoder = default_encoder(shape, scalars, settings), default_decoder(shape, scalars, settings)
-    model = keras.Model(encoder.inputs, decoder(encoder.outputs[0])[0])
+    built = DefaultNetworks(shape, scalars, AutoencoderSettings())
+    model = keras.Model(built.encoder.inputs, built.decoder(built.encoder.outputs[0])[0])
     model.compile("adam", "mse", jit_compile=keras.backend.backend() == "jax")
     return model
 

@@ -130,8 +130,8 @@ def test_snapshot_batches_read_the_store_in_groups(corpus, memory, tmp_path):
         assert set(rows(images)) <= set(rows(expected))
         assert len(images) > 0.8 * len(expected)
         # Two groups in memory at most: the one that is learnt and the one that a thread reads meanwhile.
-        assert len(batches._held[1][0]) <= 2 * 8
-        assert batches._coming is None or len(batches._coming[1].result()[0]) <= 2 * 8
+        assert len(batches._held.images) <= 2 * 8
+        assert len(batches._coming.images) <= 2 * 8
     again = SnapshotBatches(lazy, scaler, batch_size=16, seed=1, memory=memory)
     for index in (len(batches) - 1, 0, 3):  # in any order, read ahead or not: the same batches
         np.testing.assert_array_equal(again[index][0][0], seen[index][0][0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from numcodecs import blosc
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from surrogate.corpus.decompress import decompress_chunks
 from surrogate.corpus.layout import BLOSC, decode
 
 _CODEC = (BLOSC["cname"].encode(), BLOSC["clevel"], getattr(blosc, BLOSC["shuffle"].upper()))
@@ -95,6 +96,8 @@ class ShardReader:
         Of the array.
     about : mapping
         Its ``zarr.json``.
+    runs : sequence of (int, int), optional
+        Number and count of snapshots of each run. A snapshot that should be there is an error then, and not NaN.
 
     Attributes
     ----------
@@ -104,32 +107,54 @@ class ShardReader:
         As stored.
     """
 
-    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
-        self.folder, self.shape = folder, tuple(about["shape"])
+    def __init__(self, folder: Path, about: Mapping[str, Any], runs: Sequence[tuple[int, int]] = ()) -> None:
+        self.folder, self.shape, self.runs = folder, tuple(about["shape"]), tuple(runs)
         self.dtype = np.dtype(about["data_type"])
         self.per_shard = about["chunk_grid"]["configuration"]["chunk_shape"][1]
         self.fill = self.dtype.type(about["fill_value"])
 
+    def missing(self) -> list[int]:
+        """Rows of runs that lack the file of a shard."""
+        return [
+            run
+            for run, (_, count) in enumerate(self.runs)
+            if not all(self._place(run, shard).is_file() for shard in range(-(-count // self.per_shard)))
+        ]
+
+    def _place(self, run: int, shard: int) -> Path:
+        return self.folder / "c" / str(run) / str(shard) / "0" / "0"
+
     def read(self, run: int, start: int, stop: int) -> np.ndarray:
-        """Read snapshots `start` to `stop` of a run, shape (time, radius, angle); those not written are filled.
+        """Read snapshots `start` to `stop` of a run, shape (time, radius, angle); those beyond its end are filled.
 
         Raises
         ------
         ShardError
-            Naming the file that is broken.
+            Naming the file that is broken or lost.
         """
-        result = np.full((stop - start, *self.shape[2:]), self.fill)
+        result = np.empty((stop - start, *self.shape[2:]), self.dtype)
         for shard in range(start // self.per_shard, -(-stop // self.per_shard)):
             first = shard * self.per_shard
             low, high = max(start, first), min(stop, first + self.per_shard)
             self._read_shard(run, shard, low - first, result[low - start : high - start])
         return result
 
+    def temperature(self, run: int, start: int, stop: int) -> np.ndarray:
+        """Read snapshots as :meth:`read` does; float32, K, NaN beyond the end of the run."""
+        return decode(self.read(run, start, stop), "float32" if self.dtype == np.float32 else "int16")
+
     def _read_shard(self, run: int, shard: int, low: int, target: np.ndarray) -> None:
-        place = self.folder / "c" / str(run) / str(shard) / "0" / "0"
-        if not place.exists():  # a shorter run
+        place = self._place(run, shard)
+        number, count = self.runs[run] if self.runs else (run, 0)
+        due = count - shard * self.per_shard - low  # so many snapshots must be there
+        try:
+            stream = place.open("rb")
+        except FileNotFoundError:
+            if due > 0:
+                raise ShardError(f"{place}: no such file; {_lost(number)}") from None
+            target[...] = self.fill  # a shorter run
             return
-        with place.open("rb") as stream:
+        with stream:
             size = 16 * self.per_shard
             content = os.fstat(stream.fileno()).st_size - size - 4
             tail = os.pread(stream.fileno(), size + 4, max(content, 0))
@@ -137,23 +162,31 @@ class ShardReader:
             if content < 0 or google_crc32c.value(table).to_bytes(4, "little") != tail[size:]:
                 raise ShardError(f"{place}: truncated or corrupt: its index does not agree with its checksum")
             index = np.frombuffer(table, "<u8").reshape(-1, 2)[low : low + len(target)]
-            kept = index[index[:, 0] != EMPTY].astype(int)
-            if not len(kept):
+            there = index[:, 0] != EMPTY
+            if due > 0 and not there[:due].all():
+                raise ShardError(f"{place}: chunks were never written; {_lost(number)}")
+            if not there.any():
+                target[...] = self.fill
                 return
+            offsets, lengths = index[there].astype(np.int64).T.copy()
             # The chunks of neighbours lie side by side: one read for all of them.
-            begin, end = int(kept[:, 0].min()), int(kept.sum(axis=1).max())
-            block = memoryview(os.pread(stream.fileno(), end - begin, begin))
-        for (offset, length), snapshot in zip(index.tolist(), target, strict=True):
-            if offset == EMPTY:
-                continue
-            try:
-                blosc.decompress(block[offset - begin : offset - begin + length], snapshot)
-            except (RuntimeError, ValueError) as error:
-                raise ShardError(f"{place}: truncated or corrupt: {error}") from error
+            begin, end = int(offsets.min()), int((offsets + lengths).max())
+            block = np.frombuffer(os.pread(stream.fileno(), end - begin, begin), np.uint8)
+        values = target if there.all() else np.empty((len(offsets), *target.shape[1:]), self.dtype)
+        broken = decompress_chunks(block, offsets - begin, lengths, values.reshape(len(values), -1).view(np.uint8))
+        if broken >= 0:
+            raise ShardError(f"{place}: truncated or corrupt: a chunk cannot be decompressed")
+        if values is not target:
+            target[~there] = self.fill
+            target[there] = values
 
 
-def plain_reader(store: Path) -> ShardReader | None:
-    """Return a reader of ``temperature`` if it lies as :class:`ShardWriter` writes it, else None."""
+def _lost(number: int) -> str:
+    return f"snapshots of run {number}, variable 'temperature', are lost from the store: ingest again"
+
+
+def plain_reader(store: Path, runs: Sequence[tuple[int, int]] = ()) -> ShardReader | None:
+    """Return a reader of ``temperature`` if it lies as :class:`ShardWriter` writes it, else None; see there."""
     folder = store / "temperature"
     about = json.loads((folder / "zarr.json").read_text())
     outer, (codec, *others) = about["chunk_grid"]["configuration"]["chunk_shape"], about["codecs"]
@@ -169,14 +202,14 @@ def plain_reader(store: Path) -> ShardReader | None:
         and outer == [1, outer[1], *about["shape"][2:]]
         and np.little_endian
     )
-    return ShardReader(folder, about) if plain else None
+    return ShardReader(folder, about, runs) if plain else None
 
 
 class LazyShards(BackendArray):
     """The same array as xarray reads it lazily."""
 
-    def __init__(self, reader: ShardReader, packed: bool) -> None:
-        self.reader, self.packed = reader, packed
+    def __init__(self, reader: ShardReader) -> None:
+        self.reader = reader
         self.shape, self.dtype = reader.shape, np.dtype(np.float32)
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
@@ -189,7 +222,6 @@ class LazyShards(BackendArray):
         if times.size:
             low = int(times.min())
             for place, run in enumerate(runs.tolist()):
-                stored = self.reader.read(run, low, int(times.max()) + 1)
-                values[place] = decode(stored, "int16" if self.packed else "float32")[times - low]
+                values[place] = self.reader.temperature(run, low, int(times.max()) + 1)[times - low]
         single = tuple(0 if not isinstance(part, slice) else slice(None) for part in key[:2])
         return values[(*single, *key[2:])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
-from surrogate.corpus.shards import LazyShards, plain_reader
+from surrogate.corpus.kernels import extremes
+from surrogate.corpus.shards import LazyShards, ShardReader, plain_reader
 from surrogate.fields import FieldError, validate
 
 FORMAT = 1
@@ -57,28 +59,34 @@ def open_corpus(path: str | os.PathLike[str]) -> xr.Dataset:
         raise CorpusError(f"{path}: attribute 'corpus_format' is {form!r}, expected at most {FORMAT}")
     if "split" not in corpus.coords:
         raise CorpusError(f"{path}: coordinate 'split' is missing; ingest again")
-    missing = missing_runs(path, corpus.sizes["simulation"])
-    if missing:
-        raise CorpusError(
-            f"{path}: {len(missing)} of {corpus.sizes['simulation']} runs are missing from the store "
-            f"(first: row {missing[0]}); an interrupted ingest is completed by running it again"
-        )
     try:
         names = [name for name in corpus.variables if name != "temperature"]
         corpus = corpus.assign({name: corpus[name].load() for name in names})
     except Exception as error:
         raise CorpusError(f"{path}: corrupt: {error}; ingest again") from error
-    return _checked(_lazy_temperature(corpus, path), path)
+    reader = plain_reader(path, _runs(corpus))
+    missing = reader.missing() if reader is not None else _missing_runs(path, corpus.sizes["simulation"])
+    if missing:
+        raise CorpusError(
+            f"{path}: {len(missing)} of {corpus.sizes['simulation']} runs are missing from the store, or parts of them "
+            f"(first: run {corpus.simulation.values[missing[0]]} (row {missing[0]}), variable 'temperature'); "
+            "running the ingest again completes it"
+        )
+    return _checked(_lazy_temperature(corpus, reader), path)
 
 
-def _lazy_temperature(corpus: xr.Dataset, path: Path) -> xr.Dataset:
+def _runs(corpus: xr.Dataset) -> list[tuple[int, int]]:
+    """Return number and count of snapshots of each run."""
+    return list(zip(corpus.simulation.values.tolist(), corpus.snapshot_count.values.tolist(), strict=True))
+
+
+def _lazy_temperature(corpus: xr.Dataset, reader: ShardReader | None) -> xr.Dataset:
     """Make the temperature a Dask array of float32, one chunk per run and shard."""
     stored = corpus.temperature
     kept = {name: stored.encoding.get(name) for name in ("chunks", "shards")}
     chunks = {"simulation": 1, "time": (kept["shards"] or stored.shape)[1], "radius": -1, "angle": -1}
-    reader = plain_reader(path)
     if reader is not None:
-        values = indexing.LazilyIndexedArray(LazyShards(reader, reader.dtype != np.float32))
+        values = indexing.LazilyIndexedArray(LazyShards(reader))
         stored = xr.DataArray(xr.Variable(stored.dims, values, stored.attrs), stored.coords)
     corpus["temperature"] = stored.chunk(chunks)
     if corpus.temperature.dtype != np.float32:  # xarray unpacks int16 to float64
@@ -95,14 +103,74 @@ def _checked(corpus: xr.Dataset, path: Path) -> xr.Dataset:
         raise CorpusError(str(error)) from error
 
 
-def missing_runs(path: Path, runs: int) -> list[int]:
-    """Rows of the store that have no shard."""
+def _missing_runs(path: Path, runs: int) -> list[int]:
+    """Rows of any store that have nothing at all."""
     shards = path / "temperature" / "c"
     try:
         present = {entry.name for entry in os.scandir(shards) if any(os.scandir(entry.path))}
     except OSError:
         present = set()
     return [row for row in range(runs) if str(row) not in present]
+
+
+def run_reader(corpus: xr.Dataset) -> Callable[[int], np.ndarray]:
+    """Return a function that reads the temperature of one run of a corpus after the other; threads may share it.
+
+    Where the temperature is nothing but runs out of a store, as :func:`open_corpus` and the selection of a split give
+    it, shards are read without Dask, which takes several times as long as the reading itself.
+
+    Parameters
+    ----------
+    corpus : xarray.Dataset
+        A corpus dataset, lazy or in memory.
+
+    Returns
+    -------
+    callable
+        ``read(position)`` returns the snapshots of the run at that place of the dataset, shape (time, radius, angle),
+        float32, K. It raises CorpusError, naming store, run and variable, where a value is not finite, and
+        ShardError where a shard is lost or broken.
+    """
+    counts, numbers = corpus.snapshot_count.values.tolist(), corpus.simulation.values.tolist()
+    source = corpus.encoding.get("source", "corpus")
+    stored = _stored_runs(corpus)
+
+    def read(position: int) -> np.ndarray:
+        count = counts[position]
+        if stored is None:
+            part = corpus.temperature.isel(simulation=position, time=slice(0, count))
+            values = np.ascontiguousarray(part.values, dtype=np.float32)
+        else:
+            shards, rows = stored
+            values = shards.temperature(rows[position], 0, count)
+        if not np.all(np.isfinite(extremes(values))):
+            broken = np.flatnonzero(~np.isfinite(values).all(axis=(1, 2))).tolist()
+            raise CorpusError(
+                f"{source}: run {numbers[position]}: variable 'temperature' is not finite in snapshots "
+                f"{broken[:5]}{' ...' if len(broken) > 5 else ''}, of {count}: chunks are lost, or were never right; "
+                "ingest again"
+            )
+        return values
+
+    return read
+
+
+def _stored_runs(corpus: xr.Dataset) -> tuple[ShardReader, list[int]] | None:
+    """Return the reader of the store and the rows that the temperature of a corpus is; None if it may be another."""
+    source = corpus.encoding.get("source")
+    if source is None or corpus.temperature.chunks is None:  # made in memory, or not opened by open_corpus
+        return None
+    whole = open_corpus(source)
+    shards = plain_reader(Path(source), _runs(whole))
+    order = {number: row for row, number in enumerate(whole.simulation.values.tolist())}
+    rows = [order.get(number, -1) for number in corpus.simulation.values.tolist()]
+    if shards is None or -1 in rows:
+        return None
+    # Dask names an array by all that was done to make it: equal names are equal values.
+    known = {whole.temperature.isel(simulation=np.array(rows)).data.name}
+    if rows == list(range(len(order))):
+        known.add(whole.temperature.data.name)
+    return (shards, rows) if corpus.temperature.data.name in known else None
 
 
 def statistics(corpus: xr.Dataset) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import pandas as pd
 import xarray as xr
 
 from surrogate.config import AutoencoderSettings
-from surrogate.fields import annulus_of, iterate_runs, make_corpus, parameter_table, select_split, valid_snapshots
+from surrogate.corpus.store import run_reader
+from surrogate.fields import annulus_of, make_corpus, parameter_table, select_split, valid_snapshots
 from surrogate.files import atomic, fingerprint
 from surrogate.learning import autoencoder_networks as networks
 from surrogate.learning import folders
@@ -198,8 +199,8 @@ def _train_default(
 def _coefficients(corpus: xr.Dataset, scaler: FieldScaler, reduction: Reduction, **options: Any) -> ArrayBatches:
     """Coefficients and wall scalars of every snapshot: some 1 kB each, which fits into memory for a million of them."""
     found, carried = [], []
-    for run in iterate_runs(corpus):
-        images, walls = scaler.split(run.temperature.values)
+    for field in map(run_reader(corpus), range(corpus.sizes["simulation"])):
+        images, walls = scaler.split(field)
         found.append(reduction.coefficients(images, walls))
         carried.append(walls)
     coefficients = np.concatenate(found)
@@ -222,9 +223,9 @@ def _sample(corpus: xr.Dataset, scaler: FieldScaler, count: int) -> tuple[np.nda
     """At most `count` images and wall scalars, spread over all runs."""
     each = max(1, count // corpus.sizes["simulation"])
     images, walls = [], []
-    for run in iterate_runs(corpus):
-        chosen = np.unique(np.linspace(0, run.sizes["time"] - 1, min(each, run.sizes["time"])).astype(int))
-        image, wall = scaler.split(run.temperature.values[chosen])
+    for field in map(run_reader(corpus), range(corpus.sizes["simulation"])):
+        chosen = np.unique(np.linspace(0, len(field) - 1, min(each, len(field))).astype(int))
+        image, wall = scaler.split(field[chosen])
         images.append(image)
         walls.append(wall)
     return np.concatenate(images), np.concatenate(walls)
@@ -289,8 +290,9 @@ def encode_corpus(
     """
     valid = valid_snapshots(corpus)
     values = np.full((*valid.shape, autoencoder.latents), np.nan, dtype=np.float32)
+    read = run_reader(corpus)
     for run, mask in enumerate(valid):
-        values[run, mask] = autoencoder.encode(corpus.temperature.isel(simulation=run).values[mask])
+        values[run, mask] = autoencoder.encode(read(run))
     attributes = {"units": "1", "long_name": "latent variables of the autoencoder"}
     latents = xr.Dataset(
         {"latent": (("simulation", "time", "component"), values, attributes)},

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+import weakref
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import keras
 import numpy as np
 import xarray as xr
 
+from surrogate.corpus.store import run_reader
 from surrogate.fields import valid_snapshots
 from surrogate.learning.scaling import FieldScaler
 
-Images = tuple[np.ndarray, np.ndarray]
-"""Scaled images, shape (snapshot, rows, angle), and wall scalars, shape (snapshot, scalars)."""
+READERS = 2
+"""Threads that read a group of runs."""
 
 
 class Batches(keras.utils.PyDataset):
@@ -23,6 +29,8 @@ class Batches(keras.utils.PyDataset):
     ----------
     epoch : int
         Set by the training loop before an epoch begins.
+    failure : Exception or None
+        What went wrong when a batch was asked for; Keras may hide it in an error of its own.
     """
 
     def __init__(self, batch_size: int, seed: int | None) -> None:
@@ -30,15 +38,21 @@ class Batches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
-        self._orders: dict[int, tuple[tuple[int, int, int], np.ndarray]] = {}
+        self.failure: Exception | None = None
+        self._order: tuple[tuple[int, int, int], np.ndarray] | None = None
+
+    def permutation(self, count: int, epoch: int, salt: int = 0) -> np.ndarray:
+        """Order of `count` samples in an epoch: the natural one where there is no seed."""
+        if self.seed is None:
+            return np.arange(count)
+        return np.random.default_rng([self.seed, epoch, salt]).permutation(count)
 
     def order(self, count: int, salt: int = 0) -> np.ndarray:
-        """Permutation of `count` samples in this epoch; their natural order where there is no seed."""
+        """Order of `count` samples in this epoch; the last one asked for is kept."""
         key = (self.epoch, count, salt)
-        if self._orders.get(salt, (None,))[0] != key:
-            generator = None if self.seed is None else np.random.default_rng([self.seed, self.epoch, salt])
-            self._orders[salt] = (key, np.arange(count) if generator is None else generator.permutation(count))
-        return self._orders[salt][1]
+        if self._order is None or self._order[0] != key:
+            self._order = (key, self.permutation(count, self.epoch, salt))
+        return self._order[1]
 
 
 class ArrayBatches(Batches):
@@ -81,7 +95,8 @@ class SnapshotBatches(Batches):
 
     Runs are shuffled, then read in groups that fit into memory, and the snapshots of a group are shuffled. A corpus
     smaller than the limit is one group, read once and kept. A larger one is read again in each epoch, run by run,
-    which is the order in which a store gives its data fastest; a thread reads the next group while one is learnt.
+    which is the order in which a store gives its data fastest; threads read the next group while one is learnt, at
+    the end of an epoch the first of the next epoch.
 
     Parameters
     ----------
@@ -105,52 +120,112 @@ class SnapshotBatches(Batches):
         self.runs_held = max(1, int(memory * 1e9 / size))
         if self.runs_held < len(self.counts):
             self.runs_held = max(1, self.runs_held // 2)  # two groups are in memory: one learnt, one being read
-        self._reader = ThreadPoolExecutor(1, "snapshots")
-        self._held: tuple[tuple[int, ...], Images] | None = None
-        self._coming: tuple[tuple[int, ...], Future[Images]] | None = None
+        self._threads = ThreadPoolExecutor(READERS, "snapshots")
+        weakref.finalize(self, self._threads.shutdown, wait=False, cancel_futures=True)
+        self._read_run = run_reader(corpus)
+        self._plans: dict[int, tuple[list[tuple[int, ...]], list[int]]] = {}
+        self._lock = Lock()
+        self._free: list[np.ndarray] = []
+        self._held: _Group | None = None
+        self._coming: _Group | None = None
 
-    def _plan(self) -> list[tuple[np.ndarray, int]]:
-        """List the runs of each group and the number of its batches, in this epoch."""
-        runs = self.order(len(self.counts)) if self.runs_held < len(self.counts) else np.arange(len(self.counts))
-        groups = [runs[i : i + self.runs_held] for i in range(0, len(runs), self.runs_held)]
-        return [(group, -(-int(self.counts[group].sum()) // self.batch_size)) for group in groups]
+    def _plan(self, epoch: int) -> tuple[list[tuple[int, ...]], list[int]]:
+        """List the runs of each group that an epoch uses, and the number of batches up to the end of each."""
+        if epoch not in self._plans:
+            count, held = len(self.counts), self.runs_held
+            runs = (self.permutation(count, epoch) if held < count else np.arange(count)).tolist()
+            groups = [tuple(runs[i : i + held]) for i in range(0, count, held)]
+            ends = np.cumsum([-(-int(self.counts[list(group)].sum()) // self.batch_size) for group in groups])
+            used = bisect_left(ends, len(self)) + 1
+            self._plans = {kept: plan for kept, plan in self._plans.items() if abs(kept - epoch) == 1}
+            self._plans[epoch] = (groups[:used], ends.tolist())
+        return self._plans[epoch]
 
     def __len__(self) -> int:
         # Does not depend on how the runs fell into groups; the few snapshots beyond wait for the next epoch.
         return -(-int(self.counts.sum()) // self.batch_size)
 
-    def _group(self, number: int, plan: list[tuple[np.ndarray, int]]) -> Images:
-        """Take a group of the plan, and begin to read the next."""
-        key = tuple(int(run) for run in plan[number][0])
-        if self._held is None or self._held[0] != key:
-            self._held = None  # let go before reading, or three groups would be held at once
+    def _group(self, number: int) -> _Group:
+        """Take a group of the plan, and begin to read the one after it."""
+        plan, _ = self._plan(self.epoch)
+        if self._held is None or self._held.runs != plan[number]:
+            if self._held is not None:
+                self._free.append(self._held.memory)  # batches are copies: nobody looks at it any more
+                self._held = None
             coming, self._coming = self._coming, None
-            self._held = (key, coming[1].result() if coming and coming[0] == key else self._read(key))
-        if number + 1 < len(plan) and self._coming is None:
-            following = tuple(int(run) for run in plan[number + 1][0])
-            self._coming = (following, self._reader.submit(self._read, following))
-        return self._held[1]
+            if coming is not None and coming.runs != plan[number]:
+                coming.cancel()
+                self._free.append(coming.memory)
+                coming = None
+            held = coming or self._begin(plan[number])
+            held.wait()
+            self._held = held
+        if len(plan) > 1 and self._coming is None:
+            following = plan[number + 1] if number + 1 < len(plan) else self._plan(self.epoch + 1)[0][0]
+            self._coming = self._begin(following)
+        return self._held
 
-    def _read(self, runs: tuple[int, ...]) -> Images:
-        sizes = self.corpus.sizes
-        count = int(self.counts[list(runs)].sum())
-        images = np.empty((count, len(range(*self.scaler.rows.indices(sizes["radius"]))), sizes["angle"]), np.float32)
-        walls = np.empty((count, self.scaler.scalars), dtype=np.float32)
-        start = 0
-        for run in runs:
-            stop = start + int(self.counts[run])
-            field = self.corpus.temperature.isel(simulation=run, time=slice(0, int(self.counts[run]))).values
-            images[start:stop], walls[start:stop] = self.scaler.split(field)
-            start = stop
-        return images, walls
+    def _begin(self, runs: tuple[int, ...]) -> _Group:
+        """Begin to read runs."""
+        sizes, counts = self.corpus.sizes, self.counts[list(runs)].tolist()
+        rows = len(range(*self.scaler.rows.indices(sizes["radius"])))
+        # The same memory again and again: to get fresh pages from the system may take longer than to fill them.
+        shape, longest = (rows, sizes["angle"]), np.sort(self.counts)[-self.runs_held :].sum()
+        memory = self._free.pop() if self._free else np.empty((longest, *shape), np.float32)
+        images = memory[: sum(counts)]
+        walls = np.empty((sum(counts), self.scaler.scalars), np.float32)
+        ends = np.cumsum(counts).tolist()
+        # Without a reference to this object: when it is let go, the rest is not read.
+        tasks = [
+            self._threads.submit(
+                _fill, self._read_run, self.scaler, run, images[end - count : end], walls[end - count : end]
+            )
+            for run, count, end in zip(runs, counts, ends, strict=True)
+        ]
+        return _Group(runs, memory, images, walls, tasks)
 
     def __getitem__(self, index: int) -> tuple:
         """Return one batch."""
-        plan = self._plan()
-        for number, (_, batches) in enumerate(plan):
-            if index < batches:
-                images, walls = self._group(number, plan)
-                chosen = self.order(len(images), number + 1)[index * self.batch_size : (index + 1) * self.batch_size]
-                return (images[chosen], walls[chosen]), images[chosen]
-            index -= batches
-        raise IndexError(index)
+        ends = self._plan(self.epoch)[1]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        number = bisect_right(ends, index)
+        first = (index - (ends[number - 1] if number else 0)) * self.batch_size
+        with self._lock:  # Keras asks from threads of its own
+            try:
+                group = self._group(number)
+            except Exception as error:
+                self.failure = error
+                raise
+            chosen = self.order(len(group.images), number + 1)[first : first + self.batch_size]
+            images = group.images[chosen]
+            return (images, group.walls[chosen]), images
+
+
+@dataclass
+class _Group:
+    """Scaled snapshots of some runs, which threads may still be reading."""
+
+    runs: tuple[int, ...]
+    memory: np.ndarray
+    images: np.ndarray
+    walls: np.ndarray
+    tasks: list[Future[None]]
+
+    def wait(self) -> None:
+        """Wait until all is there; the first error is raised."""
+        for task in self.tasks:
+            task.result()
+
+    def cancel(self) -> None:
+        """Read no more of it; nothing is written to its memory afterwards."""
+        for task in self.tasks:
+            task.cancel()
+        wait(self.tasks)
+
+
+def _fill(
+    read: Callable[[int], np.ndarray], scaler: FieldScaler, run: int, images: np.ndarray, walls: np.ndarray
+) -> None:
+    """Read a run into its part of a group."""
+    images[...], walls[...] = scaler.split(read(run))

@@ -13,7 +13,8 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 
-from surrogate.fields import annulus_of, iterate_runs, parameter_table
+from surrogate.corpus.store import run_reader
+from surrogate.fields import annulus_of, parameter_table
 from surrogate.parameters import PARAMETERS
 
 UNIFORM = 1e-3
@@ -149,13 +150,19 @@ class FieldScaler(_Data):
         """Read the runs of `corpus` (the training runs only) once, one at a time.
 
         For the `paper` network the walls stay in the image and temperatures are divided by their maximum.
+
+        Raises
+        ------
+        CorpusError, ShardError
+            Naming store, run and variable, where a temperature is lost or not finite.
         """
         weight = annulus_of(corpus).weight.sum(axis=1)
         count, total, square = 0, 0.0, 0.0
         low, high = np.full(2, np.inf), np.full(2, -np.inf)
         spread, maximum = np.zeros(2), -np.inf
-        for run in iterate_runs(corpus):
-            temperature = run.temperature.values.astype(float)
+        read = run_reader(corpus)
+        for position in range(corpus.sizes["simulation"]):
+            temperature = read(position).astype(float)
             walls = temperature[:, [0, -1], :]
             low, high = np.minimum(low, walls.min(axis=(0, 2))), np.maximum(high, walls.max(axis=(0, 2)))
             spread = np.maximum(spread, np.ptp(walls, axis=2).max(axis=0))
@@ -190,7 +197,8 @@ class FieldScaler(_Data):
         temperature = np.asarray(temperature)
         if temperature.ndim != 3 or temperature.shape[1] != len(self.profile):
             raise ValueError(f"temperature: expected shape (n, {len(self.profile)}, angle), got {temperature.shape}")
-        scaled = (temperature - self.profile[:, None]) / self.scale
+        scaled = temperature - self.profile[:, None]
+        scaled /= self.scale
         ends = [index for index, carried in ((0, self.core_scalar), (-1, self.surface_scalar)) if carried]
         walls = np.stack([scaled[:, index].mean(axis=-1) for index in ends], 1) if ends else np.zeros((len(scaled), 0))
         return scaled[:, self.rows].astype(np.float32), walls.astype(np.float32)

@@ -195,6 +195,13 @@ def fit(
         One row per epoch: epoch, loss, validation_loss, learning_rate, seconds.
     dict
         Summary: epochs, best_epoch, best_validation_loss, seconds, weights.
+
+    Raises
+    ------
+    ValueError
+        As reading a corpus raises it: CorpusError or ShardError, naming store, run and variable.
+    FloatingPointError
+        If the loss is not finite though the data are.
     """
     folder.mkdir(parents=True, exist_ok=True)
     steps = len(batches) * settings.epochs
@@ -218,10 +225,16 @@ def fit(
         progress(f"{label} resumes after epoch {done}")
     finished = done - driver.best_epoch >= settings.patience
     if done < settings.epochs and not finished:
-        model.fit(
-            batches, validation_data=validation, epochs=settings.epochs, initial_epoch=done, verbose=0,
-            shuffle=False, callbacks=[driver, *loggers(settings, folder, label)],
-        )  # fmt: skip
+        try:
+            model.fit(
+                batches, validation_data=validation, epochs=settings.epochs, initial_epoch=done, verbose=0,
+                shuffle=False, callbacks=[driver, *loggers(settings, folder, label)],
+            )  # fmt: skip
+        except Exception as error:
+            failure = batches.failure or validation.failure
+            if failure is None:
+                raise
+            raise failure from error  # a store that cannot be read, not a fault of the training
         if keep:
             driver.save()
     model.set_weights(driver.best)
