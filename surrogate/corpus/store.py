@@ -158,8 +158,8 @@ def run_reader(corpus: xr.Dataset) -> Callable[[int], np.ndarray]:
 def _stored_runs(corpus: xr.Dataset) -> tuple[ShardReader, list[int]] | None:
     """Return the reader of the store and the rows that the temperature of a corpus is; None if it may be another."""
     source = corpus.encoding.get("source")
-    if source is None or corpus.temperature.chunks is None:  # made in memory, or not opened by open_corpus
-        return None
+    if source is None or corpus.temperature.chunks is None or "corpus_format" not in corpus.attrs:
+        return None  # made in memory, or in another way than by open_corpus
     whole = open_corpus(source)
     shards = plain_reader(Path(source), _runs(whole))
     order = {number: row for row, number in enumerate(whole.simulation.values.tolist())}
