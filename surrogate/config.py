@@ -324,6 +324,16 @@ class FigureSettings(Section):
     learning_curve: list[Annotated[float, Field(gt=0.0, le=1.0)]] = Field(
         [], description="Shares of the training runs that both predictors are trained on once more; empty: no curve."
     )
+    compression_curve: list[Annotated[float, Field(gt=1.0)]] = Field(
+        [],
+        description="Values of a snapshot per latent at which autoencoder and FNN are trained once more; empty: none.",
+    )
+    compression_epochs: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        1.0, description="Of those trainings, as a share of the epochs of the whole run's."
+    )
+    compression_beside: dict[str, str] = Field(
+        {}, description="Title to compression_curve/points.csv of another pipeline run, drawn in the same figure."
+    )
     resolution: Annotated[int, Field(ge=50, le=1200)] = Field(150, description="Dots per inch of PNG files.")
 
 

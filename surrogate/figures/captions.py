@@ -13,7 +13,16 @@ import pandas as pd
 
 from surrogate.config import FigureSettings
 from surrogate.diagnostics import made_by, title_of
-from surrogate.figures.names import CATALOGUE, NETWORKS, PREDICTORS, choose_examples, entry_of, figure_names, split_name
+from surrogate.figures.names import (
+    CATALOGUE,
+    CURVES,
+    NETWORKS,
+    PREDICTORS,
+    choose_examples,
+    entry_of,
+    figure_names,
+    split_name,
+)
 
 
 def captions(
@@ -49,7 +58,7 @@ def _inputs(name: str) -> list[str]:
     entry = entry_of(name)
     sources = [*(["the corpus"] if entry.corpus else [])]
     sources += [f"the predictions of the {title_of(method)}" for method in entry.predictions]
-    sources += ["the learning curve" if table == "learning_curve" else f"the losses of the {title_of(table)}"
+    sources += [f"the {table.replace('_', ' ')}" if table in CURVES else f"the losses of the {title_of(table)}"
                 for table in entry.tables]  # fmt: skip
     return [f"*Drawn from {_listed(sources)} alone.*"]
 
@@ -85,6 +94,20 @@ def _example(metrics: Mapping[str, Any], settings: FigureSettings, base: str, nu
     )
 
 
+def _compressions(table: pd.DataFrame) -> list[str]:
+    """Accuracy of every method of every run at its lowest and highest compression."""
+    said = []
+    for (run, method), part in table.groupby(["run", "method"], sort=False):
+        part = part.sort_values("compression")
+        ends = [
+            f"{row['relative_accuracy']:.2f} % at {row['compression']:.0f} times ({int(row['latents'])} latents)"
+            for _, row in part.iloc[[0, -1]].iterrows()
+        ]
+        where = "" if run == "this run" else f", {run}"
+        said.append(f"{' and '.join(ends)} ({title_of(str(method))}{where})")
+    return said
+
+
 def _said(metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], base: str) -> str:
     about = metrics["truth"]
     unseen = f"{about['runs']} unseen runs ({about['snapshots']} snapshots)"
@@ -99,7 +122,7 @@ def _said(metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], base: 
     if base == "losses":
         best = []
         for name, table in tables.items():
-            if name == "learning_curve":
+            if name in CURVES:
                 continue
             row = table.iloc[int(table["validation_loss"].to_numpy().argmin())]
             best.append(f"{row['validation_loss']:.3g} in epoch {int(row['epoch'])} of {len(table)} ({title_of(name)})")
@@ -114,6 +137,8 @@ def _said(metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], base: 
             ]
             said.append(f"{' and '.join(ends)} ({title_of(str(method))})")
         return f"Mean square errors: {_listed(said)}."
+    if base == "compression_curve":
+        return f"Relative accuracy: {_listed(_compressions(tables['compression_curve']))}."
     if base == "accuracy_pairs":
         median, worst = (
             _each(metrics, PREDICTORS, ".2f", "relative_accuracy", entry) for entry in ("run_median", "run_worst")

@@ -99,6 +99,7 @@ MAKERS: dict[str, Callable[[Inputs], Figure]] = {
     "coverage": lambda i: pairs.coverage(_corpus(i)),
     "losses": lambda i: training.losses(i.tables),
     "learning_curve": lambda i: training.learning_curve(i.tables["learning_curve"]),
+    "compression_curve": lambda i: training.compression_curve(i.tables["compression_curve"]),
     "reconstruction": _reconstruction,
     "examples": _examples,
     "evolution_fnn": lambda i: _evolution(i, "fnn"),

@@ -18,7 +18,9 @@ PREDICTORS = ("fnn", "lstm")
 NETWORKS = ("autoencoder", *PREDICTORS)
 SHARP = (*NETWORKS, "flow")
 """With samples, which have the lateral structure of a simulation, where the predictors give means."""
-MODELS = ("autoencoder", "feedforward", "recurrent")
+MODELS = ("autoencoder", "feedforward", "recurrent", "generative")
+CURVES = ("learning_curve", "compression_curve")
+"""Figures that cost many trainings: made if the setting of that name is not empty, from the table of that name."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ CATALOGUE: dict[str, Entry] = {
     "concept": Entry("Corpus"),
     "coverage": Entry("Corpus"),
     "losses": Entry("Training", corpus=False, tables=MODELS),
-    "learning_curve": Entry("Training", corpus=False, tables=("learning_curve",)),
+    **{name: Entry("Training", corpus=False, tables=(name,)) for name in CURVES},
     # All figures of one run need both predictors: they choose the same runs.
     "reconstruction": Entry("Fields", predictions=NETWORKS, per_example=True),
     "examples": Entry("Fields", predictions=PREDICTORS, per_example=True),
@@ -96,14 +98,23 @@ def entry_of(name: str) -> Entry:
 
 
 def figure_names(settings: FigureSettings) -> list[str]:
-    """Names of all figures of a pipeline run; the learning curve, which costs many trainings, only if asked for."""
+    """Names of all figures of a pipeline run; curves, which cost many trainings, only if asked for."""
     names = []
     for name, entry in CATALOGUE.items():
-        if name == "learning_curve" and not settings.learning_curve:
+        if name in CURVES and name not in asked_for(settings):
             continue
         numbers = range(1, settings.examples + 1) if entry.per_example else [None]
         names += [name if number is None else f"{name}_{number}" for number in numbers]
     return names
+
+
+def asked_for(settings: FigureSettings) -> list[str]:
+    """Those of :data:`CURVES` that the settings ask for.
+
+    >>> asked_for(FigureSettings(compression_curve=[35, 142]))
+    ['compression_curve']
+    """
+    return [name for name in CURVES if getattr(settings, name)]
 
 
 def formats_of(entry: Entry, settings: FigureSettings) -> list[str]:

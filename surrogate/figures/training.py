@@ -13,6 +13,7 @@ from surrogate.figures.style import COLUMN, PAGE, colour_of, heading, new_figure
 
 LOSS_COLUMNS = ("epoch", "loss", "validation_loss")
 CURVE_COLUMNS = ("method", "runs", "mean_square_error")
+COMPRESSION_COLUMNS = ("run", "method", "latents", "compression", "relative_accuracy", "lateral_anomaly_error")
 
 
 def _require(table: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
@@ -90,4 +91,45 @@ def learning_curve(table: pd.DataFrame, published: pd.DataFrame | None = None) -
     axes.yaxis.set_major_formatter("{x:.2g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.legend()
+    return figure
+
+
+@styled
+def compression_curve(table: pd.DataFrame) -> Figure:
+    """Accuracy of unseen runs against the compression of the autoencoder.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns run ("this run", drawn in full lines, or the title of another), method, latents, compression,
+        relative_accuracy (percent), lateral_anomaly_error.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    _require(table, COMPRESSION_COLUMNS, "compression curve")
+    figure = new_figure(PAGE, 78)
+    axes = figure.subplots(1, 2)
+    runs = list(dict.fromkeys(table["run"]))
+    for (run, name), part in table.groupby(["run", "method"], sort=False):
+        part, number = part.sort_values("compression"), runs.index(run)
+        label = title_of(str(name)) + ("" if run == "this run" else f", {run}")
+        for panel, column in zip(axes, ("relative_accuracy", "lateral_anomaly_error"), strict=True):
+            panel.plot(
+                part["compression"], part[column], marker="os^D"[number % 4], markersize=3.5, label=label,
+                linestyle=["-", "--", ":", "-."][number % 4], color=colour_of(str(name)),
+                markerfacecolor=colour_of(str(name)) if number == 0 else "white",
+            )  # fmt: skip
+    values = sorted({round(float(value)) for value in table["compression"]})
+    # Compressions that came out alike, such as 142 and 144, share a tick.
+    ticks = [value for number, value in enumerate(values) if number == 0 or value > 1.15 * values[number - 1]]
+    for number, (panel, title) in enumerate(zip(axes, ("relative accuracy", "lateral anomaly"), strict=True)):
+        panel.set(xscale="log", xlabel="compression (values of a snapshot per latent)")
+        panel.set_xticks(ticks, [str(value) for value in ticks], minor=False)
+        panel.xaxis.set_minor_formatter(NullFormatter())
+        heading(panel, title, number)
+    axes[0].set_ylabel("relative accuracy [%]")
+    axes[1].set_ylabel("error over the norm of the anomaly")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

@@ -115,6 +115,7 @@ def train_autoencoder(
     folder: str | os.PathLike[str],
     provenance: Mapping[str, Any] | None = None,
     progress: Progress | None = print,
+    compression: float | None = None,
 ) -> Autoencoder:
     """Train an autoencoder on the training runs of a corpus; the validation runs choose the best weights.
 
@@ -129,6 +130,9 @@ def train_autoencoder(
         Kept in the manifest.
     progress : callable, optional
         Called with one line per epoch.
+    compression : float, optional
+        Values of a snapshot per latent of the `paper` network, in place of the paper's own; it comes out rounded to
+        whole channels. The `default` network has the number of latents that the settings say.
 
     Returns
     -------
@@ -147,12 +151,15 @@ def train_autoencoder(
     name = fingerprint({
         "settings": settings.model_dump(mode="json"), "scaling": scaler.as_dict(),
         "runs": [int(number) for number in corpus.simulation.values[corpus.split.values < 2]],
+        **({"compression": compression} if compression else {}),
     })  # fmt: skip
-    learn = _train_paper if settings.network == "paper" else _train_default
+    options: dict[str, Any] = {"folder": Path(folder), "name": name, "label": "autoencoder", "progress": progress}
     with arithmetic(settings.training):
-        encoder, decoder, losses, summary = learn(
-            train, validation, scaler, settings, folder=Path(folder), name=name, label="autoencoder", progress=progress
-        )
+        if settings.network == "paper":
+            size = compression or networks.PAPER_COMPRESSION
+            encoder, decoder, losses, summary = _train_paper(train, validation, scaler, settings, size, **options)
+        else:
+            encoder, decoder, losses, summary = _train_default(train, validation, scaler, settings, **options)
     manifest = {
         "settings": settings.model_dump(mode="json"),
         "scaling": scaler.as_dict(),
@@ -166,13 +173,18 @@ def train_autoencoder(
 
 
 def _train_paper(
-    train: xr.Dataset, validation: xr.Dataset, scaler: FieldScaler, settings: AutoencoderSettings, **options: Any
+    train: xr.Dataset,
+    validation: xr.Dataset,
+    scaler: FieldScaler,
+    settings: AutoencoderSettings,
+    compression: float,
+    **options: Any,
 ) -> Trained:
     """Train on images, read from the store in groups of runs where they do not fit into memory."""
     training, held = settings.training, settings.memory
     batches = SnapshotBatches(train, scaler, batch_size=training.batch_size, seed=training.seed, memory=held)
     unseen = SnapshotBatches(validation, scaler, batch_size=4 * training.batch_size, memory=held)
-    encoder, decoder = networks.paper_networks(_image_shape(train, scaler))
+    encoder, decoder = networks.paper_networks(_image_shape(train, scaler), compression)
     model = keras.Model(encoder.inputs, decoder(encoder.outputs[0])[0])
     return encoder, decoder, *fit(model, "mse", batches, unseen, training, **options)
 

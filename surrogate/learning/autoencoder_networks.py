@@ -118,23 +118,23 @@ class DefaultNetworks:
         self.decoder.get_layer("modes").set_weights([np.concatenate([response, reduction.basis]), mean])
 
 
-def paper_channels(shape: tuple[int, int]) -> tuple[int, ...]:
+def paper_channels(shape: tuple[int, int], compression: float = PAPER_COMPRESSION) -> tuple[int, ...]:
     """Channels of the paper's encoder, the last scaled so that the compression is the paper's on any grid.
 
-    >>> paper_channels((302, 394))
-    (3, 6, 9, 12, 15, 24)
+    >>> paper_channels((302, 394)), paper_channels((302, 394), compression=35)
+    ((3, 6, 9, 12, 15, 24), (3, 6, 9, 12, 15, 97))
     """
     rows, columns = _halvings(shape, len(PAPER_CHANNELS) + 1)[-1]
-    last = max(1, round(shape[0] * shape[1] / PAPER_COMPRESSION / (rows * columns)))
+    last = max(1, round(shape[0] * shape[1] / compression / (rows * columns)))
     return (*PAPER_CHANNELS, last)
 
 
-def paper_networks(shape: tuple[int, int]) -> tuple[keras.Model, keras.Model]:
+def paper_networks(shape: tuple[int, int], compression: float = PAPER_COMPRESSION) -> tuple[keras.Model, keras.Model]:
     """Build encoder and decoder of arXiv:2108.10105: strided convolutions (5 x 7, tanh) and their mirror image.
 
     Exactly 840 latents at 302 x 394.
     """
-    channels = paper_channels(shape)
+    channels = paper_channels(shape, compression)
     sizes = _halvings(shape, len(channels))
     image, walls = keras.Input(shape, name="image"), keras.Input((0,), name="walls")
     decay = keras.regularizers.L2(1e-7)

@@ -5,7 +5,7 @@ from snakemake.exceptions import WorkflowError
 
 from surrogate.config import ConfigError, parse as parse_config
 from surrogate.files import fingerprint
-from surrogate.figures.names import CATALOGUE, file_names
+from surrogate.figures.names import CATALOGUE, CURVES, asked_for, file_names
 
 try:
     SETTINGS = parse_config(config)
@@ -59,8 +59,8 @@ def figure_needs(entry):
         ],
         "tables": [
             (
-                f"{RESULTS}/learning_curve/points.csv"
-                if table == "learning_curve"
+                f"{RESULTS}/{table}/points.csv"
+                if table in CURVES
                 else f"{RESULTS}/models/{table}/losses.csv"
             )
             for table in entry.tables

@@ -39,10 +39,7 @@ rule captions:
         metrics=f"{RESULTS}/metrics.json",
         tables=lambda wildcards: [
             path
-            for name in [
-                "losses",
-                *(["learning_curve"] if SETTINGS.figures.learning_curve else []),
-            ]
+            for name in ["losses", *asked_for(SETTINGS.figures)]
             for path in figure_needs(CATALOGUE[name])["tables"]
         ],
     output:
@@ -54,7 +51,7 @@ rule captions:
     threads: 1
     params:
         SETTINGS.figures.model_dump(
-            mode="json", include={"examples", "example_times", "learning_curve"}
+            mode="json", include={"examples", "example_times", *CURVES}
         ),
     script:
         "../scripts/captions.py"
@@ -172,3 +169,50 @@ rule learning_curve:
     threads: 1
     script:
         "../scripts/learning_curve.py"
+
+
+# Autoencoder and FNN trained once more per compression (figures: compression_curve; none by default). The folders of
+# the networks are not declared outputs: what is finished there outlives an interruption.
+rule compression_point:
+    input:
+        corpus=f"{RESULTS}/corpus.json",
+        models=expand(
+            f"{RESULTS}/models/{{model}}/manifest.json",
+            model=["autoencoder", "feedforward"],
+        ),
+    output:
+        f"{RESULTS}/compression/{{compression}}/point.csv",
+    log:
+        f"{RESULTS}/logs/compression_point_{{compression}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compression_point_{{compression}}.tsv"
+    wildcard_constraints:
+        compression=r"[\d.]+",
+    threads: share(2)
+    params:
+        section("autoencoder", "feedforward"),
+        epochs=SETTINGS.figures.compression_epochs,
+        store=f"{RESULTS}/corpus.zarr",
+        models=f"{RESULTS}/models",
+    script:
+        "../scripts/compression_point.py"
+
+
+rule compression_curve:
+    input:
+        points=expand(
+            f"{RESULTS}/compression/{{compression}}/point.csv",
+            compression=[f"{value:g}" for value in SETTINGS.figures.compression_curve],
+        ),
+        beside=list(SETTINGS.figures.compression_beside.values()),
+    output:
+        f"{RESULTS}/compression_curve/points.csv",
+    log:
+        f"{RESULTS}/logs/compression_curve.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compression_curve.tsv"
+    threads: 1
+    params:
+        titles=list(SETTINGS.figures.compression_beside),
+    script:
+        "../scripts/compression_curve.py"

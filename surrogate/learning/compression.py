@@ -1,0 +1,136 @@
+"""What more or fewer latents change: autoencoder and FNN trained once more at another compression."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import xarray as xr
+
+from surrogate.config import AutoencoderSettings, FeedforwardSettings
+from surrogate.diagnostics.accuracy import lateral_anomaly_squares, relative_accuracy
+from surrogate.fields import select_run, select_split
+from surrogate.files import read_json, write_json
+from surrogate.learning.autoencoder import Autoencoder, encode_corpus, train_autoencoder
+from surrogate.learning.autoencoder_networks import paper_channels
+from surrogate.learning.feedforward import FeedforwardPredictor, train_feedforward
+from surrogate.learning.predictions import Predictor, predict_split
+from surrogate.learning.training import Progress
+
+Settings = TypeVar("Settings", AutoencoderSettings, FeedforwardSettings)
+
+
+def fewer_epochs(settings: Settings, share: float) -> Settings:
+    """Return settings with a share of the epochs, at least one.
+
+    >>> fewer_epochs(FeedforwardSettings(), 0.5).training.epochs
+    25
+    """
+    training = settings.training
+    epochs = max(1, round(share * training.epochs))
+    return settings.model_copy(update={"training": training.model_copy(update={"epochs": epochs})})
+
+
+def train_at(
+    compression: float,
+    corpus: xr.Dataset,
+    settings: AutoencoderSettings,
+    feedforward: FeedforwardSettings,
+    folder: str | os.PathLike[str],
+    trained: str | os.PathLike[str] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    progress: Progress | None = print,
+) -> list[dict[str, Any]]:
+    """Train autoencoder and FNN at one compression and measure both on the unseen runs.
+
+    Parameters
+    ----------
+    compression : float
+        Values of a snapshot per latent, at least; the paper's network rounds to whole channels.
+    corpus : xarray.Dataset
+        With the coordinate ``split``; lazy or in memory.
+    settings, feedforward : AutoencoderSettings, FeedforwardSettings
+        Of the networks; the number of latents follows from the compression.
+    folder : path
+        Where ``autoencoder/`` and ``feedforward/`` go. What is finished there is not trained again.
+    trained : path, optional
+        Folder with the same two networks of a whole run: they are measured instead if they have that many latents.
+    provenance, progress : optional
+        As for :func:`surrogate.learning.autoencoder.train_autoencoder`.
+
+    Returns
+    -------
+    list of dict
+        Of the autoencoder and the FNN: ``method``, ``network``, ``latents``, ``compression`` (as it came out),
+        ``relative_accuracy`` (percent, mean over the unseen snapshots) and ``lateral_anomaly_error``.
+    """
+    folder, nodes = Path(folder), corpus.sizes["radius"] * corpus.sizes["angle"]
+    # Whether folders hold this very training: what was finished before an interruption is kept, nothing else.
+    key = {
+        "compression": compression, "autoencoder": settings.model_dump(mode="json"),
+        "feedforward": feedforward.model_dump(mode="json"), "made": dict((provenance or {}).get("corpus", {})),
+    }  # fmt: skip
+    autoencoder, predictor = _of_a_run(trained, compression, nodes, settings.network)
+    if autoencoder is None:
+        if not (folder / "key.json").exists() or read_json(folder / "key.json") != key:
+            for part in ("autoencoder", "feedforward"):
+                (folder / part / "manifest.json").unlink(missing_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / "key.json", key)
+        if (folder / "autoencoder/manifest.json").exists():
+            autoencoder = Autoencoder.load(folder / "autoencoder")
+        else:
+            here = settings.model_copy(update={"latents": int(nodes // compression)})
+            autoencoder = train_autoencoder(
+                corpus, here, folder / "autoencoder", provenance, progress, compression=compression
+            )
+    latents = encode_corpus(autoencoder, corpus)
+    if predictor is None:
+        if (folder / "feedforward/manifest.json").exists():
+            predictor = FeedforwardPredictor.load(folder / "feedforward")
+        else:
+            predictor = train_feedforward(latents, feedforward, folder / "feedforward", provenance, progress)
+    shape = {"network": settings.network, "latents": autoencoder.latents, "compression": nodes / autoencoder.latents}
+    methods: dict[str, Predictor | None] = {"autoencoder": None, "fnn": predictor}
+    return [
+        {"method": method, **shape, **_measured(corpus, latents, autoencoder, entry)}
+        for method, entry in methods.items()
+    ]
+
+
+def _of_a_run(
+    trained: str | os.PathLike[str] | None, compression: float, nodes: int, network: str
+) -> tuple[Autoencoder | None, FeedforwardPredictor | None]:
+    """Networks of a whole run, if they have as many latents as this compression asks for."""
+    if trained is None:
+        return None, None
+    autoencoder = Autoencoder.load(Path(trained) / "autoencoder")
+    wanted = int(nodes // compression)
+    if network == "paper":
+        # The image of the paper's network is the whole field.
+        channels = paper_channels(autoencoder.shape, compression)[-1]
+        wanted = channels * (autoencoder.latents // paper_channels(autoencoder.shape)[-1])
+    if autoencoder.latents != wanted:
+        return None, None
+    return autoencoder, FeedforwardPredictor.load(Path(trained) / "feedforward")
+
+
+def _measured(
+    corpus: xr.Dataset, latents: xr.Dataset, autoencoder: Autoencoder, predictor: Predictor | None
+) -> dict[str, float]:
+    """Measure the unseen runs, one at a time."""
+    truth, encoded = select_split(corpus, "test"), select_split(latents, "test")
+    accuracies, squares = [], np.zeros(2)
+    for number in range(truth.sizes["simulation"]):
+        run = select_run(truth, number).load()
+        predicted = predict_split(autoencoder, encoded.isel(simulation=[number]), predictor)
+        prediction = select_run(predicted, 0)
+        accuracies.append(relative_accuracy(run, prediction).values)
+        squares += [float(part.sum()) for part in lateral_anomaly_squares(run, prediction)]
+    return {
+        "relative_accuracy": float(np.concatenate(accuracies).mean()),
+        "lateral_anomaly_error": float(np.sqrt(squares[0] / squares[1])),
+    }
