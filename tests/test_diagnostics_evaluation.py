@@ -1,13 +1,15 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 from made_up import disturbed, made_up_corpus, made_up_run
 
+from surrogate.annulus import Annulus
 from surrogate.config import EvaluationSettings
 from surrogate.diagnostics import accuracy, conclusions, evaluate, metrics_table, score, set_beside, summary_page
 from surrogate.diagnostics.evaluation import compare_modes
-from surrogate.fields import FieldError, valid_snapshots
+from surrogate.fields import FieldError, make_corpus, open_netcdf, valid_snapshots, write_netcdf
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,30 @@ def test_scores_agree_with_the_measures_and_keep_the_padding():
     np.testing.assert_allclose(lazy["lateral_anomaly_error"], scores["lateral_anomaly_error"])
 
 
+def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
+    annulus = Annulus.quarter(60, 64)
+
+    def peak(count):
+        times = np.tile(np.linspace(0.0, 4.5, 10), (count, 1))
+        smooth = 1000.0 + 300.0 * np.sin(np.arange(count * 10 * annulus.weight.size) / 9.0)
+        temperature = smooth.reshape(count, 10, *annulus.shape).astype(np.float32)
+        corpus = make_corpus(temperature, times, annulus, np.tile([1e21, 3e5, 6e-6, 10.0, 1700.0], (count, 1)))
+        for name in ("truth", "fnn"):
+            write_netcdf(corpus, tmp_path / f"{name}.nc", compress=False)
+        size = corpus.temperature.nbytes
+        del temperature, smooth, corpus
+        truth, prediction = (open_netcdf(tmp_path / f"{name}.nc") for name in ("truth", "fnn"))
+        tracemalloc.start()
+        try:
+            evaluate(truth, {"fnn": prediction})
+            return tracemalloc.get_traced_memory()[1], size
+        finally:
+            tracemalloc.stop()
+
+    (few, small), (many, large) = peak(1), peak(5)
+    assert many - few < 0.3 * (large - small)  # two corpora of that size were read
+
+
 def test_damped_fluctuations_show_in_the_singular_values():
     truth = made_up_corpus((8, 8))
     mean = truth.temperature.mean("time")
@@ -64,7 +90,7 @@ def test_prediction_with_holes_is_refused():
     truth = made_up_corpus()
     prediction = disturbed(truth)
     prediction.temperature.values[0, 2, 3, 3] = np.nan
-    with pytest.raises(FieldError, match="relative_accuracy: not finite in 1 of 21 snapshots"):
+    with pytest.raises(FieldError, match="feedforward: run 10: the predicted temperature is not finite in 1 of 8 "):
         evaluate(truth, {"feedforward": prediction})
 
 

@@ -6,16 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from surrogate.config import EvaluationSettings
 from surrogate.diagnostics import accuracy, physics, pod
-from surrogate.diagnostics.pairing import mask_of, pair
-from surrogate.diagnostics.report_card import check
+from surrogate.diagnostics.pairing import mask_of, match
+from surrogate.diagnostics.report_card import RANGE_TOLERANCE, card_of, together
 from surrogate.diagnostics.summary import run_means, summarise, summarise_ratio
 from surrogate.fields import FieldError, select_run
 from surrogate.planet import MARS, Planet
@@ -54,25 +54,31 @@ def score(
         ``lateral_anomaly_error_square`` and ``lateral_anomaly_square`` (K2), and ``true_*`` and ``predicted_*`` of
         ``surface_heat_flux``, ``core_mantle_boundary_heat_flux`` (W/m2) and ``mean_temperature`` (K).
     """
-    pair(truth, prediction, name)  # the whole of it, before the first run is read
-    scale = accuracy.temperature_maximum(truth) if scale is None else scale
+    match(truth, prediction, name)  # the whole of it, before the first run is read
     runs = [
-        _score_run(select_run(truth, number).load(), select_run(prediction, number).load(), planet, conductivity, scale)
+        _score_run(select_run(truth, number).load(), select_run(prediction, number).load(), planet, conductivity)
         for number in range(truth.sizes["simulation"])
     ]
+    return _stacked(runs, truth, accuracy.temperature_maximum(truth) if scale is None else scale)
+
+
+def _stacked(runs: Sequence[xr.Dataset], truth: xr.Dataset, scale: float) -> xr.Dataset:
+    """Scores of runs, padded to the same length, on the coordinates of the truth."""
     length = truth.sizes["time"]
     scores = xr.concat([run.pad(time=(0, length - run.sizes["time"])) for run in runs], "simulation")
+    scores["mean_square_error"] = (scores["mean_square_error"] / scale**2).assign_attrs(units="1")
     names = [coordinate for coordinate in truth.coords if set(truth[coordinate].dims) <= {"simulation", "time"}]
     return scores.assign_coords({coordinate: truth[coordinate] for coordinate in names})
 
 
 def _score_run(
-    truth: xr.Dataset, prediction: xr.Dataset, planet: Planet, conductivity: physics.Conductivity, scale: float
+    truth: xr.Dataset, prediction: xr.Dataset, planet: Planet, conductivity: physics.Conductivity
 ) -> xr.Dataset:
+    """Scores of one run; the mean square error is that of the temperature itself, K2."""
     error_square, norm_square = accuracy.lateral_anomaly_squares(truth, prediction)
     values = {
         "relative_accuracy": accuracy.relative_accuracy(truth, prediction),
-        "mean_square_error": accuracy.mean_square_error(truth, prediction, scale),
+        "mean_square_error": accuracy.mean_square_error(truth, prediction, scale=1.0),
         "root_mean_square_error": accuracy.root_mean_square_error(truth, prediction),
         "variance_scaled_error": accuracy.variance_scaled_error(truth, prediction),
         "lateral_anomaly_error": accuracy.lateral_anomaly_error(truth, prediction),
@@ -116,13 +122,55 @@ def mask_of_scores(scores: xr.Dataset) -> xr.DataArray:
     return xr.DataArray(np.isfinite(scores["snapshot_time"].values), dims=("simulation", "time"))
 
 
+class Modes(NamedTuple):
+    """Singular values of a run, as the paper counts and with the mean removed, and its leading weighted modes."""
+
+    plain: np.ndarray
+    weighted: np.ndarray
+    leading: xr.Dataset
+
+
+def _modes_of(run: xr.Dataset, count: int) -> Modes:
+    return Modes(
+        pod.singular_values(run, count),
+        pod.singular_values(run, count, remove_mean=True, weighted=True),
+        pod.decompose(run, ANGLE_MODES),
+    )
+
+
+PERFECT = {"singular_value_sum_ratio": 100.0, "weighted_sum_ratio": 100.0, "subspace_angle": 0.0}
+"""What the comparison of the modes of a run with themselves gives."""
+
+
+def _compared(true: Modes, predicted: Modes) -> dict[str, float]:
+    shared = min(true.leading.sizes["mode"], predicted.leading.sizes["mode"])
+    angles = pod.subspace_angles(true.leading, predicted.leading, shared)
+    return {
+        "singular_value_sum_ratio": pod.sum_ratio(true.plain, predicted.plain),
+        "weighted_sum_ratio": pod.sum_ratio(true.weighted, predicted.weighted),
+        "subspace_angle": float(np.sqrt(np.mean(angles**2))),
+    }
+
+
+def _modes_summary(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    columns = {name: [row[name] for row in rows] for name in PERFECT}
+    return {
+        name: {
+            "mean": float(np.mean(values)),
+            "run_median": float(np.median(values)),
+            "run_worst": float(max(values, key=lambda value: abs(value - PERFECT[name]))),
+        }
+        for name, values in columns.items()
+    }
+
+
 def compare_modes(truth: xr.Dataset, prediction: xr.Dataset, count: int = 50) -> dict[str, dict[str, float]]:
     """Compare the singular values and the leading POD modes of every run.
 
     Parameters
     ----------
     truth, prediction : xarray.Dataset
-        Corpora of the same runs.
+        Corpora of the same runs. Lazy ones are read one run at a time.
     count : int
         Singular values compared per run, at most its number of snapshots.
 
@@ -134,25 +182,18 @@ def compare_modes(truth: xr.Dataset, prediction: xr.Dataset, count: int = 50) ->
         angles of the first 5 weighted modes); of each the ``mean`` over runs, ``run_median`` and ``run_worst``
         (furthest from 100 percent, or largest).
     """
-    rows: dict[str, list[float]] = {"singular_value_sum_ratio": [], "weighted_sum_ratio": [], "subspace_angle": []}
-    for number in range(truth.sizes["simulation"]):
-        true, predicted = (select_run(dataset, number).load() for dataset in (truth, prediction))
-        values = [pod.singular_values(run, count) for run in (true, predicted)]
-        rows["singular_value_sum_ratio"].append(pod.sum_ratio(*values))
-        values = [pod.singular_values(run, count, remove_mean=True, weighted=True) for run in (true, predicted)]
-        rows["weighted_sum_ratio"].append(pod.sum_ratio(*values))
-        one, other = (pod.decompose(run, ANGLE_MODES) for run in (true, predicted))
-        modes = min(one.sizes["mode"], other.sizes["mode"])
-        rows["subspace_angle"].append(float(np.sqrt(np.mean(pod.subspace_angles(one, other, modes) ** 2))))
-    best = {"singular_value_sum_ratio": 100.0, "weighted_sum_ratio": 100.0, "subspace_angle": 0.0}
-    return {
-        name: {
-            "mean": float(np.mean(values)),
-            "run_median": float(np.median(values)),
-            "run_worst": float(max(values, key=lambda value: abs(value - best[name]))),
-        }
-        for name, values in rows.items()
-    }
+    return _modes_summary([
+        _compared(*(_modes_of(select_run(dataset, number).load(), count) for dataset in (truth, prediction)))
+        for number in range(truth.sizes["simulation"])
+    ])  # fmt: skip
+
+
+class MethodRuns(NamedTuple):
+    """What is found of one method, run by run."""
+
+    scores: list[xr.Dataset]
+    modes: list[dict[str, float]]
+    cards: list[dict[str, Any]]
 
 
 def evaluate(
@@ -165,6 +206,8 @@ def evaluate(
     crust_heating: physics.CrustHeating = "none",
 ) -> dict[str, Any]:
     """Evaluate every method on the same unseen runs.
+
+    Lazy corpora are read one run at a time, each once, so that the memory needed does not grow with their number.
 
     Parameters
     ----------
@@ -195,20 +238,42 @@ def evaluate(
     if "simulation" not in truth["temperature"].dims:
         raise FieldError("evaluate: expected a corpus of unseen runs, got a single run")
     settings = settings or EvaluationSettings()
-    scale = accuracy.temperature_maximum(truth) if scale is None else scale
-
-    def card(corpus: xr.Dataset) -> dict[str, Any]:
-        # Unseen runs lie where they were drawn: no range to hold their parameters against.
-        return check(corpus, planet, conductivity, crust_heating=crust_heating, ranges={})
-
-    methods = {}
     for name, prediction in predictions.items():
-        scores = score(truth, prediction, planet, conductivity, scale, name)
+        match(truth, prediction, name)
+
+    def card(run: xr.Dataset) -> dict[str, Any]:
+        # Unseen runs lie where they were drawn: no range to hold their parameters against.
+        return card_of(run, planet, conductivity, RANGE_TOLERANCE, crust_heating, {})
+
+    cards: list[dict[str, Any]] = []
+    found = {name: MethodRuns([], [], []) for name in predictions}
+    hottest = 0.0
+    for number in range(truth.sizes["simulation"]):
+        run = select_run(truth, number).load()
+        modes = _modes_of(run, settings.singular_values)
+        cards.append(card(run))
+        hottest = max(hottest, accuracy.temperature_maximum(run))
+        for name, prediction in predictions.items():
+            predicted = select_run(prediction, number).load()
+            scores = _score_run(run, predicted, planet, conductivity)
+            holes = int((~np.isfinite(scores["relative_accuracy"])).sum())
+            if holes:
+                raise FieldError(
+                    f"{name}: run {int(truth['simulation'][number])}: the predicted temperature is not finite "
+                    f"in {holes} of {run.sizes['time']} snapshots"
+                )
+            found[name].scores.append(scores)
+            found[name].modes.append(_compared(modes, _modes_of(predicted, settings.singular_values)))
+            found[name].cards.append(card(predicted))
+    scale = hottest if scale is None else scale
+    methods = {}
+    for name, runs in found.items():
+        scores = _stacked(runs.scores, truth, scale)
         methods[name] = {
             **summary_of(scores),
-            **compare_modes(truth, prediction, settings.singular_values),
+            **_modes_summary(runs.modes),
             "accuracy_of_runs": run_means(scores["relative_accuracy"], mask_of(truth)).values.tolist(),
-            "report_card": card(prediction),
+            "report_card": together(runs.cards),
         }
     return {
         "truth": {
@@ -216,7 +281,7 @@ def evaluate(
             "snapshots": int(mask_of(truth).sum()),
             "grid": [truth.sizes["radius"], truth.sizes["angle"]],
             "temperature_scale": scale,
-            "report_card": card(truth),
+            "report_card": together(cards),
             "simulation": truth["simulation"].values.tolist(),
             "end": np.nanmax(truth["snapshot_time"].values, axis=1).tolist(),
         },

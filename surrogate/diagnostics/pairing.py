@@ -46,10 +46,8 @@ def times_of(dataset: xr.Dataset) -> xr.DataArray:
     return dataset["snapshot_time" if "simulation" in dataset.temperature.dims else "time"]
 
 
-def pair(truth: xr.Dataset, prediction: xr.Dataset, name: str = "prediction") -> Pair:
-    """Check that a prediction has the snapshots of the truth, and return both temperatures.
-
-    xarray would otherwise silently keep only the coordinates that agree to the last bit.
+def match(truth: xr.Dataset, prediction: xr.Dataset, name: str = "prediction") -> None:
+    """Check that a prediction has the snapshots of the truth; no temperature is read.
 
     Parameters
     ----------
@@ -79,5 +77,14 @@ def pair(truth: xr.Dataset, prediction: xr.Dataset, name: str = "prediction") ->
         raise FieldError(f"{name}: its runs have other numbers of snapshots than the truth")
     if np.nanmax(difference, initial=0.0) > TIME_TOLERANCE:
         raise FieldError(f"{name}: its times differ from those of the truth by up to {np.nanmax(difference):.3g} Gyr")
+
+
+def pair(truth: xr.Dataset, prediction: xr.Dataset, name: str = "prediction") -> Pair:
+    """Return both temperatures of a truth and a prediction of the same snapshots (:func:`match`).
+
+    xarray would otherwise silently keep only the coordinates that agree to the last bit.
+    """
+    match(truth, prediction, name)
+    one, other = truth["temperature"], prediction["temperature"]
     aligned = xr.DataArray(other.data, coords=one.coords, dims=one.dims, attrs=other.attrs)
     return Pair(one.astype(float), aligned.astype(float), weight_of(truth))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,11 @@ def check(
     # One run in memory at a time.
     runs = iterate_runs(dataset) if "simulation" in dataset["temperature"].dims else iter([dataset])
     limits = {entry.name: (entry.low, entry.high) for entry in PARAMETERS} if ranges is None else ranges
-    cards = [_card(run, planet, conductivity, range_tolerance, crust_heating, limits) for run in runs]
+    return together([card_of(run, planet, conductivity, range_tolerance, crust_heating, limits) for run in runs])
+
+
+def together(cards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Put the cards of several runs (:func:`card_of`) together to what :func:`check` returns of all of them."""
     terms = {name: np.concatenate([card[name] for card in cards]) for name in ("residual", "size")}
     largest = ("surface_temperature_deviation", "core_mantle_boundary_spread", "maximum_temperature",
                "largest_excursion", "budget_drift", "core_drift", "parameters_outside_range")  # fmt: skip
@@ -99,7 +103,7 @@ def _within(value: float, low: float, high: float) -> bool:
     return low - slack <= value <= high + slack
 
 
-def _card(
+def card_of(
     run: xr.Dataset,
     planet: Planet,
     conductivity: Conductivity,
@@ -107,6 +111,7 @@ def _card(
     crust_heating: CrustHeating,
     ranges: Mapping[str, tuple[float, float]],
 ) -> dict[str, Any]:
+    """Check one run; the arguments are those of :func:`check`."""
     run = run.compute()
     temperature = run["temperature"].values.astype(float)
     finite = np.isfinite(temperature)

@@ -11,8 +11,8 @@ if __name__ == "__main__":
     from surrogate.files import atomic, provenance, read_json, write_json
 
     config = Config(**snakemake.params[0])
-    truth = select_split(open_corpus(snakemake.params.store), "test").load()
-    predictions = {Path(path).stem: open_netcdf(path).load() for path in snakemake.input.predictions}
+    truth = select_split(open_corpus(snakemake.params.store), "test")
+    predictions = {Path(path).stem: open_netcdf(path) for path in snakemake.input.predictions}
     metrics = evaluate(
         truth, predictions, config.make_planet(), config.evaluation, conductivity=snakemake.params.conductivity,
         crust_heating=snakemake.params.crust_heating,
