@@ -124,9 +124,19 @@ def test_networks_of_another_run_stand_beside(metrics):
     assert "measured on the same unseen runs; from results/paper/metrics.json" in table
     page = summary_page(whole)
     assert "<th class=group colspan=2>networks of the paper</th>" in page
+    said = [sentence for sentence in conclusions(whole) if sentence.startswith("networks of the paper: ")]
+    assert len(said) == 2
+    assert all(sentence.endswith("is **not** ahead in either.") for sentence in said)
+    worse = json.loads(json.dumps(other))
+    worse["methods"]["feedforward"]["relative_accuracy"]["mean"] -= 1.0
+    said = " ".join(conclusions(set_beside(metrics, {"theirs": ("there.json", worse)})))
+    assert "is ahead in the first alone" in said
     other["truth"]["temperature_scale"] += 1.0
     table = metrics_table(set_beside(metrics, {"paper": ("there.json", other)}))
     assert "FNN, paper \u2020" in table
+    said = " ".join(conclusions(set_beside(metrics, {"paper": ("there.json", other)})))
+    assert said.count("not to be compared") == 2
+    assert "ahead" not in said
     assert "\u2020 unseen runs of its own (3 runs, 21 snapshots, 14 x 16 nodes)" in table
     with pytest.raises(ValueError, match=r"there\.json: expected the metrics\.json of a pipeline run"):
         set_beside(metrics, {"paper": ("there.json", {"losses": []})})
@@ -134,7 +144,15 @@ def test_networks_of_another_run_stand_beside(metrics):
 
 def test_a_run_of_the_flow_is_no_baseline(metrics):
     flow = {**metrics, "methods": {**metrics["methods"], "flow": metrics["methods"]["recurrent"]}}
-    assert not any("flow" in sentence for sentence in conclusions(flow))
+    said = conclusions(flow)
+    # Judged by the structure of its samples, and set against no baseline.
+    assert not any("baseline" in sentence and "flow" in sentence for sentence in said)
+    ratio = flow["methods"]["flow"]["weighted_sum_ratio"]["mean"]
+    assert any(f"sum to {ratio:.1f} % of the simulations' (FNN " in sentence for sentence in said)
+    assert any(sentence.startswith("At mid-depth it draws") for sentence in said)
+    sharper = {**flow["methods"]["flow"], "weighted_sum_ratio": {"mean": 100.0}}
+    said = " ".join(conclusions({**flow, "methods": {**flow["methods"], "flow": sharper}}))
+    assert "it has more of their structure" in said
     assert metrics_table(flow).splitlines()[2].startswith("| measure | FNN | LSTM | flow (one sample) |")
 
 

@@ -58,27 +58,94 @@ def conclusions(metrics: Mapping[str, Any]) -> list[str]:
             f"its singular values sum to {entry['singular_value_sum_ratio']['mean']:.1f} % of the simulations' as the "
             f"paper counts, {entry['weighted_sum_ratio']['mean']:.1f} % with the mean removed."
         )
-        broken = [RULES[rule] for rule in TOLERANCES if not entry["report_card"]["passed"][rule]]
-        budget = [card["budget_residual"] for card in (entry["report_card"], about["report_card"])]
-        held = "; ".join(
-            f"{100 * value:.1f} % {whose}"
-            for value, whose in zip(
-                budget, ("of its terms are left over", "in the simulations themselves"), strict=True
-            )
-            if value is not None
-        )
-        said.append(
-            f"Its predictions break {' and '.join(broken)} by more than is tolerated (energy budget: {held})."
-            if broken
-            else "Its predictions keep the wall temperatures, the range of possible temperatures and the energy budget "
-            f"({held})."
-        )
+        said.append(_physics(entry["report_card"], about["report_card"]))
+    for name in ("flow", "generative"):
+        if name in methods:
+            said += _of_samples(methods[name], {other: methods[other] for other in judged}, about)
+    for title, other in metrics.get("beside", {}).items():
+        said += _beside(methods, title, other)
     if "autoencoder" in methods:
         bound = methods["autoencoder"]
         said.append(
             f"The autoencoder alone, which sees the true field, reaches {bound['relative_accuracy']['mean']:.2f} % and "
             f"{bound['lateral_anomaly_error']['mean']:.2f}: no predictor in its latents can do better."
         )
+    return said
+
+
+def _physics(card: Mapping[str, Any], simulated: Mapping[str, Any]) -> str:
+    """Say whether predictions keep what every evolution must keep."""
+    broken = [RULES[rule] for rule in TOLERANCES if not card["passed"][rule]]
+    held = "; ".join(
+        f"{100 * entry['budget_residual']:.1f} % {whose}"
+        for entry, whose in ((card, "of its terms are left over"), (simulated, "in the simulations themselves"))
+        if entry["budget_residual"] is not None
+    )
+    if broken:
+        return f"Its predictions break {' and '.join(broken)} by more than is tolerated (energy budget: {held})."
+    return (
+        "Its predictions keep the wall temperatures, the range of possible temperatures and the energy budget "
+        f"({held})."
+    )
+
+
+def _of_samples(flow: Mapping[str, Any], means: Mapping[str, Any], about: Mapping[str, Any]) -> list[str]:
+    """Judge one sample per run by what it is for: the structure of a simulation, not nearness to this one."""
+
+    def structure(entry: Mapping[str, Any]) -> float:
+        return float(entry["weighted_sum_ratio"]["mean"])
+
+    said = [
+        f"A sample of the flow is one possible evolution and not the most likely field: its mean relative accuracy, "
+        f"{flow['relative_accuracy']['mean']:.2f} %, and its error of the lateral anomaly, "
+        f"{flow['lateral_anomaly_error']['mean']:.2f}, are no measure of it (two simulations that differ by chance "
+        "score about 1.4 in the latter)."
+    ]
+    if means:
+        others = ", ".join(f"{title_of(name)} {structure(entry):.1f} %" for name, entry in means.items())
+        nearer = all(abs(structure(flow) - 100) < abs(structure(entry) - 100) for entry in means.values())
+        said.append(
+            f"Its singular values, with the mean removed, sum to {structure(flow):.1f} % of the simulations' "
+            f"({others}): it {'has' if nearer else 'does **not** have'} more of their structure than the means have."
+        )
+    cards = {"simulations": about["report_card"], **{title_of(n): entry["report_card"] for n, entry in means.items()}}
+    others = ", ".join(f"{whose} {card['plumes']:.2f} and {card['downwellings']:.2f}" for whose, card in cards.items())
+    card = flow["report_card"]
+    said.append(
+        f"At mid-depth it draws {card['plumes']:.2f} plumes and {card['downwellings']:.2f} downwellings per snapshot "
+        f"({others})."
+    )
+    return [*said, _physics(card, about["report_card"])]
+
+
+def _beside(methods: Mapping[str, Any], title: str, other: Mapping[str, Any]) -> list[str]:
+    """Compare each network with its namesake of another run; only on the same unseen runs is one ahead."""
+    said = []
+    for name, entry in other["methods"].items():
+        if name not in ("autoencoder", *PREDICTORS):
+            continue  # samples are not judged by their accuracy
+        numbers = [
+            (source["relative_accuracy"]["mean"], source["lateral_anomaly_error"]["mean"])
+            for source in (entry, methods.get(name))
+            if source is not None
+        ]
+        text = f"{title}: the {title_of(name)} reaches {numbers[0][0]:.2f} % and {numbers[0][1]:.2f} of the anomaly"
+        if not other["same_runs"]:
+            said.append(f"{text}, on other unseen runs, so that the numbers are not to be compared.")
+        elif len(numbers) == 1:
+            said.append(f"{text}, on the same unseen runs.")
+        else:
+            ahead = [numbers[1][0] > numbers[0][0], numbers[1][1] < numbers[0][1]]
+            verdict = (
+                "is ahead in both" if all(ahead)
+                else "is ahead in the first alone" if ahead[0]
+                else "is ahead in the second alone" if ahead[1]
+                else "is **not** ahead in either"
+            )  # fmt: skip
+            said.append(
+                f"{text}, on the same unseen runs; that of this run ({numbers[1][0]:.2f} % and {numbers[1][1]:.2f}) "
+                f"{verdict}."
+            )
     return said
 
 

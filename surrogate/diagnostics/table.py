@@ -12,7 +12,7 @@ TITLES: dict[str, str] = {
     "feedforward": "FNN",
     "recurrent": "LSTM",
     "flow": "flow (one sample)",
-    "generative": "flow (one sample)",
+    "generative": "flow",
     "mean_profile": "mean profile",
     "nearest_run": "nearest run",
     "pod_gaussian_process": "POD + Gaussian process",

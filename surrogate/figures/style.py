@@ -29,6 +29,7 @@ COLOURS = {
     "fnn": "#0072B2",
     "lstm": "#D55E00",
     "flow": "#56B4E9",
+    "generative": "#56B4E9",
     "feedforward": "#0072B2",
     "recurrent": "#D55E00",
     "mean_profile": "#888888",
