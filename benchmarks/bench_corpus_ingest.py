@@ -1,17 +1,21 @@
-"""Speed and memory of whole ingests, beside what the same process does when it only reads or only writes.
+"""Speed and memory of whole ingests, beside what the same machine does when it only reads or only writes.
 
 ``python benchmarks/bench_corpus_ingest.py throughput`` compares CPU seconds (one process, files in the page cache);
+``... clock [RUNS] [FOLDER]`` compares by the clock, with two workers, input in the page cache and not, which wants a
+machine that does nothing else (files of the input stay in FOLDER for the next time);
 ``... memory [GIGABYTES] [FOLDER]`` ingests a corpus of so many GB of float32 at 1/16, 1/4 and the whole of its size,
 each under a limit of memory that the kernel enforces, and then reads statistics and random batches from the store.
 """
 
 import json
+import os
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import h5py
@@ -40,6 +44,116 @@ def cpu(function, rounds=3):
     return min(times)
 
 
+def read_by_the_library(path):
+    with h5py.File(path) as file:
+        file["temperature"][...]
+
+
+def read_directly(path):
+    with h5py.File(path) as file:
+        reader = ChunkReader(file["temperature"])
+        for start in range(0, SNAPSHOTS, 16):
+            reader.read(start, min(start + 16, SNAPSHOTS))
+
+
+def write_by_zarr(number, folder):
+    zarr.open_array(folder / "array")[number] = HELD[0]
+
+
+def write_directly(number, folder):
+    writer = ShardWriter(folder / "shards" / str(number), SNAPSHOTS)
+    for snapshot in HELD[0]:
+        writer.write(snapshot)
+    writer.flush()
+
+
+HELD = []
+"""One run, for the processes that only write."""
+
+
+def hold(path):
+    with h5py.File(path) as file:
+        HELD[:] = [file["temperature"][...]]
+
+
+def replicate(originals, folder, runs):
+    """Runs of their own (other temperatures, other parameters), each from one of few."""
+    paths = [folder / f"run_{number:05d}.nc" for number in range(runs)]
+    folder.mkdir(exist_ok=True)
+    for number, path in enumerate(paths):
+        if not path.exists():
+            shutil.copyfile(originals[number % len(originals)], path)
+            with h5py.File(path, "r+") as file:
+                file["temperature"][16:24] += np.float32(0.01 * (number + 1))
+                file["activation_energy"][()] *= 1 + 1e-4 * (number + 1)
+                file.attrs["number"] = number
+    return paths
+
+
+def forget(paths):
+    """Drop files from the page cache."""
+    os.sync()
+    for path in paths:
+        with open(path, "rb") as stream:
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def clock(runs=96, folder=None):
+    """Seconds per run by the clock with two workers: each task alone, and the whole ingest.
+
+    Processes that start, and the assembly of the store, cost the same for many runs as for few: of two ingests, one of
+    a third of the runs, the difference is taken.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        source, folder = Path(folder or name), Path(name)
+        paths = replicate(write_runs(source / "raw", range(8)), source / "many", runs)
+        entry = temperature_encoding("float32", *PAPER.shape, SNAPSHOTS)
+        kept = {key: entry[key] for key in ("dtype", "chunks", "shards", "compressors", "fill_value")}
+        zarr.create_array(str(folder / "array"), shape=(runs, SNAPSHOTS, *PAPER.shape), **kept)
+        many, few = paths, paths[: runs // 3]
+        print(f"{runs} runs, 2 workers, seconds per run by the clock", flush=True)
+        with get_context("spawn").Pool(2, hold, (paths[0],)) as pool:
+
+            def per_run(function, calls):
+                start = time.perf_counter()
+                pool.starmap(function, calls, chunksize=1)
+                return (time.perf_counter() - start) / len(calls)
+
+            written = [(number, folder) for number in range(len(few))]
+            per_run(write_directly, written[:4])
+            alone = {
+                "only write, Zarr library": per_run(write_by_zarr, written),
+                "only write, shards": per_run(write_directly, written),
+            }
+            for state in ("warm", "cold"):
+                for label, function in (("HDF5 library", read_by_the_library), ("libdeflate", read_directly)):
+                    per_run(function, [(path,) for path in few])
+                    if state == "cold":
+                        forget(few)
+                    alone[f"only read, {label}, {state}"] = per_run(function, [(path,) for path in few])
+        for label, seconds in alone.items():
+            print(f"{label:<36} {seconds:.4f}", flush=True)
+        for state in ("warm", "cold"):
+            spent = []
+            for part in (few, many):
+                shutil.rmtree(folder / "corpus.zarr", ignore_errors=True)
+                if state == "cold":
+                    forget(part)
+                start = time.perf_counter()
+                ingest(part, folder / "corpus.zarr", CorpusSettings(), workers=2)
+                spent.append(time.perf_counter() - start)
+            whole = (spent[1] - spent[0]) / (len(many) - len(few))
+            slower = [
+                max(alone[f"only write, {writing}"], alone[f"only read, {reading}, {state}"])
+                for writing, reading in (("Zarr library", "HDF5 library"), ("shards", "libdeflate"))
+            ]
+            print(
+                f"whole ingest, {state}: {whole:.4f} (all of it {spent[1]:.1f} s for {len(many)} runs): "
+                f"{slower[0] / whole:.0%} of the libraries, {slower[1] / whole:.0%} of ours",
+                flush=True,
+            )
+
+
 def throughput(runs=32):
     """CPU seconds per run: reading alone, writing alone, and everything that an ingest does."""
     print(f"{runs} runs of {MEGABYTES:.1f} MB; CPU s per run, best of 3; share: of the speed of the slower one alone")
@@ -51,15 +165,11 @@ def throughput(runs=32):
 
         def by_the_library():
             for path in paths:
-                with h5py.File(path) as file:
-                    file["temperature"][...]
+                read_by_the_library(path)
 
         def directly():
             for path in paths:
-                with h5py.File(path) as file:
-                    reader = ChunkReader(file["temperature"])
-                    for start in range(0, SNAPSHOTS, 16):
-                        reader.read(start, min(start + 16, SNAPSHOTS))
+                read_directly(path)
 
         for label, settings, grid in (
             ("float32", CorpusSettings(), PAPER),
@@ -117,15 +227,7 @@ def one(folder, runs):
     """Ingest so many runs, then read from the store, in this process."""
     folder = Path(folder)
     originals = sorted((folder / "raw").glob("*.nc"))
-    paths = [folder / "many" / f"run_{number:05d}.nc" for number in range(runs)]
-    paths[0].parent.mkdir(exist_ok=True)
-    for number, path in enumerate(paths):
-        if not path.exists():
-            shutil.copyfile(originals[number % 2], path)
-            with h5py.File(path, "r+") as file:  # each a run of its own: other temperatures, other parameters
-                file["temperature"][16:24] += np.float32(0.01 * (number + 1))
-                file["activation_energy"][()] *= 1 + 1e-4 * (number + 1)
-                file.attrs["number"] = number
+    paths = replicate(originals, folder / "many", runs)
     command = [sys.executable, __file__, "_ingest", str(folder / "corpus.zarr"), *map(str, paths)]
     ingested = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     command = [sys.executable, __file__, "_read", str(folder / "corpus.zarr")]
@@ -170,7 +272,14 @@ def only_read(store):
     print(json.dumps({"before": before, "peak": peak(), "milliseconds": milliseconds, "mean": mean}))
 
 
-TASKS = {"throughput": throughput, "memory": memory, "_one": one, "_ingest": only_ingest, "_read": only_read}
+TASKS = {
+    "throughput": throughput,
+    "clock": clock,
+    "memory": memory,
+    "_one": one,
+    "_ingest": only_ingest,
+    "_read": only_read,
+}
 
 if __name__ == "__main__":
     task, *arguments = sys.argv[1:] or [""]
@@ -178,6 +287,8 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     if task == "memory":
         memory(*map(float, arguments[:1]), *arguments[1:2])
+    elif task == "clock":
+        clock(*map(int, arguments[:1]), *arguments[1:2])
     elif task == "_one":
         one(arguments[0], int(arguments[1]))
     else:

@@ -8,7 +8,7 @@ import numpy as np
 import yaml
 
 from surrogate.corpus.readers import Reader
-from surrogate.corpus.readers.gridded import GriddedOptions
+from surrogate.corpus.readers.mapping import GriddedOptions
 from surrogate.fields import validate
 
 TEXT = (Path(__file__).parents[1] / "docs" / "corpus.md").read_text()

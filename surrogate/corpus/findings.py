@@ -179,7 +179,12 @@ class RunCheck:
             self.report(
                 "out of range",
                 f"variable 'temperature' spans {self._minimum:.4g} .. {self._maximum:.4g}, "
-                f"expected kelvin within {low:g} .. {high:g}",
+                f"expected kelvin within {low:g} .. {high:g}"
+                + (
+                    "; dimensionless values need their unit and scales in source.options"
+                    if 0 < self._maximum < 20
+                    else ""
+                ),
             )
         if self._surface_drift > BOUNDARY_DRIFT:
             self.report(

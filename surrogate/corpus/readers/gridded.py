@@ -4,124 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from surrogate.annulus import Annulus
 from surrogate.corpus.readers import ReaderError
 from surrogate.corpus.readers.containers import Container, is_container, open_container
 from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
+from surrogate.corpus.readers.mapping import GriddedOptions, Quantity
 from surrogate.corpus.regrid import linear_weights
-from surrogate.fields import SERIES
+from surrogate.fields import VARIABLES
 from surrogate.parameters import PARAMETER_NAMES
-from surrogate.planet import unit_registry
 
-AXES = ("time", "radius", "angle")
-
-
-class _Options(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Quantity(_Options):
-    """A quantity and its unit: value in SI (time: Gyr) = (stored * scale + offset) in `unit`.
-
-    Attributes
-    ----------
-    variable : str, optional
-        Array that holds it.
-    values : list of float, optional
-        Or the values themselves.
-    range : (float, float), optional
-        Or equally spaced values between first and last, both included (time, and nodes), or the outermost faces
-        (radius and angle at centres).
-    unit : str, optional
-        As pint spells it; default K, Gyr, m, rad.
-    scale, offset : float
-        Of dimensionless or shifted values.
-    """
-
-    variable: str | None = None
-    values: list[float] | None = None
-    range: tuple[float, float] | None = None
-    unit: str | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-
-    def convert(self, stored: Any, unit: str, what: str) -> np.ndarray:
-        """Turn stored values into `unit`."""
-        values = np.asarray(stored)
-        if (self.scale, self.offset) != (1.0, 0.0):
-            values = values * self.scale + self.offset
-        if self.unit is None or self.unit == unit:
-            return values
-        registry = unit_registry()
-        try:
-            ends: Any = registry.Quantity(np.array([0.0, 1.0]), self.unit).to(unit).magnitude
-        except Exception as error:  # pint: an unknown unit or a wrong dimension
-            raise ReaderError(f"unit of {what}: {self.unit!r} cannot become {unit!r}: {error}") from error
-        return values * (ends[1] - ends[0]) + ends[0]
-
-
-class GriddedOptions(_Options):
-    """Settings of the reader of gridded files.
-
-    Attributes
-    ----------
-    temperature : Quantity
-        `variable`: the array (default "temperature"; "array" in a ``.npy``).
-    dimensions : list of str
-        Axes of that array in their order; two in one entry ("radius angle") are flattened together.
-    shape : mapping, optional
-        Sizes of flattened axes.
-    ghosts : mapping
-        Rows or columns to drop at the beginning and the end of an axis, e.g. ``{angle: [1, 1]}``.
-    reverse : list of str
-        Axes that run the other way: radius inward, angle clockwise, time backwards.
-    time, radius, angle : Quantity
-    nodes : list of str
-        Axes whose values lie on the faces, ends included, instead of the centres.
-    walls : "included" or mapping
-        Whether the first and the last row are the walls; else what they are: ``{core: ..., surface: ...}``, each a
-        temperature in K, the name of a time series in K, or "extrapolate".
-    parameters : mapping or str
-        Numbers (with units), names of variables or attributes; or a CSV table.
-    series : mapping
-        Names of time series in the file, SI units, by a name of :data:`surrogate.fields.SERIES`.
-    """
-
-    temperature: Quantity = Field(default_factory=Quantity)
-    dimensions: list[str] = Field(default_factory=lambda: list(AXES))
-    shape: dict[Literal["time", "radius", "angle"], int] = Field(default_factory=dict)
-    ghosts: dict[Literal["time", "radius", "angle"], tuple[int, int]] = Field(default_factory=dict)
-    reverse: list[Literal["time", "radius", "angle"]] = Field(default_factory=list)
-    time: Quantity = Field(default_factory=lambda: Quantity(variable="time"))
-    radius: Quantity = Field(default_factory=lambda: Quantity(variable="radius"))
-    angle: Quantity = Field(default_factory=lambda: Quantity(variable="angle"))
-    nodes: list[Literal["radius", "angle"]] = Field(default_factory=list)
-    walls: Literal["included"] | dict[Literal["core", "surface"], float | str] = "included"
-    parameters: dict[str, Any] | str | None = None
-    series: dict[str, str] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> GriddedOptions:
-        axes = " ".join(self.dimensions).split()
-        if sorted(axes) != sorted(AXES):
-            raise ValueError(f"dimensions must name each of {AXES} once, got {self.dimensions}")
-        for entry in self.dimensions:
-            unknown = [name for name in entry.split() if " " in entry and name not in self.shape]
-            if unknown:
-                raise ValueError(f"shape must give the sizes of {unknown}, which are flattened together")
-        if isinstance(self.walls, dict) and sorted(self.walls) != ["core", "surface"]:
-            raise ValueError("walls must give both 'core' and 'surface'")
-        if "radius" in self.nodes and self.walls != "included":
-            raise ValueError("radii on nodes include the walls: set walls to 'included'")
-        if set(self.series) - set(SERIES):
-            raise ValueError(f"series must be some of {SERIES}, got {sorted(self.series)}")
-        return self
+SMALLEST = 1e3
+"""m. A planet of a smaller radius is one whose radii have another unit, or none."""
 
 
 class GriddedReader:
@@ -169,6 +68,11 @@ class _Run:
             # The first and the last row are the walls: faces lie between the centres, and on the walls.
             inner = radius[1:-1]
             radius_faces = np.concatenate([radius[:1], 0.5 * (inner[1:] + inner[:-1]), radius[-1:]])
+        if radius_faces[-1] < SMALLEST:
+            raise ReaderError(
+                f"{container.path}: radius spans {radius_faces[0]:.4g} .. {radius_faces[-1]:.4g} m; give its unit, or "
+                "'dimensionless' and scales.length"
+            )
         try:
             self.annulus = Annulus(radius_faces, angle_faces - min(angle_faces[0], 0.0))
         except ValueError as error:
@@ -220,7 +124,7 @@ class _Run:
             stored = stored[::-1]
         if stored.size != count:
             raise ReaderError(f"{self.container.path}: {axis} has {stored.size} values, the temperature {count}")
-        result = quantity.convert(stored, unit, axis).astype(float)
+        result = self._in_unit(quantity, stored, unit, axis).astype(float)
         if not np.all(np.isfinite(result)) or np.any(np.diff(result) <= 0):
             raise ReaderError(f"{self.container.path}: {axis} must increase and be finite; option 'reverse' turns it")
         return result
@@ -233,7 +137,7 @@ class _Run:
         walls = axis == "radius" and self.settings.walls == "included"
         if quantity.range is not None and not nodes:
             cells = count - 2 if walls else count
-            faces = quantity.convert(np.linspace(*quantity.range, cells + 1), unit, axis).astype(float)
+            faces = self._in_unit(quantity, np.linspace(*quantity.range, cells + 1), unit, axis).astype(float)
             centres = 0.5 * (faces[1:] + faces[:-1])
             return (np.r_[faces[0], centres, faces[-1]] if walls else centres), faces
         positions = self._axis(axis, unit)
@@ -243,18 +147,32 @@ class _Run:
         ends = (2 * positions[0] - middle[0], 2 * positions[-1] - middle[-1])
         return positions, np.r_[ends[0], middle, ends[1]]
 
+    def _in_unit(self, quantity: Quantity, stored: Any, unit: str, what: str) -> np.ndarray:
+        try:
+            return quantity.convert(stored, unit, what, self.settings.scales)
+        except ReaderError as error:
+            raise ReaderError(f"{self.container.path}: {error}") from None
+
+    def _series(self, given: str | Quantity, unit: str, what: str) -> np.ndarray:
+        """Read a time series, in `unit`; one value is for all times."""
+        quantity = Quantity(variable=given) if isinstance(given, str) else given
+        if quantity.values is not None:
+            stored = np.array(quantity.values, dtype=float)
+        else:
+            stored = self._trim(np.ravel(self.container.values(quantity.variable or what)), "time")
+        if stored.size == 1:
+            stored = np.full(self.time.size, stored[0])
+        if stored.size != self.time.size:
+            raise ReaderError(f"{self.container.path}: {what} has {stored.size} values for {self.time.size} times")
+        return self._in_unit(quantity, stored, unit, what)
+
     def _wall(self, name: str) -> np.ndarray | None:
         """Temperature of a wall at each time; None where it is extrapolated."""
         given = self.settings.walls[name]  # type: ignore[index]
         if given == "extrapolate":
             return None
-        if isinstance(given, str):
-            values = self._trim(np.ravel(self.container.values(given)), "time")
-            if values.size != self.time.size:
-                raise ReaderError(
-                    f"{self.container.path}: {given!r} has {values.size} values for {self.time.size} times"
-                )
-            return values
+        if isinstance(given, str | Quantity):
+            return self._series(given, "K", f"wall {name!r}")
         return np.full(self.time.size, float(given))
 
     def load(self, number: int) -> np.ndarray:
@@ -276,7 +194,7 @@ class _Run:
         field = stored if axes == ["radius", "angle"] else stored.T
         for where, axis in enumerate(("radius", "angle")):
             field = self._trim(field, axis, where)
-        field = self.settings.temperature.convert(field, "K", "temperature")
+        field = self._in_unit(self.settings.temperature, field, "K", "temperature")
         if self.walls:
             field = np.concatenate([self._wall_row(field, 0, number), field, self._wall_row(field, -1, number)])
         return self._even(self.radial @ field)
@@ -304,13 +222,9 @@ class _Run:
                 given[name] = float(np.ravel(container.attributes[source])[0])
         parameters = complete_parameters(given, container.path)
         series = {
-            name: self._trim(np.ravel(container.values(source)), "time") for name, source in settings.series.items()
+            name: self._series(source, VARIABLES[name][0], f"series {name!r}")
+            for name, source in settings.series.items()
         }
-        for name, values in series.items():
-            if values.size != self.time.size:
-                raise ReaderError(
-                    f"{container.path}: series {name!r} has {values.size} values for {self.time.size} times"
-                )
         attributes = {
             name: value
             for name, value in container.attributes.items()
