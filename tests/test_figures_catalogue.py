@@ -43,7 +43,8 @@ def inputs():
     truth = select_split(corpus, "test")
     amplitudes = {"autoencoder": 3.0, "fnn": 15.0, "lstm": 25.0, "flow": 20.0}
     curve = pd.DataFrame({"method": ["fnn", "fnn", "lstm", "lstm"], "runs": [32, 128] * 2,
-                          "mean_square_error": [3e-3, 1e-3, 4e-3, 9e-4]})  # fmt: skip
+                          "mean_square_error": [3e-3, 1e-3, 4e-3, 9e-4], "relative_accuracy": [99.1, 99.3, 99.0, 99.2],
+                          "lateral_anomaly_error": [0.95, 0.91, 0.96, 0.9]})  # fmt: skip
     return {
         "corpus": corpus,
         "predictions": {name: disturbed(truth, size, seed) for seed, (name, size) in enumerate(amplitudes.items())},
@@ -281,7 +282,7 @@ def test_every_caption_tells_the_numbers_of_this_run(inputs, measures):
     assert f"{methods['lstm']['mean_square_error']['mean']:.2e} (LSTM)" in texts["error_time"]
     assert f"{100 * methods['fnn']['surface_heat_flux_error']['mean']:.1f} (FNN)" in texts["heat_flux"]
     assert f"{1.2 * np.exp(-20 / 6):.3g} in epoch 20 of 20 (autoencoder)" in texts["losses"]
-    assert "0.003 with 32 runs and 0.001 with 128 runs (FNN)" in texts["learning_curve"]
+    assert "0.003 (99.10 %) with 32 runs and 0.001 (99.30 %) with 128 runs (FNN)" in texts["learning_curve"]
 
 
 def test_a_caption_speaks_of_the_run_that_is_drawn(inputs, measures, monkeypatch):

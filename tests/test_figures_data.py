@@ -217,9 +217,12 @@ def test_losses_and_their_best_epoch():
 
 def test_learning_curve_is_sorted_by_runs():
     table = pd.DataFrame({"method": ["fnn"] * 3, "runs": [64, 16, 32], "mean_square_error": [1.0, 3.0, 2.0]})
+    table = table.assign(relative_accuracy=[99.0, 97.0, 98.0], lateral_anomaly_error=[0.7, 0.9, 0.8])
     figure = training.learning_curve(table, published=table.assign(runs=[1000, 2000, 3000]))
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [3.0, 2.0, 1.0])
     assert "other corpus" in figure.axes[0].lines[1].get_label()
+    np.testing.assert_allclose(figure.axes[1].lines[0].get_ydata(), [97.0, 98.0, 99.0])
+    assert len(figure.axes[2].lines) == 1
 
 
 def test_concept_draws_the_last_snapshot(truth):

@@ -132,11 +132,11 @@ def _said(metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], base: 
         for method, part in tables["learning_curve"].groupby("method", sort=False):
             part = part.sort_values("runs")
             ends = [
-                f"{row['mean_square_error']:.3g} with {int(row['runs'])} runs"
+                f"{row['mean_square_error']:.3g} ({row['relative_accuracy']:.2f} %) with {int(row['runs'])} runs"
                 for _, row in part.iloc[[0, -1]].iterrows()
             ]
             said.append(f"{' and '.join(ends)} ({title_of(str(method))})")
-        return f"Mean square errors: {_listed(said)}."
+        return f"Mean square errors (relative accuracy): {_listed(said)}."
     if base == "compression_curve":
         return f"Relative accuracy: {_listed(_compressions(tables['compression_curve']))}."
     if base == "accuracy_pairs":

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from surrogate.diagnostics import title_of
-from surrogate.figures.style import COLUMN, PAGE, colour_of, heading, new_figure, styled
+from surrogate.figures.style import PAGE, colour_of, heading, new_figure, styled
 
 LOSS_COLUMNS = ("epoch", "loss", "validation_loss")
-CURVE_COLUMNS = ("method", "runs", "mean_square_error")
+CURVE_COLUMNS = ("method", "runs", "mean_square_error", "relative_accuracy", "lateral_anomaly_error")
 COMPRESSION_COLUMNS = ("run", "method", "latents", "compression", "relative_accuracy", "lateral_anomaly_error")
 
 
@@ -59,38 +59,46 @@ def losses(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 @styled
 def learning_curve(table: pd.DataFrame, published: pd.DataFrame | None = None) -> Figure:
-    """Mean square error of unseen runs against the number of training runs.
+    """Errors of unseen runs against the number of training runs.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns method, runs, mean_square_error.
+        Columns method, runs, mean_square_error, relative_accuracy (percent), lateral_anomaly_error.
     published : pandas.DataFrame, optional
-        The same of another corpus, drawn apart.
+        Columns method, runs, mean_square_error of another corpus, drawn apart.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     _require(table, CURVE_COLUMNS, "learning curve")
-    figure = new_figure(COLUMN, 70)
-    axes = figure.subplots()
+    figure = new_figure(PAGE, 66)
+    axes = figure.subplots(1, 3)
     for name, part in table.groupby("method", sort=False):
         part = part.sort_values("runs")
-        axes.plot(part["runs"], part["mean_square_error"], "o-", markersize=3.5, color=colour_of(str(name)),
-                  label=title_of(str(name)))  # fmt: skip
+        for panel, column in zip(axes, CURVE_COLUMNS[2:], strict=True):
+            panel.plot(
+                part["runs"], part[column], "o-", markersize=3.5, color=colour_of(str(name)), label=title_of(str(name))
+            )
+    runs = sorted(set(table["runs"]))
     if published is not None:
         for name, part in published.groupby("method", sort=False):
-            axes.plot(part["runs"], part["mean_square_error"], "s:", markersize=3, color="0.6",
-                      label=f"{title_of(str(name))}, paper (other corpus)")  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel="training runs", ylabel="mean square error of the latents (scaled)")
-    runs = sorted(set(table["runs"]) | (set() if published is None else set(published["runs"])))
-    axes.set_xticks(runs, [str(number) for number in runs], minor=False)
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
-    axes.yaxis.set_major_formatter("{x:.2g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.legend()
+            axes[0].plot(part["runs"], part["mean_square_error"], "s:", markersize=3, color="0.6",
+                         label=f"{title_of(str(name))}, paper (other corpus)")  # fmt: skip
+    for number, (panel, title) in enumerate(zip(axes, ("latents", "temperature", "lateral anomaly"), strict=True)):
+        ticks = sorted({*runs, *published["runs"]}) if published is not None and number == 0 else runs
+        panel.set(xscale="log", xlabel="training runs")
+        panel.set_xticks(ticks, [str(value) for value in ticks], minor=False)
+        panel.xaxis.set_minor_formatter(NullFormatter())
+        heading(panel, title, number)
+    axes[0].set(yscale="log", ylabel="mean square error (scaled)")
+    axes[0].yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+    axes[0].yaxis.set_major_formatter("{x:.2g}")
+    axes[0].yaxis.set_minor_formatter(NullFormatter())
+    axes[1].set_ylabel("relative accuracy [%]")
+    axes[2].set_ylabel("error over the norm of the anomaly")
+    axes[0].legend()
     return figure
 
 

@@ -96,7 +96,7 @@ def train_at(
     shape = {"network": settings.network, "latents": autoencoder.latents, "compression": nodes / autoencoder.latents}
     methods: dict[str, Predictor | None] = {"autoencoder": None, "fnn": predictor}
     return [
-        {"method": method, **shape, **_measured(corpus, latents, autoencoder, entry)}
+        {"method": method, **shape, **measured(corpus, latents, autoencoder, entry)}
         for method, entry in methods.items()
     ]
 
@@ -118,10 +118,24 @@ def _of_a_run(
     return autoencoder, FeedforwardPredictor.load(Path(trained) / "feedforward")
 
 
-def _measured(
+def measured(
     corpus: xr.Dataset, latents: xr.Dataset, autoencoder: Autoencoder, predictor: Predictor | None
 ) -> dict[str, float]:
-    """Measure the unseen runs, one at a time."""
+    """Measure a predictor, or the autoencoder alone, on the unseen runs, one at a time.
+
+    Parameters
+    ----------
+    corpus, latents : xarray.Dataset
+        The same runs as fields and encoded.
+    autoencoder : Autoencoder
+    predictor : Predictor, optional
+        Without one the encoded truth is decoded.
+
+    Returns
+    -------
+    dict
+        ``relative_accuracy`` (percent, mean over the snapshots) and ``lateral_anomaly_error``.
+    """
     truth, encoded = select_split(corpus, "test"), select_split(latents, "test")
     accuracies, squares = [], np.zeros(2)
     for number in range(truth.sizes["simulation"]):

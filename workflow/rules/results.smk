@@ -131,10 +131,20 @@ for NAME, ENTRY in CATALOGUE.items():
             "../scripts/figure.py"
 
 
-# One training per network and share of the training runs (figures: learning_curve; none by default).
+CURVE_MODELS = {"fnn": "feedforward", "lstm": "recurrent"}
+
+
+# One training per network and share of the training runs (figures: learning_curve; none by default); the whole share is
+# the run's own.
 rule learning_curve_point:
     input:
-        f"{RESULTS}/latents.nc",
+        lambda wildcards: (
+            f"{RESULTS}/models/{CURVE_MODELS[wildcards.method]}/manifest.json"
+            if float(wildcards.share) == 1.0
+            else []
+        ),
+        latents=f"{RESULTS}/latents.nc",
+        autoencoder=f"{RESULTS}/models/autoencoder/manifest.json",
     output:
         f"{RESULTS}/learning_curve/{{method}}_{{share}}.csv",
     log:
@@ -145,9 +155,8 @@ rule learning_curve_point:
         method="fnn|lstm",
     threads: share(2)
     params:
-        lambda wildcards: section(
-            {"fnn": "feedforward", "lstm": "recurrent"}[wildcards.method]
-        ),
+        lambda wildcards: section(CURVE_MODELS[wildcards.method]),
+        store=f"{RESULTS}/corpus.zarr",
         seed=SETTINGS.corpus.split_seed,
     script:
         "../scripts/learning_curve_point.py"

@@ -3,26 +3,33 @@ from _job import start
 if __name__ == "__main__":
     start(snakemake)
     import tempfile
+    from pathlib import Path
 
     import numpy as np
     import pandas as pd
     import xarray as xr
 
     from surrogate.config import FeedforwardSettings, RecurrentSettings
+    from surrogate.corpus.store import open_corpus
     from surrogate.fields import SPLITS, parameter_table, select_split, valid_snapshots
     from surrogate.files import atomic
-    from surrogate.learning.feedforward import train_feedforward
-    from surrogate.learning.recurrent import train_recurrent
+    from surrogate.learning.autoencoder import Autoencoder
+    from surrogate.learning.compression import measured
+    from surrogate.learning.feedforward import FeedforwardPredictor, train_feedforward
+    from surrogate.learning.recurrent import RecurrentPredictor, train_recurrent
 
-    latents = xr.load_dataset(snakemake.input[0], engine="h5netcdf")
+    latents = xr.load_dataset(snakemake.input.latents, engine="h5netcdf")
+    method, models = snakemake.wildcards.method, Path(snakemake.input.autoencoder).parent.parent
     train = np.flatnonzero(latents.split.values == SPLITS.index("train"))
     # One order for all shares and methods: a larger share holds every run of a smaller one.
     order = np.random.default_rng(snakemake.params.seed).permutation(train)
     runs = max(2, round(float(snakemake.wildcards.share) * len(train)))
-    left_out = order[runs:]
-    part = latents.isel(simulation=np.setdiff1d(np.arange(latents.sizes["simulation"]), left_out))
+    part = latents.isel(simulation=np.setdiff1d(np.arange(latents.sizes["simulation"]), order[runs:]))
     with tempfile.TemporaryDirectory() as folder:
-        if snakemake.wildcards.method == "fnn":
+        if runs == len(train):  # that is the predictor of the run itself
+            kinds = {"fnn": FeedforwardPredictor, "lstm": RecurrentPredictor}
+            predictor = kinds[method].load(models / kinds[method].kind)
+        elif method == "fnn":
             predictor = train_feedforward(part, FeedforwardSettings(**snakemake.params[0]["feedforward"]), folder)
         else:
             predictor = train_recurrent(part, RecurrentSettings(**snakemake.params[0]["recurrent"]), folder)
@@ -31,13 +38,14 @@ if __name__ == "__main__":
     last = np.nanmax(times, axis=1, keepdims=True)
     # Padding gets times after the last one, which are predicted and not counted.
     padded = np.where(np.isfinite(times), times, last + 1e-3 * np.cumsum(np.isnan(times), axis=1))
-    start_from = {} if snakemake.wildcards.method == "fnn" else {"initial_latent": test.latent.values[:, 0]}
+    start_from = {} if method == "fnn" else {"initial_latent": test.latent.values[:, 0]}
     predicted = np.asarray(predictor.predict(parameter_table(test), padded, **start_from))
     valid = valid_snapshots(test)
     everything = select_split(latents, "train")
     scale = everything.latent.values[valid_snapshots(everything)].std(axis=0)
     error = float((((predicted - test.latent.values)[valid] / scale) ** 2).mean())
-    row = {"method": snakemake.wildcards.method, "runs": runs, "mean_square_error": error}
+    row = {"method": method, "runs": runs, "mean_square_error": error}
+    row |= measured(open_corpus(snakemake.params.store), latents, Autoencoder.load(models / "autoencoder"), predictor)
     with atomic(snakemake.output[0]) as temporary:
         pd.DataFrame([row]).to_csv(temporary, index=False)
     print(row)
