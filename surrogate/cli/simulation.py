@@ -48,9 +48,12 @@ def simulate(
         initial_temperature=initial_temperature,
     )
     ready_for(output)
-    from surrogate.simulator import SimulationError
+    from surrogate.simulator import SimulationError, compile_first
     from surrogate.simulator import simulate as run_model
 
+    compiled = compile_first(settings.simulator)
+    if compiled:
+        say(f"compiled {compiled} functions")
     end = settings.simulator.end_time
 
     def tell(time: float) -> None:

@@ -1,6 +1,7 @@
 """The forward model: convection in the mantle of a planet that cools."""
 
 from surrogate.simulator.benchmarks import CASES, run_benchmarks
+from surrogate.simulator.compiled import compile_first
 from surrogate.simulator.evolution import SimulationError
 from surrogate.simulator.shards import run_path, run_shard
 from surrogate.simulator.simulation import simulate
@@ -10,6 +11,7 @@ __all__ = [
     "CASES",
     "SOLVER_VERSION",
     "SimulationError",
+    "compile_first",
     "run_benchmarks",
     "run_key",
     "run_path",

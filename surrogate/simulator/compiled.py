@@ -1,0 +1,66 @@
+"""Compiling before simulating, in a process of its own.
+
+Code that Numba has just compiled and the same code from its cache on disk round differently (inlined otherwise), and
+convection is chaotic: a run would depend on whether it was the first on its machine. What compiles does not simulate.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from surrogate.config import SimulatorSettings
+from surrogate.parameters import Parameters
+
+_SMALL = {"radial_cells": 12, "angular_cells": 16, "snapshots": 2, "end_time": 0.1, "maximum_steps": 100}
+_CHILD = "from surrogate.simulator.compiled import _compile; _compile()"
+
+
+def compile_first(settings: SimulatorSettings) -> int:
+    """Have another process compile what a simulation needs, and leave it in Numba's cache for this one.
+
+    Call it before anything is simulated. Where Numba finds no folder to write its cache to, it has no effect.
+
+    Parameters
+    ----------
+    settings : SimulatorSettings
+        The physics and numerics decide which functions are compiled. Nothing is done for ``engine: jax``.
+
+    Returns
+    -------
+    int
+        Functions that were not in the cache.
+
+    Raises
+    ------
+    RuntimeError
+        If the other process fails, with the end of what it said.
+    """
+    if settings.engine != "numba":
+        return 0
+    child = subprocess.run(
+        [sys.executable, "-c", _CHILD], input=settings.model_dump_json(), text=True, capture_output=True
+    )
+    if child.returncode != 0:
+        said = " ".join(child.stderr.strip().splitlines()[-1:])
+        raise RuntimeError(f"compiling the simulator failed (exit code {child.returncode}): {said}")
+    return int(child.stdout.split()[-1])
+
+
+def cache_misses() -> int:
+    """Count the functions that this process had to compile although they are to be cached."""
+    import gc
+
+    from numba.core.dispatcher import Dispatcher
+
+    functions = [entry for entry in gc.get_objects() if isinstance(entry, Dispatcher)]
+    return sum(sum(function.stats.cache_misses.values()) for function in functions)
+
+
+def _compile() -> None:
+    """Run a few steps on a coarse grid with the settings on stdin; print what was compiled."""
+    from surrogate.simulator.simulation import simulate
+
+    settings = SimulatorSettings.model_validate_json(sys.stdin.read())
+    simulate(Parameters(1e22, 3e5, 6e-6, 10.0, 1700.0), settings.model_copy(update=_SMALL))
+    print(cache_misses())
