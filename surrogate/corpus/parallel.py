@@ -61,12 +61,14 @@ class Workers:
                     "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": 1,
                     "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "error",
                     "distributed.comm.timeouts.connect": "120s",
+                    "distributed.worker.profile.enabled": False,  # looks at the stack a hundred times a second
+                    "distributed.admin.tick.interval": "1s",
                 }
             )
         )
         logging.getLogger("distributed").setLevel(logging.ERROR)
         cluster = LocalCluster(
-            dashboard_address=":0", silence_logs=False, memory_limit=limit // shape["n_workers"], **shape
+            dashboard_address=None, silence_logs=False, memory_limit=limit // shape["n_workers"], **shape
         )
         self._stack.enter_context(cluster)
         return self._stack.enter_context(Client(cluster))
