@@ -119,6 +119,7 @@ def odd_matrix():
 def test_blocks_that_do_not_divide_the_matrix(odd_matrix, tmp_path, monkeypatch, weighted, remove_mean, rows, work):
     monkeypatch.setattr(gram, "DOUBLE_PRECISION_WORK", work)
     monkeypatch.setattr(gram, "COLUMN_BLOCK", 50)
+    monkeypatch.setattr(gram, "TILE_BYTES", 0)  # tiles as wide as a third of their height
     monkeypatch.setattr(gram, "BLOCK_ROWS", 4)
     weight = np.linspace(0.0, 2.0, 224) if weighted else None
     plain = odd_matrix.astype(float) - odd_matrix.mean(axis=0, dtype=float) * remove_mean

@@ -28,7 +28,7 @@ from surrogate.figures.catalogue import MAKERS, Inputs, make_figure
 from surrogate.figures.names import CATALOGUE, entry_of, figure_names, file_names, split_name
 from surrogate.files import provenance
 
-SETTINGS = FigureSettings(resolution=60, learning_curve=[0.5, 1.0])
+SETTINGS = FigureSettings(resolution=60, learning_curve=[0.5, 1.0], compression_curve=[35, 142])
 SPLIT = [0, 0, 0, 1, 2, 2, 2, 2]
 
 
@@ -45,6 +45,12 @@ def inputs():
     curve = pd.DataFrame({"method": ["fnn", "fnn", "lstm", "lstm"], "runs": [32, 128] * 2,
                           "mean_square_error": [3e-3, 1e-3, 4e-3, 9e-4], "relative_accuracy": [99.1, 99.3, 99.0, 99.2],
                           "lateral_anomaly_error": [0.95, 0.91, 0.96, 0.9]})  # fmt: skip
+    compression = pd.DataFrame({
+        "method": ["autoencoder", "fnn"] * 4, "run": ["this run"] * 4 + ["networks of the paper"] * 4,
+        "latents": [6, 6, 2, 2] * 2, "compression": [37.3, 37.3, 112.0, 112.0, 40.0, 40.0, 120.0, 120.0],
+        "relative_accuracy": [99.8, 99.3, 99.5, 99.2, 99.6, 99.0, 99.1, 98.8],
+        "lateral_anomaly_error": [0.3, 0.8, 0.6, 0.9, 0.5, 0.9, 0.8, 1.0],
+    })  # fmt: skip
     return {
         "corpus": corpus,
         "predictions": {name: disturbed(truth, size, seed) for seed, (name, size) in enumerate(amplitudes.items())},
@@ -52,6 +58,8 @@ def inputs():
             "autoencoder": losses(20),
             "feedforward": losses(30),
             "recurrent": losses(40),
+            "generative": losses(50),
+            "compression_curve": compression,
             "learning_curve": curve,
         },
     }
@@ -144,7 +152,8 @@ for name in sys.argv[1:]:
     inputs["tables"] = {stem: path for stem, path in files.items() if path.suffix == ".csv"}
     if "corpus" in files:
         inputs["corpus"] = open_netcdf(files["corpus"])
-    make_figure(name, inputs, FigureSettings(resolution=60, learning_curve=[0.5, 1.0]), folder / "alone.png")
+    settings = FigureSettings(resolution=60, learning_curve=[0.5, 1.0], compression_curve=[35, 142])
+    make_figure(name, inputs, settings, folder / "alone.png")
 """
 
 
@@ -279,6 +288,11 @@ def test_every_caption_tells_the_numbers_of_this_run(inputs, measures):
         for method in entry_of(name).predictions:
             assert title_of(method) in text, name
     methods = measures["methods"]
+    said = texts["compression_curve"]
+    assert "99.80 % at 37 times (6 latents) and 99.50 % at 112 times (2 latents) (autoencoder), " in said
+    assert "98.80 % at 120 times (2 latents) (FNN, networks of the paper)" in said
+    means = methods["lstm"]["accuracy_of_runs"]
+    assert f"and {min(means):.2f} % (worst run " in texts["extremes"]
     assert f"{methods['lstm']['mean_square_error']['mean']:.2e} (LSTM)" in texts["error_time"]
     assert f"{100 * methods['fnn']['surface_heat_flux_error']['mean']:.1f} (FNN)" in texts["heat_flux"]
     assert f"{1.2 * np.exp(-20 / 6):.3g} in epoch 20 of 20 (autoencoder)" in texts["losses"]

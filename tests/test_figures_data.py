@@ -8,12 +8,15 @@ from matplotlib.collections import PathCollection, QuadMesh
 
 from surrogate.annulus import Annulus
 from surrogate.diagnostics import accuracy, pod
+from surrogate.diagnostics.pairing import mask_of
 from surrogate.diagnostics.physics import core_mantle_boundary_heat_flux, surface_heat_flux
+from surrogate.diagnostics.summary import run_means
 from surrogate.fields import FieldError, select_run, select_split, valid_snapshots
-from surrogate.figures import errors, examples, modes, pairs, training
+from surrogate.figures import errors, examples, extremes, modes, pairs, training
 from surrogate.figures.animation import frames
 from surrogate.figures.annulus import draw_field
 from surrogate.figures.concept import concept
+from surrogate.figures.names import median_and_worst
 from surrogate.figures.style import colour_of, new_figure, temperature_norm
 
 
@@ -213,6 +216,42 @@ def test_losses_and_their_best_epoch():
     assert (best.get_xdata()[0], best.get_ydata()[0]) == (7, 1.0)
     with pytest.raises(ValueError, match=r"losses of lstm: the table lacks \['validation_loss'\]"):
         training.losses({"lstm": table[["epoch", "loss"]]})
+
+
+def test_compression_curve_draws_every_method_of_every_run():
+    table = pd.DataFrame({
+        "run": ["this run"] * 4 + ["other"] * 2, "method": ["autoencoder", "fnn"] * 2 + ["fnn"] * 2,
+        "latents": [2, 2, 8, 8, 2, 8], "compression": [100.0, 100.0, 25.0, 25.0, 110.0, 27.0],
+        "relative_accuracy": [99.0, 98.0, 99.9, 98.5, 97.0, 97.5],
+        "lateral_anomaly_error": [0.5, 0.9, 0.1, 0.8, 1.0, 0.9],
+    })  # fmt: skip
+    figure = training.compression_curve(table)
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    assert list(lines) == ["autoencoder", "FNN", "FNN, other"]
+    np.testing.assert_allclose(lines["autoencoder"].get_xydata(), [[25.0, 99.9], [100.0, 99.0]])
+    np.testing.assert_allclose(figure.axes[1].lines[2].get_ydata(), [0.9, 1.0])
+    assert lines["FNN"].get_color() == lines["FNN, other"].get_color()
+    assert lines["FNN"].get_linestyle() != lines["FNN, other"].get_linestyle()
+    with pytest.raises(ValueError, match="the table lacks"):
+        training.compression_curve(table.drop(columns="latents"))
+
+
+def test_extremes_draws_the_median_and_the_worst_run_of_each_predictor(truth, predictions):
+    times = [1.0, 2.0, 4.5]
+    drawn = fields_in(extremes.extremes(truth, predictions, times))
+    assert len(drawn) == 2 * 2 * 6
+    ends = np.nanmax(truth["snapshot_time"].values, axis=1)
+    for place, entry in enumerate(predictions.values()):
+        means = run_means(accuracy.relative_accuracy(truth, entry), mask_of(truth)).values
+        (_, _), (worst, kind) = median_and_worst(truth["simulation"].values, means, ends, 4.5)
+        whole = ends >= 4.5 - 0.3
+        assert means[worst] == (means[whole] if whole.any() else means).min()
+        assert kind == f"worst run {int(truth['simulation'][worst])}"
+        row = drawn[12 * place + 6 : 12 * place + 12]
+        last = int(truth["snapshot_count"][worst]) - 1
+        np.testing.assert_allclose(row[3], truth.temperature.values[worst, last])
+        np.testing.assert_allclose(row[4], entry.temperature.values[worst, last])
+        np.testing.assert_allclose(row[5], row[4] - row[3], atol=1e-9)
 
 
 def test_learning_curve_is_sorted_by_runs():

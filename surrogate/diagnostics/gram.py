@@ -109,7 +109,8 @@ class Centred:
         """
         in_memory = isinstance(self.matrix, np.ndarray)
         rows = self.matrix[start:stop] if in_memory else self.hold(start, stop)
-        width = int(max(TILE_BYTES / (len(rows) * np.dtype(self.dtype).itemsize), TILE_SHAPE * len(rows), 1))
+        height = min(self.resident, len(self.matrix))  # of the first slab, so that all slabs have the same tiles
+        width = int(max(TILE_BYTES / (height * np.dtype(self.dtype).itemsize), TILE_SHAPE * height, 1))
         width = min(width, COLUMN_BLOCK)
         buffer = np.empty(len(rows) * width, dtype=self.dtype)
         for first in range(0, rows.shape[1], width):

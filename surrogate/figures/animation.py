@@ -51,7 +51,7 @@ def _frames(
     series = [true, *predicted, *(entry - true for entry in predicted)]
     headings = ["simulation", *names, *(f"{name} - simulation" for name in names)]
     temperature, difference = temperature_norm(true, *predicted), difference_norm(*series[1 + len(names) :])
-    figure = new_figure(PAGE, PAGE / len(series) + 30)
+    figure = new_figure(PAGE, PAGE / len(series) + 23)
     figure.set_dpi(dots_per_inch)
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(series))
@@ -112,8 +112,12 @@ def animate(
 
 
 def _write_gif(pictures: list[np.ndarray], path: Path, comment: str) -> None:
-    # One palette for all frames: no flicker, and small differences between frames.
-    palette = Image.fromarray(np.concatenate([pictures[0], pictures[-1]])).quantize(256)
+    # One palette for all frames, so that nothing flickers: that of the two colour maps, evenly, and greys for the rest.
+    # A palette of the commonest colours has bands in the rare ones, which are the plumes.
+    colours = [colour_map(np.linspace(0, 1, 104))[:, :3] for colour_map in (TEMPERATURE, DIFFERENCE)]
+    greys = np.repeat(np.append(np.linspace(0, 0.9, 255 - 2 * 104), 1.0)[:, None], 3, axis=1)  # white has no neighbour
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(np.round(255 * np.concatenate([*colours, greys])).astype(np.uint8).tobytes())
     images = [Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     images[0].save(path, save_all=True, append_images=images[1:], loop=0, optimize=False,
                    duration=1000 // FRAMES_PER_SECOND, comment=comment.encode())  # fmt: skip

@@ -21,6 +21,7 @@ from surrogate.figures.names import (
     choose_examples,
     entry_of,
     figure_names,
+    median_and_worst,
     split_name,
 )
 
@@ -47,7 +48,9 @@ def captions(
     for name in figure_names(settings):
         base, number = split_name(name)
         said = (
-            _example(metrics, settings, base, number) if CATALOGUE[base].per_example else _said(metrics, tables, base)
+            _example(metrics, settings, base, number)
+            if CATALOGUE[base].per_example
+            else _said(metrics, tables, base, settings)
         )
         files = [*_inputs(name), *made_by(metrics)]
         texts[name] = "\n\n".join([said, *files]) + "\n"
@@ -94,6 +97,19 @@ def _example(metrics: Mapping[str, Any], settings: FigureSettings, base: str, nu
     )
 
 
+def _extremes(metrics: Mapping[str, Any], settings: FigureSettings) -> list[str]:
+    """Accuracy of the median and the worst run of every predictor."""
+    about, said = metrics["truth"], []
+    for name in PREDICTORS:
+        entry = metrics["methods"][name]
+        means = entry["accuracy_of_runs"]
+        chosen = median_and_worst(about["simulation"], means, about["end"], max(settings.example_times))
+        runs = _listed([f"{means[position]:.2f} % ({kind})" for position, kind in chosen])
+        mean = entry["relative_accuracy"]["mean"]
+        said.append(f"{runs} of the {title_of(name)}, whose mean over all {about['runs']} is {mean:.2f} %")
+    return said
+
+
 def _compressions(table: pd.DataFrame) -> list[str]:
     """Accuracy of every method of every run at its lowest and highest compression."""
     said = []
@@ -108,7 +124,7 @@ def _compressions(table: pd.DataFrame) -> list[str]:
     return said
 
 
-def _said(metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], base: str) -> str:
+def _said(metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], base: str, settings: FigureSettings) -> str:
     about = metrics["truth"]
     unseen = f"{about['runs']} unseen runs ({about['snapshots']} snapshots)"
     corpus = metrics.get("provenance", {}).get("corpus", {})
@@ -139,6 +155,8 @@ def _said(metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], base: 
         return f"Mean square errors (relative accuracy): {_listed(said)}."
     if base == "compression_curve":
         return f"Relative accuracy: {_listed(_compressions(tables['compression_curve']))}."
+    if base == "extremes":
+        return f"Mean relative accuracy of the runs drawn: {_listed(_extremes(metrics, settings))}."
     if base == "accuracy_pairs":
         median, worst = (
             _each(metrics, PREDICTORS, ".2f", "relative_accuracy", entry) for entry in ("run_median", "run_worst")

@@ -17,7 +17,7 @@ from surrogate.corpus.store import open_corpus
 from surrogate.diagnostics import title_of
 from surrogate.diagnostics.physics import Conductivity
 from surrogate.fields import FieldError, open_netcdf, select_run, select_split
-from surrogate.figures import errors, examples, modes, pairs, training
+from surrogate.figures import errors, examples, extremes, modes, pairs, training
 from surrogate.figures.animation import animate
 from surrogate.figures.concept import concept
 from surrogate.figures.names import CATALOGUE, PREDICTORS, Entry, split_name
@@ -90,6 +90,10 @@ def _concept(inputs: Inputs) -> Figure:
     return concept(select_run(inputs.truth, 0).load(), inputs.planet, inputs.conductivity)
 
 
+def _extremes(inputs: Inputs) -> Figure:
+    return extremes.extremes(inputs.truth, inputs.predictions, inputs.settings.example_times)
+
+
 def _heat_flux(inputs: Inputs) -> Figure:
     return errors.heat_flux(inputs.truth, inputs.predictions, inputs.planet, inputs.conductivity)
 
@@ -104,6 +108,7 @@ MAKERS: dict[str, Callable[[Inputs], Figure]] = {
     "examples": _examples,
     "evolution_fnn": lambda i: _evolution(i, "fnn"),
     "evolution_lstm": lambda i: _evolution(i, "lstm"),
+    "extremes": _extremes,
     "accuracy_pairs": lambda i: pairs.accuracy_pairs(i.truth, i.predictions),
     "error_time": lambda i: errors.error_time(i.truth, i.predictions),
     "error_maps": lambda i: errors.error_maps(i.truth, i.predictions),

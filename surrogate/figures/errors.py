@@ -61,7 +61,7 @@ def error_time(
         panel.legend(loc="upper right")
         heading(panel, title_of(name), number)
     every = np.concatenate([np.asarray(points.get_offsets())[:, 1] for panel in axes for points in panel.collections])
-    low, high = 0.3 * float(np.percentile(every, 3)), 2 * float(every.max())
+    low, high = 0.3 * float(np.percentile(every, 3)), 12 * float(every.max())  # room for the legend
     for panel in axes:  # a start that is given makes errors that would squeeze all others
         below = sum(int((np.asarray(points.get_offsets())[:, 1] < low).sum()) for points in panel.collections)
         if below:
@@ -136,7 +136,7 @@ def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figu
     last.set(xlabel="root-mean-square error [K]", ylabel="depth [km]", ylim=(annulus.depth.max() / 1e3, 0))
     heading(last, "by depth", len(maps))
     last.set_xlim(0, None)
-    last.legend(loc="best", handlelength=1.8)
+    last.legend(loc="lower right", handlelength=1.8)
     beside = axes[:, : len(maps)] if wide else axes
     field_bar(figure, beside, norm, SEQUENTIAL, "root-mean-square error [K]", extend="max", location="bottom",
               shrink=0.6, aspect=35)  # fmt: skip

@@ -28,6 +28,7 @@ from surrogate.figures.style import (
     column_heading,
     difference_norm,
     new_figure,
+    nice_limit,
     row_heading,
     styled,
     temperature_norm,
@@ -138,6 +139,7 @@ def evolution(
     profiles = [lateral_mean(run).values for run in (truth, prediction)]
     offsets = [profiles[1][index] - profiles[0][index] for index in indices if index is not None]
     reach = 1.1 * max(1.0, float(np.abs(offsets).max()))
+    step = 0.5 * nice_limit(0.7 * reach)  # away from the ends, where the numbers of the neighbour are; 0 has a line
     figure = new_figure(PAGE, 40 * len(times) + 22)
     axes = figure.subplots(len(times), 5, squeeze=False, width_ratios=[1, 1, 1, 0.9, 0.6])
     for column, text in enumerate(["simulation", title_of(method), "difference", "mean profile", "its difference"]):
@@ -158,7 +160,7 @@ def evolution(
         row[4].plot(profiles[1][index] - profiles[0][index], depth, color=colour_of(method))
         row[4].axvline(0, color="0.6", linewidth=0.6, zorder=0)
         row[3].set(ylabel="depth [km]", xlim=(temperature.vmin, temperature.vmax))
-        row[4].set(xlim=(-reach, reach), yticklabels=[])
+        row[4].set(xlim=(-reach, reach), yticklabels=[], xticks=[-step, step])
         for panel in row[3:]:
             panel.set_ylim(depth.max(), 0)
             if line < len(times) - 1:

@@ -57,16 +57,21 @@ def singular_value_spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Datas
     for number, (panel, ours) in enumerate(zip(axes, (False, True), strict=True)):
         curves: dict[str, tuple[xr.Dataset, str, Any]] = {"simulation": (truth, TRUTH_COLOUR, "-")}
         curves |= {title_of(name): (entry, colour_of(name), line_of(name)) for name, entry in predictions.items()}
+        floor, lowest, highest = np.inf, 0.0, 1.0
         for label, (corpus, colour, line) in curves.items():
             table = _spectra(corpus, count, ours)
             known = np.isfinite(table).any(axis=0)
             modes = np.arange(1, count + 1)[known]
             low, middle, high = np.nanpercentile(table[:, known], [10, 50, 90], axis=0)
-            if corpus is truth:  # far below it there is only the rounding of predictions of lower rank
-                panel.set_ylim(1e-2 * low.min(), 3 * high.max())
+            if corpus is truth:
+                lowest, highest = middle.min(), high.max()
+            floor = min(floor, middle.min())
             panel.fill_between(modes, low, high, color=colour, alpha=0.12, linewidth=0)
             panel.plot(modes, middle, color=colour, linestyle=line, label=label, zorder=3 if corpus is truth else 2)
-        panel.set(yscale="log", xlabel="mode", xlim=(0.5, count + 0.5))
+        # All medians; but far below the simulations there is only the rounding of predictions of lower rank.
+        panel.set(
+            yscale="log", xlabel="mode", xlim=(0.5, count + 0.5), ylim=(0.3 * max(floor, 3e-3 * lowest), 3 * highest)
+        )
         heading(
             panel,
             "time mean removed, weighted by volume" if ours else "as the paper: mean kept, all nodes alike",
@@ -104,10 +109,13 @@ def pod_modes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: i
             if column >= part.sizes["mode"]:
                 continue
             pattern = part["pattern"].values[column]
-            # The sign of a mode is arbitrary: turn it as the simulation's.
-            sign = np.sign(np.sum(pattern * reference[min(column, len(reference) - 1)] * annulus.weight)) or 1.0
+            # The sign of a mode is arbitrary: the simulation's are positive in the mean, the others turned as they are.
+            like = reference[min(column, len(reference) - 1)]
+            sign = np.sign(np.sum(pattern * like * annulus.weight) * np.sum(like * annulus.weight)) or 1.0
             draw_field(panel, sign * pattern, annulus, norm, DIFFERENCE)
             mode = f"mode {column + 1}: " if line == 0 else ""
             column_heading(panel, f"{mode}{100 * float(part['energy'][column]):.1f} %")
-    field_bar(figure, axes, norm, DIFFERENCE, "mode (unit norm)", extend="both", aspect=30)
+    field_bar(
+        figure, axes, norm, DIFFERENCE, "mode (unit norm)", extend="both", location="bottom", shrink=0.5, aspect=35
+    )
     return figure

@@ -59,6 +59,7 @@ CATALOGUE: dict[str, Entry] = {
     "examples": Entry("Fields", predictions=PREDICTORS, per_example=True),
     "evolution_fnn": Entry("Fields", predictions=PREDICTORS, per_example=True),
     "evolution_lstm": Entry("Fields", predictions=PREDICTORS, per_example=True),
+    "extremes": Entry("Fields", predictions=PREDICTORS),
     "animation": Entry("Fields", predictions=PREDICTORS, per_example=True, animated=True),
     "accuracy_pairs": Entry("Errors", predictions=PREDICTORS),
     "error_time": Entry("Errors", predictions=PREDICTORS),
@@ -115,6 +116,18 @@ def asked_for(settings: FigureSettings) -> list[str]:
     ['compression_curve']
     """
     return [name for name in CURVES if getattr(settings, name)]
+
+
+def median_and_worst(
+    simulations: Sequence[int], accuracies: Sequence[float], ends: Sequence[float], until: float = 0.0
+) -> list[tuple[int, str]]:
+    """Median and least accurate run of one method: positions among the unseen runs, and "median run 7"."""
+    chosen = choose_examples(simulations, accuracies, ends, 2, until)
+    kinds = ["median", "worst"] if len(chosen) == 2 else ["only"]
+    return [
+        (position, f"{kind} run {int(simulations[position])}")
+        for kind, (position, _) in zip(kinds, chosen, strict=True)
+    ]
 
 
 def formats_of(entry: Entry, settings: FigureSettings) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from surrogate.diagnostics import title_of
@@ -35,25 +36,29 @@ def losses(tables: Mapping[str, pd.DataFrame]) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    figure = new_figure(PAGE, 62)
+    figure = new_figure(PAGE, 64)
     axes = figure.subplots(1, len(tables), squeeze=False)[0]
     for number, (panel, (name, table)) in enumerate(zip(axes, tables.items(), strict=True)):
         _require(table, LOSS_COLUMNS, f"losses of {name}")
         best = table.iloc[int(table["validation_loss"].to_numpy().argmin())]
-        panel.plot(table["epoch"], table["loss"], color="0.55", label="training")
-        panel.plot(table["epoch"], table["validation_loss"], color=colour_of(name), label="validation")
-        panel.plot(
-            best["epoch"], best["validation_loss"], "o", color=colour_of(name), markersize=4, clip_on=False,
-            label=f"best: {best['validation_loss']:.2g}",
-        )  # fmt: skip
+        panel.plot(table["epoch"], table["loss"], color="0.55", linewidth=0.8)
+        panel.plot(table["epoch"], table["validation_loss"], color=colour_of(name))
+        panel.plot(best["epoch"], best["validation_loss"], "o", color=colour_of(name), markersize=4, clip_on=False)
+        panel.text(0.98, 0.98, f"best {best['validation_loss']:.2g}", transform=panel.transAxes, ha="right", va="top")
         panel.set(yscale="log", xlabel="epoch")
         heading(panel, title_of(name), number)
         panel.locator_params(axis="x", nbins=5, integer=True)
         panel.yaxis.set_minor_formatter(NullFormatter())
         panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
         panel.yaxis.set_major_formatter("{x:.2g}")
-        panel.legend(loc="upper right")
     axes[0].set_ylabel("loss")
+    # One legend for all panels, where it lies on no curve; in black what has a colour of its own in each.
+    handles = [
+        Line2D([], [], color="0.55", linewidth=0.8, label="training"),
+        Line2D([], [], color="black", label="validation"),
+        Line2D([], [], color="black", marker="o", markersize=4, linestyle="", label="epoch that is kept"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
