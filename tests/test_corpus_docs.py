@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from corpus_samples import write_runs
 
+from surrogate.config import SourceSettings
 from surrogate.corpus.readers import Reader
 from surrogate.corpus.readers.mapping import GriddedOptions
 from surrogate.fields import validate
@@ -39,5 +41,19 @@ def test_the_reader_of_the_recipe(tmp_path):
 
 
 def test_the_mapping_of_the_recipe():
-    mapping = yaml.safe_load(re.search(r"```yaml\n(.*?)```", TEXT, re.DOTALL).group(1))
+    mapping = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)[1])
     assert GriddedOptions.model_validate(mapping["source"]["options"]).shape == {"radius": 302, "angle": 394}
+
+
+def test_the_ingest_in_parts_and_the_dimensionless_mapping(tmp_path, monkeypatch, capsys):
+    raw = tmp_path / "results/default/raw"
+    raw.mkdir(parents=True)
+    write_runs(raw, range(12))
+    source = next(code for code in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "plan_ingest" in code)
+    monkeypatch.chdir(tmp_path)
+    exec(source, {"__name__": "__main__"})
+    assert capsys.readouterr().out.startswith("12 {'train': ")
+    mappings = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)]
+    many, bare = mappings[0], mappings[2]
+    assert SourceSettings.model_validate(many["source"]).ingest_size == 40
+    assert GriddedOptions.model_validate(bare["source"]["options"]).scales.of("K", "")[1] == 250.0
