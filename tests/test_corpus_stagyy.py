@@ -1,3 +1,4 @@
+import h5py
 import numpy as np
 import pytest
 
@@ -38,14 +39,44 @@ def _write_snapshot(folder, number, time, field):
     (folder / f"output_t{number:05d}").write_bytes(b"".join(part.tobytes() for part in parts))
 
 
-@pytest.fixture
-def stagyy(tmp_path):
+def _write_hdf5(folder, fields):
+    """The same in StagYY's HDF5 format: nodes, one array per snapshot, an XDMF file that names them."""
+    folder.mkdir()
+    radius, angle = np.meshgrid(FACES, np.linspace(0, np.pi / 2, COLUMNS + 1), indexing="ij")
+    with h5py.File(folder / "NodesCoords_00001_00000.h5", "w") as file:
+        for name, values in (("X", 0 * radius), ("Y", radius * np.cos(angle)), ("Z", radius * np.sin(angle))):
+            file[name] = values
+    grids = []
+    with (
+        h5py.File(folder / "Temperature_00000_00001.h5", "w") as file,
+        h5py.File(folder / "time_botT.h5", "w") as times,
+    ):
+        for number, field in enumerate(fields):
+            file[f"Temperature_00001_{number:05d}"] = field.reshape(1, ROWS, COLUMNS, 1)
+            times[f"botT_{number:05d}"] = [100.0 * number, number * GIGAYEAR]
+            grids.append(
+                f"""<Grid GridType="Collection" CollectionType="Spatial"><Time Value="{number * GIGAYEAR!r}"/>
+                <Grid Name="mesh_00001" GridType="Uniform"><Topology Type="2DSMesh"/><Geometry Type="X_Y">
+                <DataItem Dimensions="{ROWS + 1} {COLUMNS + 1}">NodesCoords_00001_00000.h5:/Y</DataItem>
+                <DataItem Dimensions="{ROWS + 1} {COLUMNS + 1}">NodesCoords_00001_00000.h5:/Z</DataItem></Geometry>
+                <Attribute Name="Temperature" Center="Cell"><DataItem Dimensions="1 {ROWS} {COLUMNS} 1">
+                Temperature_00000_00001.h5:/Temperature_00001_{number:05d}</DataItem></Attribute></Grid></Grid>"""
+            )
+    head = '<Xdmf><Domain><Grid GridType="Collection" CollectionType="Temporal">'
+    (folder / "Data.xmf").write_text(f"{head}{''.join(grids)}</Grid></Domain></Xdmf>")
+
+
+@pytest.fixture(params=["legacy", "hdf5"])
+def stagyy(tmp_path, request):
     (tmp_path / "par").write_text(
-        "&geometry\n shape = 'spherical'\n aspect_ratio = 0.0, 1.5707963\n/\n"
+        "&geometry\n shape = 'spherical'\n aspect_ratio = 0.0, 1.5707963\n d_dimensional = 1700.0e3\n/\n"
         "&switches\n dimensional_units = .true.\n/\n"
         "&ioin\n output_file_stem = './output'\n/\n"
     )
     fields = np.random.default_rng(0).uniform(1400, 1800, (3, ROWS, COLUMNS)).astype(np.float32)
+    if request.param == "hdf5":
+        _write_hdf5(tmp_path / "+hdf5", fields)
+        return tmp_path, fields
     for number, field in enumerate(fields):
         _write_snapshot(tmp_path, number, number * GIGAYEAR, field)
     return tmp_path, fields
@@ -71,7 +102,7 @@ def test_stagyy_errors(stagyy):
         open_run(folder)
     with pytest.raises(ReaderError, match="options of reader 'stagyy'"):
         open_run(folder, options={"top": 3})
-    for path in folder.glob("output_t*"):
+    for path in [*folder.glob("output_t*"), *folder.glob("+hdf5/T*")]:
         path.unlink()
     with pytest.raises(ReaderError, match="cannot be read as StagYY output"):
         open_run(folder, options={"parameters": POINT})
