@@ -1,3 +1,4 @@
+import io
 import shutil
 import warnings
 from dataclasses import replace
@@ -12,6 +13,7 @@ from surrogate import diagnostics
 from surrogate.fields import annulus_of, open_netcdf, parameters_of, validate, write_netcdf
 from surrogate.parameters import Parameters
 from surrogate.query import BundleError, OutOfRangeWarning, QueryError, Surrogate, names, pack, write_bundle
+from surrogate.query.progress import Progress
 
 METHODS = ("fnn", "lstm", "ensemble")
 
@@ -78,9 +80,10 @@ def test_parts_make_the_same_answer_as_the_whole(tiny, monkeypatch):
 def test_a_large_answer_is_lazy_and_the_same(tiny, monkeypatch):
     question = {**POINT, "crustal_enrichment": np.linspace(5, 45, 7)}
     loaded = tiny.predict(**question, time=[1, 2])
-    monkeypatch.setattr("surrogate.query.surrogate.LARGEST_ANSWER", 0.0)
+    monkeypatch.setattr("surrogate.query.answering.LARGEST_ANSWER", 0.0)
+    monkeypatch.setattr("surrogate.query.answer.PIECE", 2 * 960e-9)  # two sets of two fields of 12 x 10
     lazy = tiny.predict(**question, time=[1, 2])
-    assert lazy.temperature.chunks is not None
+    assert lazy.temperature.chunks[0] == (2, 2, 2, 1)
     np.testing.assert_allclose(lazy.temperature.compute(), loaded.temperature, atol=1e-2)
 
 
@@ -275,7 +278,64 @@ def test_a_picture_shows_every_time_and_its_interval(tiny):
 
 
 def test_the_report_card_is_that_of_the_prediction(tiny):
-    assert tiny.check(**POINT) == diagnostics.check(tiny.predict(**POINT), tiny.planet, "olivine")
+    card = diagnostics.check(tiny.predict(**POINT), tiny.planet, "olivine")
+    assert tiny.check(**POINT) == card | {"beyond_ranges": {}}
+    with pytest.warns(OutOfRangeWarning):
+        outside = tiny.check(**{**POINT, "initial_temperature": 1e4})["beyond_ranges"]
+    assert list(outside) == ["initial_temperature"]
+    low, high = tiny.parameter_ranges["initial_temperature"]
+    assert outside["initial_temperature"] == pytest.approx((1e4 - high) / (high - low))
+
+
+def test_ranges_say_by_which_parameter_and_how_far(tiny):
+    ends = {name: np.array(span) for name, span in tiny.parameter_ranges.items()}
+    low, high = (float(value) for value in ends["reference_viscosity"])
+    decades = np.log10(high / low)
+    many = tiny.ranges(**{**POINT, "reference_viscosity": [low, low / 10, high * 100]}, time=[0.0, 4.5, 9.0])
+    viscosity = many.beyond.sel(parameter="reference_viscosity").values
+    np.testing.assert_allclose(viscosity, [0.0, -1 / decades, 2 / decades], atol=1e-9)
+    assert not many.beyond.drop_sel(parameter="reference_viscosity").values.any()
+    assert many.value.sel(parameter="reference_viscosity").values[2] == pytest.approx(high * 100)
+    np.testing.assert_allclose(many.beyond_time, [0.0, 0.0, 1.0])
+    one = tiny.ranges(**POINT)
+    assert one.beyond.dims == ("parameter",)
+    assert one.units.sel(parameter="reference_viscosity").item() == "Pa s"
+
+
+def test_answers_come_in_parts_of_any_size(tiny, monkeypatch):
+    question = {**POINT, "crustal_enrichment": np.linspace(5, 45, 7)}
+    whole = {method: tiny.heat_flux(**question, method=method) for method in METHODS}
+    monkeypatch.setattr("surrogate.query.engine.ROWS", 2 * 8)  # two sets of eight times
+    monkeypatch.setattr("surrogate.query.answering.PIECE", 3 * 16e-9 * 10 * 8)  # three sets
+    for method in METHODS:
+        parts = tiny.heat_flux(**question, method=method)
+        xr.testing.assert_allclose(parts, whole[method], rtol=1e-4)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_long_answer_tells_a_terminal_how_far_it_is(monkeypatch):
+    clock = iter(np.arange(0.0, 100.0, 0.8))
+    monkeypatch.setattr("surrogate.query.progress.monotonic", lambda: float(next(clock)))
+    terminal, file = Terminal(), io.StringIO()
+    for stream in (terminal, file):
+        progress = Progress(4000, "fields", stream)
+        for _ in range(4):
+            progress.advance(1000)
+    assert file.getvalue() == ""
+    shown = terminal.getvalue().split("\r\x1b[K")
+    assert shown[1].startswith("fields: 2,000 of 4,000 (50%), 0:01 left")
+    assert shown[-1] == ""  # the line goes
+
+
+def test_a_short_answer_tells_nothing(tiny, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    tiny.predict(**POINT, time=[1, 2])
+    assert terminal.getvalue() == ""
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".mp4"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,15 @@ import xarray as xr
 
 from surrogate.annulus import Annulus
 from surrogate.fields import make_corpus, make_run
-from surrogate.parameters import PARAMETER_NAMES, PARAMETERS, Parameters
+from surrogate.parameters import PARAMETERS, Parameters
 from surrogate.query.arguments import QueryError
-from surrogate.query.asking import Question
+from surrogate.query.asking import Question, Variables
 from surrogate.query.intervals import LEVELS, half_width
 from surrogate.query.nearness import Nearness
 from surrogate.query.reductions import SERIES
+
+PIECE = 0.1
+"""Gigabytes of fields that are decoded at once in a lazy answer."""
 
 TIME = {"units": "Gyr", "long_name": "time since the start of the thermal evolution"}
 IN_RANGE = {
@@ -47,26 +50,53 @@ def field_answer(temperature: Any, question: Question, annulus: Annulus, attribu
     return _with_coordinates(dataset, question)
 
 
+def large_fields(expand: Callable[[np.ndarray], np.ndarray], latents: np.ndarray, shape: tuple[int, int]) -> Any:
+    """Decode later, in pieces of whole simulations; the latents are in memory, smaller by the compression.
+
+    Parameters
+    ----------
+    expand : callable
+        From latents, shape (..., latent), to fields, shape (..., radius, angle).
+    latents : array, shape (simulation, time, latent)
+    shape : tuple of int
+        Of a field.
+
+    Returns
+    -------
+    dask.array.Array, shape (simulation, time, radius, angle), K
+    """
+    import dask.array
+
+    rows = max(1, int(PIECE * 1e9 / (4 * latents.shape[1] * np.prod(shape))))
+    sources = dask.array.from_array(latents, chunks=(rows, -1, -1))
+    return dask.array.map_blocks(
+        expand, sources, dtype=np.float32, drop_axis=2, new_axis=[2, 3],
+        chunks=(*sources.chunks[:2], *((size,) for size in shape)), meta=np.empty((0,) * 4, np.float32),
+    )  # fmt: skip
+
+
 def series_answer(
-    variables: Mapping[str, tuple[tuple[str, ...], Any, Mapping[str, Any]]],
-    coordinates: Mapping[str, Any],
-    question: Question,
-    attributes: Mapping[str, Any],
+    variables: Variables, question: Question, annulus: Annulus, attributes: Mapping[str, Any]
 ) -> xr.Dataset:
     """Wrap values on (simulation, time, ...); the dimension ``simulation`` goes if one set was asked for."""
     sets = question.sets
-    units = {parameter.name: parameter.unit.replace("**", "") for parameter in PARAMETERS}
+    coordinates: dict[str, Any] = {
+        "simulation": ("simulation", sets.simulation, {"long_name": "number of the set"}),
+        **{
+            parameter.name: (
+                "simulation", sets.values[:, column],
+                {"units": parameter.unit.replace("**", "").replace("dimensionless", "1")},
+            )
+            for column, parameter in enumerate(PARAMETERS)
+        },
+    }  # fmt: skip
+    if any("radius" in dimensions for dimensions, _, _ in variables.values()):
+        about = {"units": "m", "long_name": "radius in the rescaled cylinder"}
+        coordinates["radius"] = ("radius", annulus.radius, about)
     dataset = xr.Dataset(
         {name: (("simulation", "time", *dimensions), values, attrs)
          for name, (dimensions, values, attrs) in variables.items()},
-        {
-            "simulation": ("simulation", sets.simulation, {"long_name": "number of the set"}),
-            **{
-                name: ("simulation", sets.values[:, column], {"units": units[name].replace("dimensionless", "1")})
-                for column, name in enumerate(PARAMETER_NAMES)
-            },
-            **coordinates,
-        },
+        coordinates,
         dict(attributes),
     )  # fmt: skip
     if sets.single:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,10 +16,13 @@ from surrogate.parameters import PARAMETER_NAMES
 from surrogate.query.arguments import OutOfRangeWarning, Sets
 
 if TYPE_CHECKING:
-    from surrogate.query.surrogate import Surrogate
+    from surrogate.query.answering import Answers
 
 Method = Literal["fnn", "lstm", "ensemble"]
 Band = Literal["pointwise", "simultaneous"]
+
+Variables = Mapping[str, tuple[tuple[str, ...], Any, Mapping[str, Any]]]
+"""What an answer is made of: by name the dimensions beyond (simulation, time), values and attributes."""
 
 ARGUMENTS = """\
 Parameters
@@ -95,16 +98,16 @@ def warn_out_of_range(lines: Sequence[str]) -> None:
         warnings.warn("extrapolation: " + "; ".join(lines), OutOfRangeWarning, stacklevel=3)
 
 
-def answers(compute: Callable[[Surrogate, Question], xr.Dataset]) -> Callable[..., xr.Dataset]:
+def answers(compute: Callable[[Any, Question], xr.Dataset | Variables]) -> Callable[..., xr.Dataset]:
     """Make a method that takes a :class:`Question` one that takes what users write.
 
     The arguments are documented and checked in one place; the signature that ``help`` and tab completion show names
-    all of them. Intervals are added here, too.
+    all of them. What it computes becomes a dataset, with intervals.
     """
 
     @wraps(compute)
     def ask(
-        self: Surrogate,
+        self: Answers,
         parameters: Any = None,
         *,
         time: Any = None,
@@ -115,7 +118,7 @@ def answers(compute: Callable[[Surrogate, Question], xr.Dataset]) -> Callable[..
     ) -> xr.Dataset:
         question = self._question(parameters, time, method, keywords, interval, band)
         warn_out_of_range(question.complaints)
-        return self._with_intervals(compute(self, question), question)
+        return self._answer(compute(self, question), question)
 
     text = inspect.cleandoc(compute.__doc__ or "")
     ask.__doc__ = text.replace("Returns\n---", f"{ARGUMENTS}Returns\n---") + ERRORS

@@ -58,14 +58,17 @@ def forward_derivative(function: Callable[[Any], Any], point: np.ndarray, direct
     raise NotImplementedError(f"derivatives need the backend tensorflow or jax, not {keras.backend.backend()}")
 
 
-def in_parts(function: Compiled, batch: np.ndarray, size: int) -> np.ndarray:
-    """Apply a compiled function to at most `size` rows at a time."""
+def in_parts(function: Compiled, batch: np.ndarray, size: int, advance: Callable[[int], None]) -> np.ndarray:
+    """Apply a compiled function to at most `size` rows at a time; `advance` is told how many rows were done."""
     batch = np.ascontiguousarray(batch, dtype=np.float32)
     if len(batch) <= size:
+        advance(len(batch))
         return function(batch)
     first = function(batch[:size])
+    advance(size)
     result = np.empty((len(batch), *first.shape[1:]), dtype=first.dtype)
     result[:size] = first
     for start in range(size, len(batch), size):
         result[start : start + size] = function(batch[start : start + size])
+        advance(len(batch[start : start + size]))
     return result

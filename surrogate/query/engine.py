@@ -13,6 +13,7 @@ import numpy as np
 
 from surrogate.query.bundle import FLOW, BundleError
 from surrogate.query.compiling import Compiled, compiled, forward_derivative, in_parts
+from surrogate.query.progress import Progress
 
 if TYPE_CHECKING:
     from surrogate.learning.autoencoder import Autoencoder
@@ -33,7 +34,7 @@ FAR = 1e4
 """Output of the FNN at which the calibration is probed: far, so that single precision does not blur its slope."""
 
 ROWS = 65536
-"""Rows that pass through the FNN at once."""
+"""Rows of sets and times that pass through the predictors at once."""
 
 
 class Engine:
@@ -159,9 +160,21 @@ class Engine:
         parameters : array, shape (simulation, 5), SI units
         times : array, shape (time,), Gyr
         """
+        rows = max(1, ROWS // max(len(times), 1))
+        if len(parameters) <= rows:
+            return self._latents(method, parameters, times)
+        progress = Progress(len(parameters), "evolutions")
+        result = np.empty((len(parameters), len(times), self.autoencoder.latents), dtype=np.float32)
+        for start in range(0, len(parameters), rows):
+            part = parameters[start : start + rows]
+            result[start : start + rows] = self._latents(method, part, times)
+            progress.advance(len(part))
+        return result
+
+    def _latents(self, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
         if method == "lstm":
             return self.recurrent.predict(parameters, times)
-        flat = in_parts(self._function("latents"), self.feedforward_inputs(parameters, times), ROWS)
+        flat = self._function("latents")(self.feedforward_inputs(parameters, times))
         latents = flat.reshape(len(parameters), len(times), -1)
         if method == "ensemble":
             latents = 0.5 * (latents + self.recurrent.predict(parameters, times))
@@ -202,7 +215,7 @@ class Engine:
         """Predict temperatures: :meth:`latents`, then :meth:`expand`."""
         return self.expand(self.latents(method, parameters, times), what)
 
-    def expand(self, latents: np.ndarray, what: str = "field") -> np.ndarray:
+    def expand(self, latents: np.ndarray, what: str = "field", progress: Progress | None = None) -> np.ndarray:
         """Decode latents, shape (..., latent), to temperatures, K, float32.
 
         Parameters
@@ -210,12 +223,16 @@ class Engine:
         latents : array
         what : {"field", "profile", "walls"}
             Whole fields, their lateral means, or the two rows next to each wall.
+        progress : Progress, optional
+            Counts the fields, if these are part of more.
 
         Returns
         -------
         array, shape (..., radius, angle), (..., radius) or (..., 4, angle)
         """
-        flat = in_parts(self._function(what), latents.reshape(-1, latents.shape[-1]), self.chunk)
+        rows = latents.reshape(-1, latents.shape[-1])
+        progress = progress or Progress(len(rows), "fields")
+        flat = in_parts(self._function(what), rows, self.chunk, progress.advance)
         return flat.reshape(*latents.shape[:-1], *flat.shape[1:])
 
     def derivatives(self, what: str, parameters: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

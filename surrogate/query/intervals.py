@@ -1,11 +1,12 @@
 """Calibrated intervals: conformal quantiles of the errors on runs that the predictor did not see, by depth and time.
 
 The half-width of an interval is ``size(question) * quantile(level, time, depth)``. The size says how much harder than
-the average a run is to predict: a log-linear function of the parameters and of the distance to the nearest training
-runs, fitted to the errors (each scaled by a fit that leaves its run out). The quantiles are those of the errors divided
-by the size, with the finite-sample correction of conformal prediction in the number of runs, since snapshots of one run
-are not independent. A simultaneous band multiplies all pointwise half-widths of a run by one factor, the conformal
-quantile of the largest ratio over all depths and times of a run.
+the average a run is to predict: a log-linear function of the parameters, and in proportion to the distance to the
+nearest training runs, fitted to the errors (each scaled by a fit that leaves its run out). The quantiles are those of
+the errors divided by the size, with the finite-sample correction of conformal prediction in the number of runs, since
+snapshots of one run are not independent. A simultaneous band multiplies all pointwise half-widths of a run by one
+factor, the conformal quantile of the largest ratio over all depths and times of a run. Where the errors are those of
+single members of an ensemble, both are brought to its mean (:mod:`surrogate.query.averaging`).
 
 Which errors, and why they are those of new runs: :mod:`surrogate.query.residuals`.
 """
@@ -17,9 +18,10 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
+from surrogate.query.averaging import nearest_points, shrinkage
 from surrogate.query.difficulty import Ages, Difficulty, features_of, in_four
 from surrogate.query.nearness import Nearness
-from surrogate.query.residuals import Residuals
+from surrogate.query.residuals import Residuals, Scatter
 
 LEVELS = np.r_[np.arange(0.05, 0.95, 0.05), 0.95, 0.98, 0.99]
 """Levels whose quantiles are stored; others are interpolated."""
@@ -51,10 +53,22 @@ def calibrate(residuals: Residuals, nearness: Nearness) -> xr.Dataset:
     times, features = residuals.times, features_of(residuals.parameters, nearness, residuals.own)
     ages = Ages.spanning(times)
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-    for name, errors in residuals.values.items():
-        difficulty, size = Difficulty.fit(in_four(errors), times, ages, features)
-        quantiles, band = _fit(in_four(errors) / size[:, None, None, None], times, ages)
-        rows: tuple[str, ...] = ("radius",) if errors.ndim > 2 else ()
+    for name, values in residuals.values.items():
+        errors = in_four(values)
+        difficulty, size = Difficulty.fit(np.abs(errors), times, ages, features)
+        scores = errors / size[:, None, None, None]
+        largest = np.nanmax(np.abs(scores), axis=-1, initial=0.0)
+        if name == "temperature" and residuals.largest is not None:
+            largest = residuals.largest / size[:, None, None]
+        quantiles, band = _fit(np.abs(scores), largest, times, ages)
+        if residuals.scatter is not None:
+            pointwise, whole = _of_mean(
+                scores, times, quantiles[REFERENCE], ages, residuals.parameters, residuals.scatter, name,
+                difficulty, nearness,
+            )  # fmt: skip
+            quantiles = np.maximum.accumulate(quantiles * pointwise[:, None, None], axis=0)
+            band = band * (whole / pointwise[REFERENCE])
+        rows: tuple[str, ...] = ("radius",) if values.ndim > 2 else ()
         variables[f"{name}_quantile"] = (("level", "knot", *rows), quantiles if rows else quantiles[..., 0])
         variables[f"{name}_size"] = (("coefficient",), difficulty.coefficients)
         variables[f"{name}_band"] = (("level",), band)
@@ -65,12 +79,22 @@ def calibrate(residuals: Residuals, nearness: Nearness) -> xr.Dataset:
     )
 
 
-def _fit(scores: np.ndarray, times: np.ndarray, ages: Ages) -> tuple[np.ndarray, np.ndarray]:
-    """Quantiles, shape (level, knot, row), and factors of the band, (level,), of (run, time, row, column)."""
+def _fit(scores: np.ndarray, largest: np.ndarray, times: np.ndarray, ages: Ages) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles, shape (level, knot, row), and factors of the band, shape (level,).
+
+    Parameters
+    ----------
+    scores : array, shape (run, time, row, column)
+        Absolute errors over the size.
+    largest : array, shape (run, time, row)
+        Largest of them over all columns.
+    times : array, shape (run, time), Gyr
+    ages : Ages
+    """
     runs = len(scores)
     corrected = np.minimum(np.ceil((runs + 1) * LEVELS) / runs if runs < 20 else LEVELS * (1 + 1 / runs), 1.0)
     quantiles = np.stack([_quantiles(scores[window], corrected) for window in ages.windows(times)], axis=1)
-    largest = np.zeros(runs)
+    highest = np.zeros(runs)
     # Each run is held against a band of other runs: its own outliers would widen the band just where they are.
     folds = np.arange(runs) % FOLDS
     for fold in range(min(FOLDS, runs)):
@@ -78,12 +102,44 @@ def _fit(scores: np.ndarray, times: np.ndarray, ages: Ages) -> tuple[np.ndarray,
         windows = ages.windows(times[others])
         level = [corrected[REFERENCE]]
         reference = np.stack([_quantiles(scores[others][window], level)[0] for window in windows])
-        pointwise = ages.at(_floored(reference), times[own])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = np.where(pointwise > 0, np.nanmax(scores[own], axis=-1, initial=0.0) / pointwise, 0.0)
-        largest[own] = np.nanmax(np.where(np.isfinite(times[own])[..., None], ratios, 0.0), axis=(1, 2))
+        highest[own] = _highest(largest[own], ages.at(_floored(reference), times[own]), times[own])
     ranks = np.minimum(np.ceil((runs + 1) * LEVELS).astype(int), runs) - 1
-    return quantiles, np.sort(largest)[np.maximum(ranks, 0)]
+    return quantiles, np.sort(highest)[np.maximum(ranks, 0)]
+
+
+def _highest(errors: np.ndarray, widths: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Largest ratio of errors to widths of each run, all of shape (run, time[, row]); walls, of width 0, do not count.
+
+    Returns
+    -------
+    array, shape (run,)
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.where(widths > 0, errors / widths, 0.0)
+    ratios = np.where(np.isfinite(times).reshape(*times.shape, *[1] * (ratios.ndim - 2)), ratios, 0.0)
+    return np.asarray(np.nanmax(ratios.reshape(len(ratios), -1), axis=1))
+
+
+def _of_mean(
+    scores: np.ndarray, times: np.ndarray, reference: np.ndarray, ages: Ages, parameters: np.ndarray,
+    scatter: Scatter, name: str, difficulty: Difficulty, nearness: Nearness,
+) -> tuple[np.ndarray, float]:  # fmt: skip
+    """Factors from single members to the mean of all: :func:`surrogate.query.averaging.shrinkage` of the scores."""
+    expected = _floored(reference)
+    known = expected.max(axis=0) > 0
+    if not known.any():
+        return np.ones(len(LEVELS)), 1.0
+    expected = np.maximum(expected[:, known], 1e-30)
+    deviations = scatter.values[name]
+    deviations = deviations.reshape(*deviations.shape, *[1] * (5 - deviations.ndim))[..., known, :]
+    size = difficulty.size(features_of(scatter.parameters, nearness))[:, None, None, None, None]
+    return shrinkage(
+        scores[..., known, :] / ages.at(expected, times)[..., None],
+        np.interp(times, scatter.times, np.arange(len(scatter.times))),
+        deviations / (size * ages.at(expected, scatter.times)[..., None]).astype(np.float32),
+        nearest_points(parameters, scatter.parameters, nearness.ranges),
+        LEVELS,
+    )
 
 
 def _floored(pointwise: np.ndarray) -> np.ndarray:
@@ -177,6 +233,34 @@ def coverage(
     return shares, errors
 
 
+def whole_coverage(
+    calibration: xr.Dataset, residuals: Residuals, nearness: Nearness, levels: Iterable[float] = (0.5, 0.9, 0.95)
+) -> dict[str, dict[str, float]]:
+    """Share of the runs that lie within their simultaneous bands at all depths and times.
+
+    Parameters are those of :func:`coverage`. The standard error of a share p of n runs is sqrt(p (1 - p) / n).
+
+    Returns
+    -------
+    dict
+        Share per quantity and level.
+    """
+    times = residuals.times
+    shares: dict[str, dict[str, float]] = {}
+    for name, values in residuals.values.items():
+        errors = np.abs(values) if values.ndim < 4 else np.abs(values).max(axis=-1)
+        if name == "temperature" and residuals.largest is not None:
+            errors = residuals.largest
+        shares[name] = {}
+        for level in levels:
+            widths = np.stack([
+                half_width(calibration, name, point[None], nearness, np.nan_to_num(own), level, True)[0]
+                for point, own in zip(residuals.parameters, times, strict=True)
+            ])  # fmt: skip
+            shares[name][f"{level:g}"] = float((_highest(errors, widths, times) <= 1).mean())
+    return shares
+
+
 def _count_within(
     calibration: xr.Dataset, name: str, residuals: Residuals, run: int, errors: np.ndarray, nearness: Nearness,
     level: float,
@@ -185,6 +269,6 @@ def _count_within(
     real = np.isfinite(residuals.times[run])
     point = residuals.parameters[run : run + 1]
     width = half_width(calibration, name, point, nearness, residuals.times[run, real], level)[0]
-    within = errors[real] <= width.reshape(width.shape + (1,) * (errors.ndim - width.ndim))
+    within = np.abs(errors[real]) <= width.reshape(width.shape + (1,) * (errors.ndim - width.ndim))
     within = within[:, 1:-1] if within.ndim > 1 else within
     return int(within.sum()), within.size

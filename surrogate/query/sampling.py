@@ -11,11 +11,11 @@ from surrogate.query.answer import field_answer
 from surrogate.query.arguments import QueryError
 
 if TYPE_CHECKING:
+    from surrogate.query.answering import Answers
     from surrogate.query.asking import Question
-    from surrogate.query.surrogate import Surrogate
 
 
-def sample(surrogate: Surrogate, question: Question, samples: int, seed: int) -> xr.Dataset:
+def sample(surrogate: Answers, question: Question, samples: int, seed: int) -> xr.Dataset:
     """Draw evolutions for a question that was read and checked; see :meth:`surrogate.query.Surrogate.sample`."""
     if samples < 1:
         raise QueryError(f"samples: expected at least 1, got {samples}")
@@ -23,7 +23,7 @@ def sample(surrogate: Surrogate, question: Question, samples: int, seed: int) ->
     if flow is None:
         raise QueryError("sample: this bundle holds no flow; train it again with a current version of surrogate")
     drawn = flow.sample(question.sets.values, question.times, samples=samples, seed=seed)
-    attributes = surrogate._attributes("fnn") | {
+    attributes = surrogate.attributes("fnn") | {
         "method": "flow",
         "seed": seed,
         "time_interpolation": (

@@ -11,7 +11,7 @@ from surrogate.fields import parameter_table, select_split
 from surrogate.parameters import PARAMETERS
 from surrogate.query.arguments import Sets
 from surrogate.query.engine import Engine
-from surrogate.query.nearness import KNOTS, Nearness, kept_runs
+from surrogate.query.nearness import KNOTS, Nearness, kept_runs, natural_ranges
 
 
 def locate_training(engine: Engine, corpus: xr.Dataset, ranges: np.ndarray) -> Nearness:
@@ -58,25 +58,66 @@ def outside_ranges(
     list of str
         One line per parameter (and time) that leaves its range.
     """
-    inside = np.ones(len(sets.values), dtype=bool)
-    lines = []
+    beyond, lines = _beyond_each(sets, ranges), []
     for column, parameter in enumerate(PARAMETERS):
-        low, high = ranges[parameter.name]
-        values = sets.values[:, column]
-        good = (values >= low * (1 - 1e-9)) & (values <= high * (1 + 1e-9))
-        inside &= good
-        if not good.all():
-            worst = values[~good]
+        outside = beyond[:, column] != 0
+        if outside.any():
+            (low, high), worst = ranges[parameter.name], sets.values[outside, column]
             shown = f"{worst[0]:g}" if worst.size == 1 else f"{worst.min():g} .. {worst.max():g} ({worst.size} sets)"
-            lines.append(f"{parameter.name} = {shown} {parameter.unit} is outside the trained {low:g} .. {high:g}")
-    low, high = time_range
-    in_time = (times >= low - 1e-9) & (times <= high + 1e-9)
+            lines.append(
+                f"{parameter.name} = {shown} {parameter.unit} is outside the trained {low:g} .. {high:g} "
+                f"(by {np.abs(beyond[:, column]).max():.2g} of that range)"
+            )
+    in_time = _beyond(times, *time_range) == 0
     if not in_time.all():
         lines.append(
             f"time = {times[~in_time].min():g} .. {times[~in_time].max():g} Gyr is outside the trained "
-            f"{low:g} .. {high:g}"
+            f"{time_range[0]:g} .. {time_range[1]:g}"
         )
-    return inside, in_time, lines
+    return (beyond == 0).all(axis=1), in_time, lines
+
+
+def beyond_ranges(
+    sets: Sets, times: np.ndarray, ranges: Mapping[str, tuple[float, float]], time_range: tuple[float, float]
+) -> xr.Dataset:
+    """Say how far each parameter and time lies outside the trained range; see :meth:`surrogate.query.Surrogate.ranges`.
+
+    A range ends a rounding error beyond its ends.
+    """
+    rows = ("simulation", "parameter")
+    about = {"units": "1", "long_name": "distance beyond the trained range over its width, on the natural axis"}
+    dataset = xr.Dataset(
+        {
+            "value": (rows, sets.values, {"long_name": "SI units"}),
+            "low": ("parameter", [ranges[entry.name][0] for entry in PARAMETERS]),
+            "high": ("parameter", [ranges[entry.name][1] for entry in PARAMETERS]),
+            "beyond": (rows, _beyond_each(sets, ranges), about),
+            "beyond_time": ("time", _beyond(times, *time_range), {"units": "1"}),
+        },
+        {
+            "simulation": sets.simulation,
+            "parameter": [entry.name for entry in PARAMETERS],
+            "units": ("parameter", [entry.unit for entry in PARAMETERS]),
+            "time": ("time", times, {"units": "Gyr"}),
+        },
+    )
+    return dataset.isel(simulation=0, drop=True) if sets.single else dataset
+
+
+def _beyond_each(sets: Sets, ranges: Mapping[str, tuple[float, float]]) -> np.ndarray:
+    """Signed distance of each parameter to its range over its width, shape (simulation, 5)."""
+    columns = [
+        _beyond(np.asarray(entry.transform(sets.values[:, column]), dtype=float), low, high)
+        for column, (entry, (low, high)) in enumerate(zip(PARAMETERS, natural_ranges(ranges), strict=True))
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _beyond(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Signed distance to a range over its width; 0 inside."""
+    width = max(high - low, 1e-12 * max(abs(high), 1e-12))
+    outside = np.where(values < low, values - low, np.maximum(values - high, 0.0)) / width
+    return np.where(np.abs(outside) < 1e-9, 0.0, outside)
 
 
 def trusted(

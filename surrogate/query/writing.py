@@ -17,7 +17,7 @@ from surrogate.query.bundle import FLOW, MODELS, BundleError, seal
 from surrogate.query.description import describe_corpus, limits, planet_to_dict
 from surrogate.query.engine import METHODS, Engine
 from surrogate.query.example import write_example
-from surrogate.query.intervals import calibrate, coverage
+from surrogate.query.intervals import calibrate, coverage, whole_coverage
 from surrogate.query.nearness import NEARNESS_FILE, natural_ranges
 from surrogate.query.residuals import collect, collect_unseen
 from surrogate.query.trust import locate_training
@@ -117,7 +117,12 @@ def _calibrate(
         if test.sizes["simulation"]:
             unseen = collect_unseen(engine, test, method, planet, conductivity)
             shares, errors = coverage(calibration, unseen, nearness)
-            result[method] |= {"test_runs": len(unseen.times), "coverage": shares, "coverage_error": errors}
+            result[method] |= {
+                "test_runs": len(unseen.times),
+                "coverage": shares,
+                "coverage_error": errors,
+                "whole_coverage": whole_coverage(calibration, unseen, nearness),
+            }
     return result
 
 
