@@ -22,7 +22,10 @@ TILE_BYTES, TILE_SHAPE = 2e6, 1 / 3
 """Size of a tile, for the cache, and its least width over its height: the product of a narrow one is mostly writing."""
 
 BLOCK_ROWS = 512
-"""Rows read at a time: enough for a product at full speed."""
+"""Rows multiplied at a time: enough for a product at full speed."""
+
+READ_ROWS = 64
+"""Rows read at a time, which are there up to three times: as stored, put together, converted."""
 
 DOUBLE_PRECISION_WORK = 2e10
 """Below this many multiplications everything is done in double precision: it costs less than a second."""
@@ -57,9 +60,13 @@ class Centred:
 
     def read(self, start: int, stop: int, into: np.ndarray | None = None) -> np.ndarray:
         """Read rows, shifted, shape (stop - start, node), into an array if one is given."""
-        stored = checked(np.asarray(self.matrix[start:stop]), start)
-        block = np.empty(stored.shape, dtype=self.dtype) if into is None else into
-        return np.subtract(stored, self.shift.astype(self.dtype), out=block, casting="same_kind")
+        block = np.empty((stop - start, self.matrix.shape[1]), dtype=self.dtype) if into is None else into
+        shift = self.shift.astype(self.dtype)
+        for first in range(start, stop, READ_ROWS):
+            last = min(first + READ_ROWS, stop)
+            stored = checked(np.asarray(self.matrix[first:last]), first)
+            np.subtract(stored, shift, out=block[first - start : last - start], casting="same_kind")
+        return block
 
     def slabs(self, most: int | None = None) -> list[tuple[int, int]]:
         """First row and the row after the last of every slab, of as many rows as may be held, or `most`."""
@@ -205,9 +212,10 @@ def prepare(matrix: Any, weight: np.ndarray | None, memory: float) -> Centred:
     snapshots, nodes = matrix.shape
     work = float(min(snapshots, nodes)) * snapshots * nodes
     dtype = np.float64 if work < DOUBLE_PRECISION_WORK else np.float32
-    # Besides the resident rows, a block is held up to three times while it is read: as stored, converted, multiplied.
+    # Besides the resident rows, a block is held, and a part of it twice more while it is read.
     row = nodes * np.dtype(dtype).itemsize
-    resident = int(max(memory - 3 * min(BLOCK_ROWS, memory / (4 * row)) * row, 0.0) / row)
+    block = min(BLOCK_ROWS, memory / (4 * row))
+    resident = int(max(memory / row - block - 2 * min(READ_ROWS, block), 0.0))
     if resident < 1:
         raise ValueError(
             f"POD: {memory:.3g} bytes of memory do not hold a few rows of {nodes} nodes; allow more memory"
