@@ -13,7 +13,8 @@ WIDTH = 900
 
 NAMES = (
     "concept", "coverage", "losses", "reconstruction_1", "examples_1", "examples_2", "evolution_fnn_1",
-    "accuracy_pairs", "error_time", "error_maps", "heat_flux", "spectra", "singular_values", "pod_modes",
+    "evolution_lstm_1", "extremes", "accuracy_pairs", "error_time", "error_maps", "heat_flux", "spectra",
+    "singular_values", "pod_modes",
 )  # fmt: skip
 
 
