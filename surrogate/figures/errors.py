@@ -136,7 +136,7 @@ def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figu
     last.set(xlabel="root-mean-square error [K]", ylabel="depth [km]", ylim=(annulus.depth.max() / 1e3, 0))
     heading(last, "by depth", len(maps))
     last.set_xlim(0, None)
-    last.legend(loc="lower right", handlelength=1.8)
+    last.legend(loc="center right", handlelength=1.2, handletextpad=0.5, borderaxespad=0.0)
     beside = axes[:, : len(maps)] if wide else axes
     field_bar(figure, beside, norm, SEQUENTIAL, "root-mean-square error [K]", extend="max", location="bottom",
               shrink=0.6, aspect=35)  # fmt: skip
