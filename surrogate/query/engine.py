@@ -33,7 +33,7 @@ FEATURES = 6
 FAR = 1e4
 """Output of the FNN at which the calibration is probed: far, so that single precision does not blur its slope."""
 
-ROWS = 65536
+ROWS = 16384
 """Rows of sets and times that pass through the predictors at once."""
 
 
