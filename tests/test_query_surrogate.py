@@ -81,7 +81,7 @@ def test_a_large_answer_is_lazy_and_the_same(tiny, monkeypatch):
     question = {**POINT, "crustal_enrichment": np.linspace(5, 45, 7)}
     loaded = tiny.predict(**question, time=[1, 2])
     monkeypatch.setattr("surrogate.query.answering.LARGEST_ANSWER", 0.0)
-    monkeypatch.setattr("surrogate.query.answer.PIECE", 2 * 960e-9)  # two sets of two fields of 12 x 10
+    monkeypatch.setattr("surrogate.query.answer.PIECE", 2.5 * 960e-9)  # two sets of two fields of 12 x 10
     lazy = tiny.predict(**question, time=[1, 2])
     assert lazy.temperature.chunks[0] == (2, 2, 2, 1)
     np.testing.assert_allclose(lazy.temperature.compute(), loaded.temperature, atol=1e-2)
