@@ -203,17 +203,23 @@ def test_answers_carry_their_intervals(tiny, method):
 
 
 def test_intervals_hold_unseen_runs_of_the_corpus(tiny):
-    from learning_examples import made_up_corpus
+    from learning_examples import SPLIT, made_up_corpus
 
-    from surrogate.fields import iterate_runs, select_split
+    from surrogate.fields import iterate_runs
 
-    inside = []
+    # Forty runs that nobody has seen: of the three of the test split, one in trouble is a third.
+    new = made_up_corpus(len(SPLIT) + 40).isel(simulation=slice(len(SPLIT), None))
+    inside = {0.5: [], 0.95: []}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for run in iterate_runs(select_split(made_up_corpus(), "test")):
-            answer = tiny.predict(run, time=run.time.values, interval=0.95)
-            inside.append(np.abs(answer.temperature - run.temperature.values) <= answer.temperature_half_width + 1e-2)
-    assert np.mean(np.concatenate([entry.values.ravel() for entry in inside])) > 0.8
+        for run in iterate_runs(new):
+            for level, shares in inside.items():
+                answer = tiny.predict(run, time=run.time.values, interval=level)
+                held = np.abs(answer.temperature - run.temperature.values) <= answer.temperature_half_width
+                shares.append(held.isel(radius=slice(1, -1)).values.mean())
+    # Twelve runs calibrate them, so that they hold to ten per cent or so.
+    assert np.mean(inside[0.95]) > 0.85
+    assert 0.35 < np.mean(inside[0.5]) < 0.65
 
 
 def test_the_bundle_says_how_its_intervals_fare_on_the_test_runs(tiny):
