@@ -202,7 +202,9 @@ rule compression_point:
         section("autoencoder", "feedforward"),
         epochs=SETTINGS.figures.compression_epochs,
         store=f"{RESULTS}/corpus.zarr",
-        models=f"{RESULTS}/models",
+        models=lambda wildcards, input: os.path.dirname(
+            os.path.dirname(input.models[0])
+        ),
     script:
         "../scripts/compression_point.py"
 
