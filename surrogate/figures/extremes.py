@@ -61,7 +61,7 @@ def extremes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], times: Se
             indices = [run.sizes["time"] - 1 if i is None else i for i in nearest_snapshots(run, shown)]
             fields = [(run["temperature"][i].values, predicted[name]["temperature"][i].values) for i in indices]
             stamps = [float(run["time"][i]) for i in indices]
-            lines.append((f"{title_of(name)}: {kind}\n{means[position]:.2f} %", stamps, fields))
+            lines.append((f"{title_of(name)}\n{kind}\n{means[position]:.2f} %", stamps, fields))
     temperature = temperature_norm(*(field for _, _, fields in lines for pair in fields for field in pair))
     difference = difference_norm(*(other - one for _, _, fields in lines for one, other in fields))
     figure = new_figure(PAGE, 29 * len(lines) + 24)
