@@ -27,22 +27,7 @@ from surrogate.query.nearness import NEARNESS_FILE, Nearness
 class Opened:
     """A bundle and its networks, which are read when first needed; made by :meth:`load`.
 
-    Attributes
-    ----------
-    folder : Path
-        The bundle.
-    description : dict
-        Content of its ``bundle.json``.
-    annulus : Annulus
-        Grid of the answers.
-    planet : Planet
-    conductivity : str
-        Law of the simulations, "olivine" or "constant".
-    parameter_ranges : dict
-        Lowest and highest value of each parameter among the training runs, SI units.
-    time_range : tuple of float
-        First and last trained time, Gyr.
-    default_times : array, shape (time,), Gyr
+    Its attributes are described at :class:`surrogate.query.surrogate.Surrogate`.
     """
 
     def __init__(self, folder: Path, description: Mapping[str, Any], source: Path | None = None) -> None:
