@@ -254,6 +254,13 @@ def test_extremes_draws_the_median_and_the_worst_run_of_each_predictor(truth, pr
         np.testing.assert_allclose(row[5], row[4] - row[3], atol=1e-9)
 
 
+def test_the_epoch_marked_is_of_the_last_stage():
+    values = {"epoch": [1, 2, 3, 4], "loss": [1.0] * 4, "validation_loss": [0.5, 0.1, 0.4, 0.2], "stage": [1, 1, 2, 2]}
+    figure = training.losses({"lstm": pd.DataFrame(values)})
+    marks = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert [line.get_xydata().tolist() for line in marks] == [[[4.0, 0.2]]]
+
+
 def test_learning_curve_is_sorted_by_runs():
     table = pd.DataFrame({"method": ["fnn"] * 3, "runs": [64, 16, 32], "mean_square_error": [1.0, 3.0, 2.0]})
     table = table.assign(relative_accuracy=[99.0, 97.0, 98.0], lateral_anomaly_error=[0.7, 0.9, 0.8])

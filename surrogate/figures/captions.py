@@ -21,6 +21,7 @@ from surrogate.figures.names import (
     choose_examples,
     entry_of,
     figure_names,
+    kept_epoch,
     median_and_worst,
     split_name,
 )
@@ -140,9 +141,9 @@ def _said(metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], base: 
         for name, table in tables.items():
             if name in CURVES:
                 continue
-            row = table.iloc[int(table["validation_loss"].to_numpy().argmin())]
+            row = kept_epoch(table)
             best.append(f"{row['validation_loss']:.3g} in epoch {int(row['epoch'])} of {len(table)} ({title_of(name)})")
-        return f"Lowest validation losses: {_listed(best)}."
+        return f"Validation losses of the epochs that were kept: {_listed(best)}."
     if base == "learning_curve":
         said = []
         for method, part in tables["learning_curve"].groupby("method", sort=False):

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from surrogate.config import FigureSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TIME_TOLERANCE = 0.3
 """A run whose nearest snapshot is further than this, Gyr, from a time asked for has none at that time."""
@@ -186,3 +190,22 @@ def choose_examples(
             place = f"number {rank + 1} from the least accurate"
         chosen.append((order[rank], f"Run {int(simulations[order[rank]])}: {place} of {len(order)} unseen runs"))
     return chosen
+
+
+def kept_epoch(table: pd.DataFrame) -> pd.Series:
+    """Row of the epoch whose weights were kept: the best of the last stage, where a training has stages.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns epoch, validation_loss and, for a training in several stages, stage.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"epoch": [1, 2, 3], "validation_loss": [0.1, 0.3, 0.2], "stage": [1, 2, 2]})
+    >>> int(kept_epoch(table)["epoch"])
+    3
+    """
+    last = table[table["stage"] == table["stage"].max()] if "stage" in table else table
+    return last.iloc[int(last["validation_loss"].to_numpy().argmin())]

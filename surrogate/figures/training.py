@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from surrogate.diagnostics import title_of
+from surrogate.figures.names import kept_epoch
 from surrogate.figures.style import PAGE, colour_of, heading, new_figure, styled
 
 LOSS_COLUMNS = ("epoch", "loss", "validation_loss")
@@ -40,7 +41,7 @@ def losses(tables: Mapping[str, pd.DataFrame]) -> Figure:
     axes = figure.subplots(1, len(tables), squeeze=False)[0]
     for number, (panel, (name, table)) in enumerate(zip(axes, tables.items(), strict=True)):
         _require(table, LOSS_COLUMNS, f"losses of {name}")
-        best = table.iloc[int(table["validation_loss"].to_numpy().argmin())]
+        best = kept_epoch(table)
         panel.plot(table["epoch"], table["loss"], color="0.55", linewidth=0.8)
         panel.plot(table["epoch"], table["validation_loss"], color=colour_of(name))
         panel.plot(best["epoch"], best["validation_loss"], "o", color=colour_of(name), markersize=4, clip_on=False)

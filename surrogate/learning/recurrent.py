@@ -207,7 +207,8 @@ def train_recurrent(
     if not paper:
         summary["mean_evolution"] = {"epochs": len(early), "best_validation_loss": float(early.validation_loss.min())}
         summary["seconds"] += float(early.seconds.sum())
-        losses = pd.concat([early, losses.assign(epoch=losses.epoch + len(early))], ignore_index=True)
+        losses = losses.assign(epoch=losses.epoch + len(early), stage=2)
+        losses = pd.concat([early.assign(stage=1), losses], ignore_index=True)
     shutil.rmtree(first, ignore_errors=True)
     initial = _fit_initial(parameter_scaler.transform(learnt.parameters), learnt.latents[:, 0])
     rollout = {
