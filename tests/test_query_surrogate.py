@@ -10,7 +10,7 @@ import xarray as xr
 from query_examples import POINT
 
 from surrogate import diagnostics
-from surrogate.fields import annulus_of, open_netcdf, parameters_of, validate, write_netcdf
+from surrogate.fields import annulus_of, make_run, open_netcdf, parameters_of, validate, write_netcdf
 from surrogate.parameters import Parameters
 from surrogate.query import BundleError, OutOfRangeWarning, QueryError, Surrogate, names, pack, write_bundle
 from surrogate.query.progress import Progress
@@ -354,3 +354,21 @@ def test_a_film_has_a_picture_per_time(tiny, tmp_path, suffix):
     ):  # fmt: skip
         with pytest.raises(QueryError, match=message):
             tiny.animate(tmp_path / name, **{**POINT, **question}, time=1)
+
+
+def test_answers_of_one_set_are_runs_as_the_convention_makes_them_and_share_nothing(tiny):
+    times = np.array([1.0, 2.5])
+    first, second = (tiny.predict(**POINT, time=times) for _ in range(2))
+    parameters = Parameters.create(POINT)
+    plain = make_run(first.temperature.values, times, tiny.annulus, parameters, attributes=tiny.attributes("fnn"))
+    xr.testing.assert_identical(first.drop_vars(["in_range", "training_distance"]), plain)
+    first.radius_bounds.values[:] = 0
+    first.radius.attrs["units"] = "km"
+    validate(second)
+    validate(tiny.predict(**POINT, time=times))
+
+
+@pytest.mark.parametrize("question", ["profile", "predict"])
+def test_the_first_question_reads_the_networks_before_it_compiles_them(bundle_folder, tiny, question):
+    answers = [getattr(own, question)(**POINT, time=3.0) for own in (Surrogate.load(bundle_folder), tiny)]
+    xr.testing.assert_allclose(*answers, rtol=1e-6)

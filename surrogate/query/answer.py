@@ -10,7 +10,7 @@ import xarray as xr
 
 from surrogate.annulus import Annulus
 from surrogate.fields import make_corpus, make_run
-from surrogate.parameters import PARAMETERS, Parameters
+from surrogate.parameters import PARAMETER_NAMES, PARAMETERS, Parameters
 from surrogate.query.arguments import QueryError
 from surrogate.query.asking import Question, Variables
 from surrogate.query.intervals import LEVELS, half_width
@@ -36,18 +36,47 @@ QUANTITIES = {
 """Variables of answers, and the calibrated quantity of each."""
 
 
-def field_answer(temperature: Any, question: Question, annulus: Annulus, attributes: Mapping[str, Any]) -> xr.Dataset:
+class Form:
+    """A run of the field convention, spelled and checked once, that is filled in for each answer.
+
+    To make and validate a dataset costs as much as the networks take for a small answer; of what is validated, only the
+    grid could be wrong, and that is the same for all answers of a bundle.
+
+    Parameters
+    ----------
+    annulus : Annulus
+    """
+
+    def __init__(self, annulus: Annulus) -> None:
+        any_field = np.full((1, *annulus.shape), 1000.0, dtype=np.float32)
+        self._run = make_run(any_field, [0.0], annulus, Parameters(*np.ones(len(PARAMETERS))))
+
+    def filled(self, values: Mapping[str, Any], added: Mapping[str, Any], attributes: Mapping[str, Any]) -> xr.Dataset:
+        """Fill in `values` by name and add variables; what is not given, the grid, stays."""
+        variables = {
+            name: xr.Variable(blank.dims, values[str(name)], blank.attrs) if name in values else _own(blank)
+            for name, blank in self._run.variables.items()
+        }
+        data = {str(name): variables.pop(name) for name in self._run.data_vars}
+        return xr.Dataset({**data, **added}, variables, {**self._run.attrs, **attributes})
+
+
+def _own(variable: xr.Variable) -> xr.Variable:
+    """Return a variable that its owner may change; indexes cannot be changed."""
+    return variable if isinstance(variable, xr.IndexVariable) else variable.copy()
+
+
+def field_answer(
+    temperature: Any, question: Question, annulus: Annulus, form: Form, attributes: Mapping[str, Any]
+) -> xr.Dataset:
     """Wrap temperatures, shape (simulation, time, radius, angle), K, as a run (one set) or a corpus (many)."""
     sets, times = question.sets, question.times
     if sets.single:
-        parameters = Parameters.from_array(sets.values[0])
-        dataset = make_run(temperature[0], times, annulus, parameters, attributes=attributes)
-    else:
-        every = np.broadcast_to(times, (len(sets.values), len(times)))
-        dataset = make_corpus(
-            temperature, every, annulus, sets.values, simulation=sets.simulation, attributes=attributes
-        )
-    return _with_coordinates(dataset, question)
+        parameters = dict(zip(PARAMETER_NAMES, sets.values[0], strict=True))
+        return form.filled({"temperature": temperature[0], "time": times, **parameters}, _trust(question), attributes)
+    every = np.broadcast_to(times, (len(sets.values), len(times)))
+    dataset = make_corpus(temperature, every, annulus, sets.values, simulation=sets.simulation, attributes=attributes)
+    return dataset.assign_coords(time=("time", times, TIME)).assign(_trust(question))
 
 
 def large_fields(expand: Callable[[np.ndarray], np.ndarray], latents: np.ndarray, shape: tuple[int, int]) -> Any:
@@ -78,44 +107,38 @@ def large_fields(expand: Callable[[np.ndarray], np.ndarray], latents: np.ndarray
 def series_answer(
     variables: Variables, question: Question, annulus: Annulus, attributes: Mapping[str, Any]
 ) -> xr.Dataset:
-    """Wrap values on (simulation, time, ...); the dimension ``simulation`` goes if one set was asked for."""
+    """Wrap values on (simulation, time, ...); the dimension ``simulation`` is left out if one set was asked for."""
     sets = question.sets
-    coordinates: dict[str, Any] = {
-        "simulation": ("simulation", sets.simulation, {"long_name": "number of the set"}),
-        **{
-            parameter.name: (
-                "simulation", sets.values[:, column],
-                {"units": parameter.unit.replace("**", "").replace("dimensionless", "1")},
-            )
-            for column, parameter in enumerate(PARAMETERS)
-        },
-    }  # fmt: skip
+    leading = ("time",) if sets.single else ("simulation", "time")
+    coordinates: dict[str, Any] = {"time": ("time", question.times, TIME)}
+    if not sets.single:
+        coordinates["simulation"] = ("simulation", sets.simulation, {"long_name": "number of the set"})
+    for column, parameter in enumerate(PARAMETERS):
+        about = {"units": parameter.unit.replace("**", "").replace("dimensionless", "1")}
+        coordinates[parameter.name] = (leading[:-1], _single(sets.values[:, column], question), about)
     if any("radius" in dimensions for dimensions, _, _ in variables.values()):
         about = {"units": "m", "long_name": "radius in the rescaled cylinder"}
         coordinates["radius"] = ("radius", annulus.radius, about)
-    dataset = xr.Dataset(
-        {name: (("simulation", "time", *dimensions), values, attrs)
-         for name, (dimensions, values, attrs) in variables.items()},
-        coordinates,
-        dict(attributes),
-    )  # fmt: skip
-    if sets.single:
-        dataset = dataset.isel(simulation=0, drop=True)
-    return _with_coordinates(dataset, question)
-
-
-def _with_coordinates(dataset: xr.Dataset, question: Question) -> xr.Dataset:
-    """Add the common times and what says how far the answer may be trusted."""
-    single = question.sets.single
-    dimensions = ("time",) if single else ("simulation", "time")
-    flag, distance = question.in_range.astype(np.int8), question.distance.astype(np.float32)
-    added = {
-        "in_range": (dimensions, flag[0] if single else flag, IN_RANGE),
-        "training_distance": (dimensions, distance[0] if single else distance, DISTANCE),
+    data = {
+        name: ((*leading, *dimensions), _single(values, question), attrs)
+        for name, (dimensions, values, attrs) in variables.items()
     }
-    if "time" not in dataset.coords:
-        dataset = dataset.assign_coords(time=("time", question.times, TIME))
-    return dataset.assign(added)
+    return xr.Dataset({**data, **_trust(question)}, coordinates, dict(attributes))
+
+
+def _single(values: np.ndarray, question: Question) -> Any:
+    """Drop the axis of the sets if one set was asked for."""
+    return values[0] if question.sets.single else values
+
+
+def _trust(question: Question) -> dict[str, Any]:
+    """Variables that say how far the answer may be trusted."""
+    dimensions = ("time",) if question.sets.single else ("simulation", "time")
+    flag, distance = question.in_range.astype(np.int8), question.distance.astype(np.float32)
+    return {
+        "in_range": (dimensions, _single(flag, question), IN_RANGE),
+        "training_distance": (dimensions, _single(distance, question), DISTANCE),
+    }
 
 
 def add_half_widths(answer: xr.Dataset, question: Question, calibration: xr.Dataset, nearness: Nearness) -> xr.Dataset:

@@ -40,7 +40,8 @@ class Answers(Opened):
         """
         gigabytes = 4e-9 * float(np.prod(self.annulus.shape)) * question.distance.size
         expand = self.engine.expand if gigabytes <= LARGEST_ANSWER else self._later
-        return field_answer(expand(question.latents), question, self.annulus, self.attributes(question.method))
+        fields, attributes = expand(question.latents), self.attributes(question.method)
+        return field_answer(fields, question, self.annulus, self.form, attributes)
 
     @answers
     def profile(self, question: Question) -> Variables:

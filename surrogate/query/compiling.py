@@ -25,7 +25,9 @@ def compiled(function: Callable[[Any], Any], width: int) -> Compiled:
         # One graph per kind of answer is intended: TensorFlow would warn that there are several.
         logging.getLogger("tensorflow").addFilter(_no_retracing)
         signature = [tf.TensorSpec((None, width), tf.float32)]
+        # The concrete function does not look up on each call which graph fits.
         graph = tf.function(function, input_signature=signature, autograph=False, jit_compile=False)
+        graph = graph.get_concrete_function()
         return lambda batch: graph(tf.convert_to_tensor(batch)).numpy()
     if backend == "jax":
         import jax

@@ -117,7 +117,7 @@ class Engine:
         """Run the FNN inside a graph: rows of :meth:`feedforward_inputs` to latents, shape (n, latent)."""
         from keras import ops
 
-        width = self.autoencoder.latents
+        width = (batch.shape[-1] - FEATURES) // 2
         scaled = ops.cast(self.feedforward.network(batch[:, :FEATURES], training=False)[:, 0, :], "float32")
         return scaled * batch[:, FEATURES : FEATURES + width] + batch[:, FEATURES + width :]
 
@@ -139,6 +139,11 @@ class Engine:
         rows = np.concatenate([features, np.broadcast_to(told, (*features.shape[:2], told.shape[-1]))], axis=-1)
         return rows.reshape(-1, rows.shape[-1]).astype(np.float32, copy=False)
 
+    @property
+    def feedforward_width(self) -> int:
+        """Columns of :meth:`feedforward_inputs`."""
+        return FEATURES + 2 * len(self.feedforward.latent_scaler.mean)
+
     def _function(self, name: str) -> Compiled:
         """Compile on first use: ``latents`` from inputs of the FNN; ``field``, ``profile``, ``walls`` from latents."""
         with self._lock:
@@ -147,8 +152,9 @@ class Engine:
                 def function(batch: Any) -> Any:
                     return self.feedforward_latents(batch) if name == "latents" else _reduced(self.decoded(batch), name)
 
-                width = self.autoencoder.latents
-                self._functions[name] = compiled(function, FEATURES + 2 * width if name == "latents" else width)
+                # This reads the network before the graph is made: variables that are made within one are lost with it.
+                width = self.feedforward_width if name == "latents" else self.autoencoder.latents
+                self._functions[name] = compiled(function, width)
             return self._functions[name]
 
     def latents(self, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:

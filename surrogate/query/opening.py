@@ -17,6 +17,7 @@ from surrogate.annulus import Annulus
 from surrogate.files import code_version
 from surrogate.planet import Planet
 from surrogate.query import bundle as bundles
+from surrogate.query.answer import Form
 from surrogate.query.arguments import QueryError
 from surrogate.query.description import planet_from_dict, summary
 from surrogate.query.engine import Engine
@@ -102,6 +103,11 @@ class Opened:
         }
         passed = all(entry["passed"] for entry in example.values())
         return {"passed": passed, "files": len(self.description["files"]), "example": example}
+
+    @cached_property
+    def form(self) -> Form:
+        """What answers with fields are written into."""
+        return Form(self.annulus)
 
     @cached_property
     def nearness(self) -> Nearness:

@@ -32,7 +32,8 @@ def sample(surrogate: Answers, question: Question, samples: int, seed: int) -> x
         ),
     }
     fields = [surrogate.engine.expand(np.ascontiguousarray(drawn[:, number])) for number in range(samples)]
-    answers = [field_answer(field, question, surrogate.annulus, attributes) for field in fields]
+    annulus, form = surrogate.annulus, surrogate.form
+    answers = [field_answer(field, question, annulus, form, attributes) for field in fields]
     about = {"long_name": "number of the evolution drawn"}
     number = xr.Variable("sample", np.arange(samples), about)
     return xr.concat(answers, number, data_vars=["temperature"], coords="minimal", compat="override")
