@@ -1,17 +1,25 @@
 """Accuracy of other packages' surrogates on the split of a finished run, beside ours: EZyRB and AutoEmulate.
 
     pip install "surrogate[peers]"
-    python benchmarks/bench_peers.py results/default
+    python benchmarks/bench_peers.py results/default --output peers.md
 
 Every peer is fitted to the training runs in the way its own tutorial shows: snapshots compressed by its own POD (or
 PCA), coefficients regressed on scaled parameters. Whole evolutions are one sample each where a method cannot take
-thousands of samples (Gaussian processes, radial basis functions); the ANN sees every snapshot with its time. All are
-judged by `surrogate.diagnostics` like our own predictors, whose rows come from the run's own metrics.json.
+thousands of samples (Gaussian processes, radial basis functions); the ANN sees snapshots with their time. All are
+judged by `surrogate.diagnostics` like our own predictors, whose rows come from the run's own metrics.json. Each peer
+has a process of its own and is stopped after --limit seconds of CPU; --runs fits it to so many training runs only.
 """
 
 from __future__ import annotations
 
+import argparse
+import csv
+import json
+import resource
+import signal
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +34,11 @@ from surrogate.files import read_json
 from surrogate.parameters import PARAMETERS
 
 RANK = 48
+SNAPSHOTS = 16_000
+"""Snapshots that the ANN is fitted to, at most: equally spaced times of all runs."""
+HEADER = """\
+| method | training runs | relative accuracy, % | lateral anomaly error | sum of singular values, % | CPU s |
+|---|---|---|---|---|---|"""
 Peer = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -59,19 +72,20 @@ def ezyrb_network(known: np.ndarray, fields: np.ndarray, asked: np.ndarray) -> n
     from ezyrb import ANN, POD
 
     torch.manual_seed(0)
-    steps = np.linspace(-1, 1, fields.shape[1])
-    flat = fields.reshape(-1, fields[0, 0].size)
+    every = np.linspace(-1, 1, fields.shape[1])
+    some = np.linspace(0, len(every) - 1, min(len(every), SNAPSHOTS // len(fields))).round().astype(int)
+    flat = fields[:, some].reshape(-1, fields[0, 0].size)
     mean = flat.mean(axis=0)
     pod = POD("svd", rank=RANK).fit((flat - mean).T)
     coefficients = np.asarray(pod.transform((flat - mean).T)).T
     scale = coefficients[:, :1].std()
 
-    def inputs(parameters: np.ndarray) -> np.ndarray:
+    def inputs(parameters: np.ndarray, steps: np.ndarray) -> np.ndarray:
         return np.column_stack([np.repeat(parameters, len(steps), axis=0), np.tile(steps, len(parameters))])
 
     network = ANN([128, 128, 128, 128], torch.nn.SiLU(), 1500, lr=2e-3, frequency_print=10_000)
-    network.fit(inputs(known), coefficients / scale)
-    predicted = np.asarray(network.predict(inputs(asked))) * scale
+    network.fit(inputs(known, every[some]), coefficients / scale)
+    predicted = np.asarray(network.predict(inputs(asked, every))) * scale
     return (mean + np.asarray(pod.inverse_transform(predicted.T)).T).reshape(len(asked), *fields.shape[1:])
 
 
@@ -117,33 +131,98 @@ def peers() -> dict[str, Peer]:
     return found
 
 
-def main(results: Path) -> None:
-    """Fit and judge every peer; print a Markdown table."""
+def judge(results: Path, name: str, runs: int | None) -> dict[str, float]:
+    """Fit one peer; its measures on the unseen runs, the training runs it saw and the CPU seconds of fit and answer."""
     corpus = open_corpus(results / "corpus.zarr")
-    train, test = (select_split(corpus, name).load() for name in ("train", "test"))
-    if int(train.snapshot_count.min()) < train.sizes["time"]:
+    train, test = (select_split(corpus, part) for part in ("train", "test"))
+    if runs is not None and runs < train.sizes["simulation"]:
+        train = train.isel(simulation=np.linspace(0, train.sizes["simulation"] - 1, runs).round().astype(int))
+    train, test = train.load(), test.load()
+    if int(train.snapshot_count.min()) < train.sizes["time"] or int(test.snapshot_count.min()) < test.sizes["time"]:
         raise SystemExit("the peers need runs of equal length: set corpus.times to resample")
-    fields = train.temperature.values
-    print("| method | relative accuracy, % | lateral anomaly error | sum of singular values, % | CPU s |")
-    print("|---|---|---|---|---|")
-    for name, peer in peers().items():
-        began = time.process_time()
-        predicted = peer(scaled(train), fields, scaled(test)).astype(np.float32)
-        spent = time.process_time() - began
-        prediction = make_corpus(
-            predicted, test.snapshot_time.values, annulus_of(test), parameter_table(test), test.simulation.values,
-            split=test.split.values,
-        )  # fmt: skip
-        print(row(name, diagnostics.evaluate(test, {name: prediction})["methods"][name], f"{spent:.0f}"), flush=True)
-    for name, entry in read_json(results / "metrics.json")["methods"].items():
-        print(row(f"ours: {diagnostics.title_of(name)}", entry, ""))
+    began = time.process_time()
+    predicted = peers()[name](scaled(train), train.temperature.values, scaled(test)).astype(np.float32)
+    spent = time.process_time() - began
+    prediction = make_corpus(
+        predicted, test.snapshot_time.values, annulus_of(test), parameter_table(test), test.simulation.values,
+        split=test.split.values,
+    )  # fmt: skip
+    entry = diagnostics.evaluate(test, {name: prediction})["methods"][name]
+    return measures(entry) | {"runs": train.sizes["simulation"], "seconds": spent}
 
 
-def row(name: str, entry: dict, spent: str) -> str:
+def measures(entry: dict) -> dict[str, float]:
+    """The three measures of the table."""
+    return {
+        key: entry[key]["mean"] for key in ("relative_accuracy", "lateral_anomaly_error", "singular_value_sum_ratio")
+    }
+
+
+def row(name: str, entry: dict) -> str:
     """One row of the table."""
-    values = [entry[key]["mean"] for key in ("relative_accuracy", "lateral_anomaly_error", "singular_value_sum_ratio")]
-    return "| {} | {:.3f} | {:.3f} | {:.2f} | {} |".format(name, *values, spent)
+    numbers = [entry[key] for key in ("relative_accuracy", "lateral_anomaly_error", "singular_value_sum_ratio")]
+    spent = "" if entry.get("seconds") is None else f"{entry['seconds']:.0f}"
+    return "| {} | {} | {:.3f} | {:.3f} | {:.2f} | {} |".format(name, entry["runs"], *numbers, spent)
+
+
+def apart(arguments: argparse.Namespace, name: str) -> str:
+    """Judge a peer in its own process, with a limit of CPU time; a row of the table, or what went wrong."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        command = [sys.executable, __file__, str(arguments.results), "--one", name, "--output", file.name]
+        if arguments.runs:
+            command += ["--runs", str(arguments.runs)]
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (arguments.limit, arguments.limit)),
+        )  # fmt: skip
+        if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+            return f"| {name} | {arguments.runs or 'all'} | not ready after {arguments.limit} s of CPU | | | |"
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            return f"| {name} | {arguments.runs or 'all'} | failed: {reason[:160]} | | | |"
+        return row(name, json.loads(Path(file.name).read_text()))
+
+
+def ours(results: Path) -> list[str]:
+    """Rows of our own predictors and baselines; CPU seconds of FNN and LSTM are after those of the autoencoder."""
+    train = int((open_corpus(results / "corpus.zarr").split.values == 0).sum())
+    rows = []
+    for name, entry in read_json(results / "metrics.json")["methods"].items():
+        job = {"fnn": "feedforward", "lstm": "recurrent", "flow": "generative"}.get(name, name)
+        told = results / "benchmarks" / f"{job}.tsv"
+        spent = None
+        if told.is_file():
+            with told.open() as lines:
+                spent = float(next(csv.DictReader(lines, delimiter="\t"))["cpu_time"])
+        title = f"ours: {diagnostics.title_of(name)}"
+        rows.append(row(title, measures(entry) | {"runs": train, "seconds": spent}))
+    return rows
+
+
+def main() -> None:
+    """Fit and judge every peer that is installed; print a Markdown table and write it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--only", nargs="*", help="names of peers")
+    parser.add_argument("--runs", type=int, help="training runs, equally spaced; default all")
+    parser.add_argument("--limit", type=int, default=600, help="CPU seconds for each peer")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        arguments.output.write_text(json.dumps(judge(arguments.results, arguments.one, arguments.runs)))
+        return
+    lines = [HEADER]
+    print(HEADER)
+    for name in arguments.only if arguments.only is not None else peers():
+        lines.append(apart(arguments, name))
+        print(lines[-1], flush=True)
+    own = ours(arguments.results)
+    print(*own, sep="\n")
+    lines += own
+    if arguments.output:
+        arguments.output.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()
