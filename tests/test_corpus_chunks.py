@@ -1,5 +1,7 @@
 """What is read and written past the libraries is what the libraries read and write."""
 
+import zlib
+
 import h5py
 import numpy as np
 import pytest
@@ -49,11 +51,34 @@ def test_chunks_are_read_as_the_library_reads_them(tmp_path_factory, data):
         with pytest.MonkeyPatch.context() as patch, h5py.File(path) as file:
             if slow:
                 patch.setattr(inflate, "deflate", None)
+                patch.setattr("surrogate.corpus.readers.chunks.inflate_chunks", inflate.chunk_by_chunk)
             reader = ChunkReader(file["x"])
             usual = chunks is not None and len(shape) < 4 and dtype in ("<f4", "<f8")
             assert reader.direct == (usual and filters in FILTERS[:4])
             for low, high in ((start, stop), (0, shape[0]), (stop - 1, stop)):
                 np.testing.assert_array_equal(reader.read(low, high), file["x"][low:high])
+
+
+@given(st.lists(st.binary(min_size=6, max_size=6), min_size=1, max_size=5), st.data())
+def test_streams_of_zlib_are_decompressed_one_by_one_and_all_at_once(parts, data):
+    streams = [zlib.compress(part, data.draw(st.integers(0, 9))) for part in parts]
+    gap = data.draw(st.integers(0, 3))
+    block = np.frombuffer(bytes(gap) + bytes(gap).join(streams), np.uint8)
+    lengths = np.array([len(stream) for stream in streams])
+    offsets = np.cumsum(lengths + gap) - lengths
+    sick = data.draw(st.integers(0, len(parts) - 1))
+    broken = lengths.copy()
+    broken[sick] -= data.draw(st.integers(1, lengths[sick]))
+    beyond = offsets.copy()
+    beyond[sick] = len(block)
+    for way in (inflate.inflate_chunks, inflate.chunk_by_chunk):
+        target = np.zeros((len(parts), 6), np.uint8)
+        assert way(block, offsets, lengths, target) == -1
+        assert [row.tobytes() for row in target] == parts
+        assert way(block, offsets, broken, target) == sick
+        assert way(block, beyond, lengths, target) == sick
+        for size in (5, 7):
+            assert way(block, offsets, lengths, np.zeros((len(parts), size), np.uint8)) == 0
 
 
 def test_a_corrupt_chunk_is_named(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from surrogate.config import CorpusSettings
-from surrogate.corpus.kernels import add_moments, checksum_of, extremes
+from surrogate.corpus.kernels import add_moments, checksum_of, extremes, walls
 from surrogate.fields import PLAUSIBLE_TEMPERATURE
 
 SEVERE = "severe"
@@ -151,16 +151,16 @@ class RunCheck:
         self._minimum, self._maximum = min(self._minimum, lowest), max(self._maximum, highest)
         if self._reference is None:
             self._reference = snapshot.mean(axis=-1)
-            self._surface = float(snapshot[-1].mean(dtype=float))
+            self._surface = walls(snapshot)[1]
             self._sum, self._squares = np.zeros((2, len(snapshot)))
         # Sums of what is left after a fixed profile is taken off stay small, so that single precision within a row
         # is enough; rows are added up in double precision.
         add_moments(snapshot, self._reference, self._sum, self._squares)
         self._count += 1
         self._columns = snapshot.shape[-1]
-        for row in (0, -1):
-            self._wall_spread = max(self._wall_spread, float(np.ptp(snapshot[row])))
-        self._surface_drift = max(self._surface_drift, abs(float(snapshot[-1].mean(dtype=float)) - self._surface))
+        spread, surface = walls(snapshot)
+        self._wall_spread = max(self._wall_spread, spread)
+        self._surface_drift = max(self._surface_drift, abs(surface - self._surface))
         # Checksum, extremes and a row in the middle tell a repeated snapshot, without a copy of the one before.
         mark = (checksum, lowest, highest, snapshot[len(snapshot) // 2].tobytes())
         self._repeated += mark == self._mark

@@ -86,22 +86,23 @@ def ingest(
     with pool:
         old, seen, plan = _prepare(job, names, keep_unlisted, bool(failed))
         records = stage_runs(plan, pool, progress) if plan is not None else []
-    findings = [*failed, *_survey_findings(seen.runs)]
-    for record in records:
-        findings += [Finding(**entry) for entry in record["findings"]]
-    accepted = [record for record in records if record["accepted"]]
-    findings += compare_runs(accepted, old["records"] if old else [], settings)
-    out = {finding.file for finding in findings if finding.severity == SEVERE}
-    accepted = [record for record in accepted if record["file"] not in out]
-    write_rejected(rejected_path, [finding for finding in findings if finding.file in out])
-    total = len({*names, *(finding.file for finding in failed)})
-    check_rejects(out, findings, total, settings, rejected_path)
-    if not accepted and not old:
-        raise IngestError("no run is left for the corpus")
-    if plan is not None and accepted:
-        job.commit(plan, accepted, findings, out, old)
-    else:
-        discard(store)
+        pool.release()
+        findings = [*failed, *_survey_findings(seen.runs)]
+        for record in records:
+            findings += [Finding(**entry) for entry in record["findings"]]
+        accepted = [record for record in records if record["accepted"]]
+        findings += compare_runs(accepted, old["records"] if old else [], settings)
+        out = {finding.file for finding in findings if finding.severity == SEVERE}
+        accepted = [record for record in accepted if record["file"] not in out]
+        write_rejected(rejected_path, [finding for finding in findings if finding.file in out])
+        total = len({*names, *(finding.file for finding in failed)})
+        check_rejects(out, findings, total, settings, rejected_path)
+        if not accepted and not old:
+            raise IngestError("no run is left for the corpus")
+        if plan is not None and accepted:
+            job.commit(plan, accepted, findings, out, old)
+        else:
+            discard(store)
     return summarise(store, len(accepted), len(out), time.monotonic() - started)
 
 

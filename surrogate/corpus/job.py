@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,15 @@ from surrogate.corpus.plan import Plan, make_plan
 from surrogate.corpus.split import assign_split
 from surrogate.corpus.stage import journal_path, stage_run
 from surrogate.corpus.store import open_corpus, open_provenance, provenance_of
-from surrogate.corpus.survey import Survey, identity, survey_all
+from surrogate.corpus.survey import Survey, announce, identity, survey_all
 from surrogate.fields import parameter_table
 from surrogate.files import provenance, read_json
+
+AHEAD = 6
+"""Runs per worker that the system is told about before they are read."""
+
+TASK_BYTES = 2**26
+"""Runs are given to workers in parcels of so many bytes, of float32."""
 
 Progress = Callable[[str, int, int], None]
 """Told a stage ("survey", "ingest"), how many runs are done and how many there are."""
@@ -145,9 +152,14 @@ def stage_runs(
         else:
             calls.append(call)
     _tell(progress, "ingest", len(records), total)
-    for record in workers.each(stage_run, calls, size=plan.size(len(calls))):
+    coming = iter([source.file for _, _, source, _ in calls])
+    for file in islice(coming, AHEAD * workers.number):
+        announce(file)
+    for record in workers.each(stage_run, calls, plan.size(len(calls)), TASK_BYTES // plan.size(1)):
         records.append(_compact(record))
         _tell(progress, "ingest", len(records), total)
+        for file in islice(coming, 1):
+            announce(file)
     return sorted(records, key=lambda record: record["candidate"])
 
 

@@ -68,6 +68,27 @@ def add_moments(snapshot, reference, sums, squares):  # pragma: no cover (compil
 
 
 @njit(cache=True, nogil=True)
+def walls(snapshot):  # pragma: no cover (compiled)
+    """Return by how much the first and the last row of `snapshot` vary, and the mean of the last.
+
+    Parameters
+    ----------
+    snapshot : array of float32, shape (radius, angle)
+    """
+    total = 0.0
+    spread = np.float32(0.0)
+    for row in (0, snapshot.shape[0] - 1):
+        low, high = snapshot[row, 0], snapshot[row, 0]
+        total = 0.0
+        for column in range(snapshot.shape[1]):
+            value = snapshot[row, column]
+            low, high = min(low, value), max(high, value)
+            total += value
+        spread = max(spread, high - low)
+    return float(spread), total / snapshot.shape[1]
+
+
+@njit(cache=True, nogil=True)
 def pack(values, scale, offset, steps, rounded):  # pragma: no cover (compiled)
     """Round finite values to multiples of `scale` from `offset`; all arguments are float32 or of one axis.
 

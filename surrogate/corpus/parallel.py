@@ -11,6 +11,27 @@ from typing import Any, Literal
 Scheduler = Literal["processes", "threads"]
 
 
+SETTINGS: dict[str, Any] = {
+    "distributed.worker.multiprocessing-method": "spawn",  # HDF5 and forks do not mix
+    "distributed.worker.profile.enabled": False,  # looks at the stack a hundred times a second
+    "distributed.admin.tick.interval": "1s",
+    "distributed.comm.timeouts.connect": "120s",
+    "distributed.nanny.pre-spawn-environ": {
+        "DASK_LOGGING__DISTRIBUTED": "error",
+        "OMP_NUM_THREADS": 1,
+        # Dask would have all memory above 64 kB given back as soon as it is free. Each block of a run then costs fresh
+        # pages: 20,000 of them a run of the paper's size, half of all the time of an ingest.
+        "MALLOC_TRIM_THRESHOLD_": 2**27,
+        "MALLOC_MMAP_THRESHOLD_": 2**25,
+        "MALLOC_ARENA_MAX": 1,
+    },
+}
+"""Settings of Dask while the workers live."""
+
+PRELOAD = "surrogate.corpus.stage"
+"""A process is given work when it has imported this, which takes a second."""
+
+
 class WorkerError(RuntimeError):
     """A worker died, most often for want of memory."""
 
@@ -18,10 +39,12 @@ class WorkerError(RuntimeError):
 class Workers:
     """A local Dask cluster, used as ``with Workers(...) as workers: workers.each(function, calls)``.
 
+    One of the workers is a thread of this process, which would only wait otherwise: it works while the others start.
+
     Parameters
     ----------
     number : int
-        One works in this process, without a cluster.
+        One works without a cluster.
     memory_limit : str
         Of all workers together; a worker process that exceeds its share is restarted.
     scheduler : "processes" or "threads"
@@ -37,6 +60,7 @@ class Workers:
     def __init__(self, number: int = 1, memory_limit: str = "4GB", scheduler: Scheduler = "processes") -> None:
         self.number, self.memory_limit, self.scheduler = number, memory_limit, scheduler
         self._stack = ExitStack()
+        self._cluster: Any = None
         self._client: Any = None
 
     def __enter__(self) -> Workers:
@@ -45,35 +69,35 @@ class Workers:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def _start(self) -> Any:
+    def _start(self) -> None:
         import dask
         from dask.utils import parse_bytes
-        from distributed import Client, LocalCluster
+        from distributed import Client, Nanny, Scheduler, SpecCluster, Worker
 
-        limit = parse_bytes(self.memory_limit)
-        shape: dict[str, Any] = {"n_workers": 1, "threads_per_worker": self.number, "processes": False}
-        if self.scheduler == "processes":
-            shape = {"n_workers": self.number, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
-        self._stack.enter_context(
-            dask.config.set(
-                {
-                    "distributed.worker.multiprocessing-method": "spawn",  # HDF5 and forks do not mix
-                    "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": 1,
-                    "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "error",
-                    "distributed.comm.timeouts.connect": "120s",
-                    "distributed.worker.profile.enabled": False,  # looks at the stack a hundred times a second
-                    "distributed.admin.tick.interval": "1s",
-                }
-            )
-        )
+        self._stack.enter_context(dask.config.set(SETTINGS))
         logging.getLogger("distributed").setLevel(logging.ERROR)
-        cluster = LocalCluster(
-            dashboard_address=None, silence_logs=False, memory_limit=limit // shape["n_workers"], **shape
+        processes = self.scheduler == "processes"
+        local = {"host": "127.0.0.1", "dashboard": False}
+        here = {"nthreads": 1 if processes else self.number, "memory_limit": 0}
+        others = {"nthreads": 1, "memory_limit": parse_bytes(self.memory_limit) // self.number, "preload": [PRELOAD]}
+        self._cluster = SpecCluster(
+            workers={0: {"cls": Worker, "options": local | here}},
+            scheduler={"cls": Scheduler, "options": local | {"port": 0, "dashboard_address": "127.0.0.1:0"}},
+            worker={"cls": Nanny, "options": local | others},
         )
-        self._stack.enter_context(cluster)
-        return self._stack.enter_context(Client(cluster))
+        self._stack.enter_context(self._cluster)
+        self._client = self._stack.enter_context(Client(self._cluster))
+        if processes:  # after the client, which would wait for them
+            self._cluster.scale(self.number)
 
-    def each(self, function: Callable[..., Any], calls: Sequence[tuple], size: int | None = None) -> Iterator[Any]:
+    def release(self) -> None:
+        """Let the other processes go, without waiting for it."""
+        if self._cluster is not None:
+            self._cluster.scale(1)
+
+    def each(
+        self, function: Callable[..., Any], calls: Sequence[tuple], size: int | None = None, together: int = 1
+    ) -> Iterator[Any]:
         """Yield ``function(*call)`` for every call, in any order.
 
         Parameters
@@ -82,13 +106,17 @@ class Workers:
             Importable, as its arguments are; small results.
         calls : sequence of tuples
         size : int, optional
-            Bytes that the calls read: a few are not worth the seconds that a cluster takes to come up.
+            Bytes that are to be read, now or later: a few are not worth the seconds that a process takes to come up.
+        together : int
+            Calls that make one task of Dask, which costs some milliseconds.
 
         Raises
         ------
         WorkerError
             When a worker keeps dying.
         """
+        if not calls:
+            return
         useful = min(self.number, len(calls)) if size is None else useful_workers(self.number, size)
         if useful <= 1 and self._client is None:
             yield from (function(*call) for call in calls)
@@ -96,16 +124,21 @@ class Workers:
         from distributed import KilledWorker, as_completed
 
         if self._client is None:
-            self._client = self._start()
-        completed = as_completed(self._client.map(function, *zip(*calls, strict=True), pure=False))
-        for future in completed:
+            self._start()
+        together = max(1, min(together, len(calls) // (8 * self.number)))
+        tasks = [calls[first : first + together] for first in range(0, len(calls), together)]
+        for future in as_completed(self._client.map(_all_of, [function] * len(tasks), tasks, pure=False)):
             try:
-                yield future.result()
+                yield from future.result()
             except KilledWorker as error:
                 raise WorkerError(
                     f"a worker was killed repeatedly, most often for want of memory: give more than "
                     f"{self.memory_limit} or fewer than {self.number} workers ({error})"
                 ) from error
+
+
+def _all_of(function: Callable[..., Any], calls: Sequence[tuple]) -> list[Any]:
+    return [function(*call) for call in calls]
 
 
 def useful_workers(workers: int, size: int) -> int:
@@ -118,7 +151,7 @@ def useful_workers(workers: int, size: int) -> int:
 
 
 LEADER_MEMORY = 1000
-"""Memory of the process that leads the workers, MB."""
+"""Memory of the process that leads the workers and is one of them, MB."""
 
 
 def job_memory(limit: str) -> int:

@@ -6,6 +6,7 @@ JSON-able records.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from surrogate.corpus.regrid import Regridder, describe_sector, resample, same_d
 from surrogate.corpus.shards import ShardWriter, StorageError
 from surrogate.corpus.survey import Source, run_number, source_checksum
 from surrogate.fields import SERIES, annulus_of, parameters_of
-from surrogate.files import read_json, write_json
+from surrogate.files import read_json
 
 BLOCK_BYTES = 2**23
 """What is read at a time: small enough for the cache, large enough for the chunks of most files."""
@@ -102,8 +103,16 @@ def stage_run(candidate: int, simulation: int, source: Source, target: Target) -
         check.report("unreadable", f"{type(error).__name__}: {error}")
     record["findings"] = [finding.as_dict() for finding in check.findings]
     record["accepted"] = not check.severe
-    write_json(place, record)
+    _write_record(place, record)
     return record
+
+
+def _write_record(place: Path, record: dict[str, Any]) -> None:
+    """Write a record whole or not at all; one thousands of which are written, in as few steps as that takes."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    temporary = place.with_suffix(".part")
+    temporary.write_text(json.dumps(record, allow_nan=False))
+    os.replace(temporary, place)
 
 
 def _stage_open_run(candidate: int, run: xr.Dataset, check: RunCheck, target: Target) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from surrogate.corpus.readers import open_run
 from surrogate.fields import annulus_of, parameters_of
 from surrogate.files import checksum, fingerprint, read_json, write_json
 
+ANNOUNCED_BYTES = 2**26
+"""What is fetched of a file before it is read, at most."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -47,6 +50,17 @@ def identity(path: str | os.PathLike[str]) -> dict[str, Any]:
         "size": sum(state.st_size for state in states),
         "modified": max((state.st_mtime_ns for state in states), default=0),
     }
+
+
+def announce(path: str | os.PathLike[str]) -> None:
+    """Tell the system that a file will be read soon, so that it fetches (the beginning of) it while others are read."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            os.posix_fadvise(stream.fileno(), 0, ANNOUNCED_BYTES, os.POSIX_FADV_WILLNEED)
+    except OSError:  # a folder; or broken, as whoever reads it will say
+        return
 
 
 def source_checksum(path: str | os.PathLike[str]) -> str:
@@ -180,11 +194,19 @@ def survey_all(
             result.runs.append(known[file])
         else:
             calls.append((Source(file, reader, options),))
-    for record in workers.each(survey, calls, size=200_000 * len(calls)):
+    # All that is looked at here is read afterwards: the workers start at once, if they are worth it.
+    for record in workers.each(survey, calls, size=sum(_bytes(source.file) for (source,) in calls), together=4):
         result.add(record)
         told(len(result.runs), len(files))
     result.runs.sort(key=lambda record: (record["simulation"] < 0, record["simulation"], record["file"]))
     return result
+
+
+def _bytes(file: str) -> int:
+    try:
+        return identity(file)["size"]
+    except OSError:  # the survey says so
+        return 0
 
 
 def _unchanged(record: Mapping[str, Any]) -> bool:

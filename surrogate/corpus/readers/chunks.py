@@ -8,6 +8,8 @@ section IV.A.2.l, describes the filters.
 from __future__ import annotations
 
 import os
+from array import array
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,14 +17,34 @@ import h5py
 import numpy as np
 from numba import njit
 
-from surrogate.corpus.inflate import inflate
+from surrogate.corpus.inflate import copy_chunks, inflate_chunks
 from surrogate.corpus.readers import ReaderError
-
-_Chunk = tuple[int, int, tuple[int, ...]]  # its place (byte), its size, the index of its first value
-_Layout = tuple[bool, bool, list[list[_Chunk]]]  # deflated, shuffled, chunks by their rows along the first axis
 
 SLAB_BYTES = 2**27
 """Snapshots that share chunks are decompressed together, up to so many bytes, and kept for the next to be read."""
+
+GROUP_BYTES = 2**19
+"""Chunks are read and decompressed in groups of so many bytes: few calls, and all of it stays in the cache."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the chunks of an array are, in the order of their rows along the first axis.
+
+    Attributes
+    ----------
+    deflated, shuffled : bool
+    places, sizes : arrays of int64, shape (chunk,)
+        First byte in the file, and bytes.
+    origins : array of int64, shape (chunk, axis)
+        Indices of their first values.
+    """
+
+    deflated: bool
+    shuffled: bool
+    places: np.ndarray
+    sizes: np.ndarray
+    origins: np.ndarray
 
 
 class ChunkReader:
@@ -54,17 +76,17 @@ class ChunkReader:
         filters = _usual_filters(self.dataset)
         if filters is None:
             return None
-        step = self.dataset.chunks[0]
-        rows: list[list[_Chunk]] = [[] for _ in range(-(-self.shape[0] // step))]
-        skipped = False
+        found = array("q")
 
         def note(chunk: Any) -> None:
-            nonlocal skipped
-            skipped = skipped or chunk.filter_mask != 0
-            rows[chunk.chunk_offset[0] // step].append((chunk.byte_offset, chunk.size, chunk.chunk_offset))
+            found.extend((chunk.filter_mask, chunk.byte_offset, chunk.size, *chunk.chunk_offset))
 
         self.dataset.id.chunk_iter(note)
-        return None if skipped else (*filters, rows)  # a filter may have been left out where it did not help
+        table = np.frombuffer(found, np.int64).reshape(-1, 3 + len(self.shape))
+        if table[:, 0].any():
+            return None  # a filter may have been left out where it did not help
+        table = table[np.argsort(table[:, 3], kind="stable")]
+        return _Layout(*filters, table[:, 1].copy(), table[:, 2].copy(), table[:, 3:].copy())
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Read ``array[start:stop]``.
@@ -88,37 +110,45 @@ class ChunkReader:
         return values[start - low : stop - low]
 
     def _decompress(self, layout: _Layout, start: int, stop: int) -> np.ndarray:
-        deflated, shuffled, all_rows = layout
         chunk, item = self.dataset.chunks, self.dtype.itemsize
         size = item * int(np.prod(chunk))
         result = np.empty((stop - start, *self.shape[1:]), dtype=self.dtype)
-        whole = int(np.prod([-(-extent // step) for extent, step in zip(self.shape[1:], chunk[1:], strict=True)]))
-        rows = all_rows[start // chunk[0] : -(-stop // chunk[0])]
-        if any(len(row) < whole for row in rows):  # chunks that were never written
+        first, last = np.searchsorted(layout.origins[:, 0], (start // chunk[0] * chunk[0], stop))
+        steps = [-(-extent // step) for extent, step in zip(self.shape[1:], chunk[1:], strict=True)]
+        if last - first < (-(-stop // chunk[0]) - start // chunk[0]) * np.prod(steps):  # chunks were never written
             result[...] = self.dataset.fillvalue
-        target = _three_axes(result.view(f"u{item}"))
-        box = _three_axes_of(chunk)
-        with open(self.dataset.file.filename, "rb") as stream:
-            for row in rows:
-                for place, length, first in row:
-                    stored = os.pread(stream.fileno(), length, place)
-                    try:
-                        raw = inflate(stored, size) if deflated else stored
-                    except ValueError as error:
-                        raise ReaderError(self._broken(first, str(error))) from error
-                    if len(raw) != size:
-                        raise ReaderError(self._broken(first, f"{len(raw)} bytes, expected {size}"))
-                    origin = (first[0] - start, *_three_axes_of(first, 0)[1:])
-                    if shuffled and item == 4:
-                        _scatter_shuffled(np.frombuffer(raw, np.uint8), box, origin, target)
-                        continue
-                    if shuffled:
-                        raw = np.ascontiguousarray(np.frombuffer(raw, np.uint8).reshape(item, -1).T)
-                    _scatter(np.frombuffer(raw, target.dtype), box, origin, target)
+        target, box = _three_axes(result.view(f"u{item}")), _three_axes_of(chunk)
+        expand = inflate_chunks if layout.deflated else copy_chunks
+        together = max(1, GROUP_BYTES // size)
+        raw = np.empty((together, size), np.uint8)
+        with open(self.dataset.file.filename, "rb", buffering=0) as stream:
+            for low in range(first, last, together):
+                group = slice(low, min(low + together, last))
+                block, offsets = _read_blocks(stream.fileno(), layout.places[group], layout.sizes[group])
+                values = raw[: len(offsets)]
+                broken = expand(block, offsets, layout.sizes[group], values)
+                if broken >= 0:
+                    where = tuple(layout.origins[low + broken].tolist())
+                    name = f"{self.dataset.file.filename}: chunk {where} of {self.dataset.name!r}"
+                    raise ReaderError(f"{name} is truncated or corrupt: it does not hold {size} bytes")
+                origins = np.array([_three_axes_of(origin, 0) for origin in layout.origins[group].tolist()])
+                origins[:, 0] -= start
+                if layout.shuffled and item == 4:
+                    _scatter_shuffled(values, box, origins, target)
+                    continue
+                if layout.shuffled:
+                    values = np.ascontiguousarray(values.reshape(len(values), item, -1).transpose(0, 2, 1))
+                _scatter(values.reshape(len(values), -1).view(target.dtype), box, origins, target)
         return result
 
-    def _broken(self, first: tuple[int, ...], what: str) -> str:
-        return f"{self.dataset.file.filename}: chunk {first} of {self.dataset.name!r} is truncated or corrupt: {what}"
+
+def _read_blocks(file: int, places: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Read chunks out of a file, in one go where they lie near each other; return bytes and where each begins."""
+    begin, end = int(places.min()), int((places + sizes).max())
+    if end - begin <= 2 * int(sizes.sum()):
+        return np.frombuffer(os.pread(file, end - begin, begin), np.uint8), places - begin
+    parts = [os.pread(file, size, place) for place, size in zip(places.tolist(), sizes.tolist(), strict=True)]
+    return np.frombuffer(b"".join(parts), np.uint8), np.cumsum(sizes) - sizes
 
 
 def _usual_filters(dataset: h5py.Dataset) -> tuple[bool, bool] | None:
@@ -146,34 +176,36 @@ def _three_axes_of(sizes: tuple[int, ...], missing: int = 1) -> tuple[int, int, 
 
 
 @njit(cache=True, nogil=True)
-def _scatter(raw, box, origin, target):  # pragma: no cover (compiled)
-    """Write a chunk of shape `box` into `target` at `origin`; what lies outside is dropped."""
-    width = min(box[2], target.shape[2] - origin[2])
-    for i in range(max(0, -origin[0]), min(box[0], target.shape[0] - origin[0])):
-        for j in range(min(box[1], target.shape[1] - origin[1])):
-            base = (i * box[1] + j) * box[2]
-            for k in range(width):
-                target[origin[0] + i, origin[1] + j, origin[2] + k] = raw[base + k]
+def _scatter(chunks, box, origins, target):  # pragma: no cover (compiled)
+    """Write chunks of shape `box` into `target`, each at its origin; what lies outside is dropped."""
+    for number in range(len(chunks)):
+        raw, origin = chunks[number], origins[number]
+        width = min(box[2], target.shape[2] - origin[2])
+        for i in range(max(0, -origin[0]), min(box[0], target.shape[0] - origin[0])):
+            for j in range(min(box[1], target.shape[1] - origin[1])):
+                base = (i * box[1] + j) * box[2]
+                for k in range(width):
+                    target[origin[0] + i, origin[1] + j, origin[2] + k] = raw[base + k]
 
 
 @njit(cache=True, nogil=True)
-def _scatter_shuffled(raw, box, origin, target):  # pragma: no cover (compiled)
+def _scatter_shuffled(chunks, box, origins, target):  # pragma: no cover (compiled)
     """Do the same with the bytes of shuffled uint32: the first bytes of all elements come first, then the second."""
-    width = min(box[2], target.shape[2] - origin[2])
     size = box[0] * box[1] * box[2]
-    for i in range(max(0, -origin[0]), min(box[0], target.shape[0] - origin[0])):
-        for j in range(min(box[1], target.shape[1] - origin[1])):
-            base = (i * box[1] + j) * box[2]
-            line = target[origin[0] + i, origin[1] + j, origin[2] : origin[2] + width]
-            first, second = raw[base : base + width], raw[size + base : size + base + width]
-            third, fourth = (
-                raw[2 * size + base : 2 * size + base + width],
-                raw[3 * size + base : 3 * size + base + width],
-            )
-            for k in range(width):
-                line[k] = (
-                    np.uint32(first[k])
-                    | (np.uint32(second[k]) << np.uint32(8))
-                    | (np.uint32(third[k]) << np.uint32(16))
-                    | (np.uint32(fourth[k]) << np.uint32(24))
-                )
+    for number in range(len(chunks)):
+        raw, origin = chunks[number], origins[number]
+        width = min(box[2], target.shape[2] - origin[2])
+        for i in range(max(0, -origin[0]), min(box[0], target.shape[0] - origin[0])):
+            for j in range(min(box[1], target.shape[1] - origin[1])):
+                base = (i * box[1] + j) * box[2]
+                line = target[origin[0] + i, origin[1] + j, origin[2] : origin[2] + width]
+                first, second = raw[base : base + width], raw[size + base : size + base + width]
+                third = raw[2 * size + base : 2 * size + base + width]
+                fourth = raw[3 * size + base : 3 * size + base + width]
+                for k in range(width):
+                    line[k] = (
+                        np.uint32(first[k])
+                        | (np.uint32(second[k]) << np.uint32(8))
+                        | (np.uint32(third[k]) << np.uint32(16))
+                        | (np.uint32(fourth[k]) << np.uint32(24))
+                    )

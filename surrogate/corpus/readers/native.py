@@ -103,7 +103,22 @@ def _plain_run(file: h5py.File) -> xr.Dataset | None:
 
 def _attributes(item: h5py.Dataset) -> dict[str, Any]:
     """Attributes that matter here; those that link dimensions are slow to read."""
-    return {name: _value(item.attrs[name]) for name in item.attrs if name in DESCRIPTION or name in PACKING}
+    return {name: _attribute(item, name) for name in item.attrs if name in DESCRIPTION or name in PACKING}
+
+
+def _attribute(item: h5py.Dataset, name: str) -> Any:
+    """Read an attribute of one text or number, in half the time of ``item.attrs[name]``, which reads all others."""
+    stored = h5py.h5a.open(item.id, name.encode())
+    kind = stored.dtype
+    if (
+        stored.shape not in ((), (1,))
+        or kind.kind not in "Of"
+        or (kind.kind == "O" and not h5py.check_string_dtype(kind))
+    ):
+        return _value(item.attrs[name])
+    value = np.empty(stored.shape, kind)
+    stored.read(value)
+    return value.item().decode("utf-8", "surrogateescape") if kind.kind == "O" else value.item()
 
 
 def _is_plain(attributes: Mapping[str, Any]) -> bool:
