@@ -28,6 +28,7 @@ from surrogate.corpus.store import open_corpus
 from surrogate.fields import write_netcdf
 from surrogate.learning.autoencoder_networks import DefaultNetworks
 from surrogate.learning.batches import SnapshotBatches
+from surrogate.learning.reduction import Reduction
 from surrogate.learning.scaling import FieldScaler
 
 HELD = 6
@@ -48,7 +49,9 @@ def write(folder, runs):
 
 def network(shape, scalars):
     """The default autoencoder: the network with the cheapest step per snapshot."""
-    built = DefaultNetworks(shape, scalars, AutoencoderSettings())
+    settings = AutoencoderSettings(refinement=0)
+    reduction = Reduction.zeros(shape[0] * shape[1], scalars, settings.modes)
+    built = DefaultNetworks(shape, scalars, settings, reduction)
     model = keras.Model(built.encoder.inputs, built.decoder(built.encoder.outputs[0])[0])
     model.compile("adam", "mse", jit_compile=keras.backend.backend() == "jax")
     return model

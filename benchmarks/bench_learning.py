@@ -11,6 +11,7 @@ from surrogate.config import Config
 from surrogate.learning import autoencoder_networks, recurrent_networks
 from surrogate.learning.feedforward import default_network
 from surrogate.learning.latents import LatentLoss
+from surrogate.learning.reduction import Reduction
 
 CONFIG = Config()
 SHAPE = (CONFIG.simulator.radial_cells, CONFIG.simulator.angular_cells)
@@ -18,7 +19,8 @@ LATENTS = CONFIG.autoencoder.latents
 
 
 def autoencoder():
-    return autoencoder_networks.DefaultNetworks(SHAPE, 1, CONFIG.autoencoder)
+    reduction = Reduction.zeros(SHAPE[0] * SHAPE[1], 1, CONFIG.autoencoder.modes)
+    return autoencoder_networks.DefaultNetworks(SHAPE, 1, CONFIG.autoencoder, reduction)
 
 
 @pytest.fixture

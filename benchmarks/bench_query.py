@@ -110,6 +110,7 @@ def test_paper_sized(benchmark, network, way):
     from surrogate.config import AutoencoderSettings, FeedforwardSettings
     from surrogate.learning import autoencoder_networks as networks
     from surrogate.learning.feedforward import default_network, paper_network
+    from surrogate.learning.reduction import Reduction
     from surrogate.query.compiling import compiled
 
     keras.utils.set_random_seed(0)
@@ -117,7 +118,9 @@ def test_paper_sized(benchmark, network, way):
         _, decoder = networks.paper_networks((302, 394))
         predictor = paper_network(6, decoder.input_shape[-1], FeedforwardSettings())
     else:
-        decoder = networks.DefaultNetworks((302, 394), 0, AutoencoderSettings()).decoder
+        decoder = networks.DefaultNetworks(
+            (302, 394), 0, AutoencoderSettings(), Reduction.zeros(302 * 394, 0, 200)
+        ).decoder
         predictor = default_network(6, decoder.input_shape[-1], FeedforwardSettings())
     rows = np.random.default_rng(0).uniform(-1, 1, (45, 6)).astype(np.float32)
     answer = compiled(lambda batch: decoder(predictor(batch, training=False)[:, 0], training=False)[0], 6)

@@ -210,6 +210,13 @@ class AutoencoderSettings(Section):
     lateral_weight: Annotated[float, Field(ge=0.0)] = Field(
         1.0, description="Weight of the lateral anomaly in the loss, beside the temperature itself."
     )
+    wall_weight: Annotated[float, Field(ge=1.0)] = Field(
+        10.0, description="Weight of the rows next to the walls, which carry the heat fluxes, against their volume."
+    )
+    mirror: bool = Field(True, description="Train on mirror images too.")
+    refinement: Annotated[int, Field(ge=0)] = Field(
+        2, description="Gauss-Newton steps by which the encoder betters its latents, looking at what they decode to."
+    )
     memory: Positive = Field(2.0, description="Gigabytes of snapshots held in memory; a larger corpus is streamed.")
     training: TrainingSettings = Field(
         default_factory=lambda: TrainingSettings(epochs=60, batch_size=128), description="Training."

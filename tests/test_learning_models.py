@@ -20,7 +20,7 @@ from surrogate.learning.folders import ModelError
 from surrogate.learning.recurrent import RecurrentPredictor, train_recurrent
 
 TINY = {
-    "autoencoder": AutoencoderSettings(latents=5, modes=8, width=16, depth=2, training=training()),
+    "autoencoder": AutoencoderSettings(latents=5, modes=8, width=16, depth=2, wall_weight=1.0, training=training()),
     "feedforward": FeedforwardSettings(width=16, depth=4, members=2, training=training(epochs=30)),
     "recurrent": RecurrentSettings(
         width=16, depth=1, members=2, evolution=training(epochs=20), training=training(epochs=8, batch_size=4)

@@ -195,26 +195,34 @@ def _train_default(
     """Train on POD coefficients: the corpus is read twice, once for the modes and once for the coefficients."""
     if settings.latents <= scaler.scalars:
         raise ValueError(f"autoencoder.latents: expected more than {scaler.scalars}, got {settings.latents}")
-    training, row_weight = settings.training, _row_weight(train, scaler)
+    training, row_weight = settings.training, _row_weight(train, scaler, settings.wall_weight)
     count = max(settings.modes, settings.latents - scaler.scalars)
     reduction = Reduction.fit(*_sample(train, scaler, SAMPLE), row_weight, settings.lateral_weight, count)
-    built = networks.DefaultNetworks(_image_shape(train, scaler), scaler.scalars, settings)
-    built.start_from(reduction)
-    loss = networks.ModeLoss(np.square(reduction.deviation).tolist())
-    batches = _coefficients(train, scaler, reduction, batch_size=training.batch_size, seed=training.seed)
+    built = networks.DefaultNetworks(_image_shape(train, scaler), scaler.scalars, settings, reduction)
+    loss = networks.ModeLoss(built.variance)
+    batches = _coefficients(
+        train, scaler, reduction, settings.mirror, batch_size=training.batch_size, seed=training.seed
+    )
     unseen = _coefficients(validation, scaler, reduction, batch_size=4 * training.batch_size)
     losses, summary = fit(built.between, loss, batches, unseen, training, **options)
     _make_canonical(built.encoder, built.decoder, *_sample(train, scaler, 512), scaler, row_weight)
     return built.encoder, built.decoder, losses, summary
 
 
-def _coefficients(corpus: xr.Dataset, scaler: FieldScaler, reduction: Reduction, **options: Any) -> ArrayBatches:
-    """Coefficients and wall scalars of every snapshot: some 1 kB each, which fits into memory for a million of them."""
+def _coefficients(
+    corpus: xr.Dataset, scaler: FieldScaler, reduction: Reduction, mirror: bool = False, **options: Any
+) -> ArrayBatches:
+    """Coefficients and wall scalars of every snapshot: some 1 kB each, which fits into memory for a million of them.
+
+    Physics has no left and right: with `mirror` the mirror images are there too, so that a network sees plumes in
+    twice as many places.
+    """
     found, carried = [], []
     for field in map(run_reader(corpus), range(corpus.sizes["simulation"])):
         images, walls = scaler.split(field)
-        found.append(reduction.coefficients(images, walls))
-        carried.append(walls)
+        for seen in (images, images[:, :, ::-1])[: 2 if mirror else 1]:
+            found.append(reduction.coefficients(seen, walls))
+            carried.append(walls)
     coefficients = np.concatenate(found)
     return ArrayBatches((coefficients, np.concatenate(carried)), coefficients, **options)
 
@@ -223,10 +231,15 @@ def _image_shape(corpus: xr.Dataset, scaler: FieldScaler) -> tuple[int, int]:
     return len(range(*scaler.rows.indices(corpus.sizes["radius"]))), corpus.sizes["angle"]
 
 
-def _row_weight(corpus: xr.Dataset, scaler: FieldScaler) -> np.ndarray:
-    """Share of each row of the image in the volume, shape (rows,); a wall row in the image counts as its neighbour."""
+def _row_weight(corpus: xr.Dataset, scaler: FieldScaler, wall_weight: float) -> np.ndarray:
+    """Weight of each row of the image in the loss, shape (rows,): its share in the volume, and more next to the walls.
+
+    The heat flux through a wall is that between the wall and the row next to it, one of many in the volume. A wall row
+    in the image counts as its neighbour.
+    """
     weight = annulus_of(corpus).weight.sum(axis=1)
     weight[0], weight[-1] = weight[1], weight[-2]
+    weight[[1, -2]] *= wall_weight
     weight = weight[scaler.rows]
     return np.asarray(weight / weight.sum())
 
@@ -251,7 +264,9 @@ def _make_canonical(
     scaler: FieldScaler,
     row_weight: np.ndarray,
 ) -> None:
-    """Rotate and scale the latents: a step of 1 changes the field by about 1 K (root mean square), largest axes first.
+    """Rotate and scale the latents: a step of 1 changes the field by about 1 K, largest axes first.
+
+    The change is a root mean square in the weights of the loss.
 
     An error of the latents is then an error of the field, whatever the decoder has become, and the predictors need to
     know nothing of it. Wall scalars keep their place in front, as they are: what a change of them does to the inside

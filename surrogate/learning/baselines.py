@@ -7,6 +7,7 @@ temperature in K of shape (n, t, radius, angle).
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -16,16 +17,23 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
 from threadpoolctl import threadpool_limits
 
-from surrogate.fields import annulus_of, iterate_runs, parameter_table, select_run
+from surrogate.corpus.store import run_reader
+from surrogate.fields import annulus_of, parameter_table
 from surrogate.learning import pod
 from surrogate.learning.latents import check_inputs, common_times
 from surrogate.learning.scaling import ParameterScaler, interpolate
 
 
-def _resample(run: xr.Dataset, times: np.ndarray) -> np.ndarray:
-    """Temperature of a run at `times`, shape (t, radius, angle); constant beyond its ends."""
-    field = run.temperature.values
-    return np.asarray(interpolate(run.time.values, field, times), dtype=np.float32)
+def _times(corpus: xr.Dataset, run: int) -> np.ndarray:
+    """Return the times of the snapshots of a run, Gyr, without padding."""
+    return corpus.snapshot_time.values[run, : int(corpus.snapshot_count[run])]
+
+
+def _runs(corpus: xr.Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield times and temperature of the runs of a corpus, one after the other."""
+    read = run_reader(corpus)
+    for run in range(corpus.sizes["simulation"]):
+        yield _times(corpus, run), read(run)
 
 
 class MeanProfile:
@@ -39,10 +47,10 @@ class MeanProfile:
         self.times = common_times(corpus)
         half = 0.5 * (self.times[1] - self.times[0])
         total, count = 0.0, np.zeros(len(self.times))
-        for run in iterate_runs(corpus):
-            real = self.times <= run.time.values[-1] + half
-            profile = run.temperature.values.mean(axis=-1, dtype=float)
-            total = total + interpolate(run.time.values, profile, self.times) * real[:, None]
+        for times, field in _runs(corpus):
+            real = self.times <= times[-1] + half
+            profile = field.mean(axis=-1, dtype=float)
+            total = total + interpolate(times, profile, self.times) * real[:, None]
             count += real
         self.profile = total / np.maximum(count, 1)[:, None]
         self.columns = corpus.sizes["angle"]
@@ -60,7 +68,7 @@ class NearestRun:
 
     def fit(self, corpus: xr.Dataset) -> Self:
         """Remember the training runs; their fields are read when they are asked for."""
-        self.corpus = corpus
+        self.corpus, self.read = corpus, run_reader(corpus)
         self.scaler = ParameterScaler.fit(corpus)
         self.places = self.scaler.transform(parameter_table(corpus))
         return self
@@ -70,9 +78,11 @@ class NearestRun:
         parameters, times = check_inputs(parameters, times)
         distance = ((self.scaler.transform(parameters)[:, None] - self.places) ** 2).sum(axis=-1)
         nearest = distance.argmin(axis=1)
-        return np.stack(
-            [_resample(select_run(self.corpus, int(run)), own) for run, own in zip(nearest, times, strict=True)]
-        )
+        fields = [
+            np.asarray(interpolate(_times(self.corpus, run), self.read(run), own), dtype=np.float32)
+            for run, own in zip(nearest.tolist(), times, strict=True)
+        ]
+        return np.stack(fields)
 
 
 class PodGaussianProcess:
@@ -109,8 +119,7 @@ class PodGaussianProcess:
         weight = weight.ravel() / weight.sum()
         each = max(1, self.snapshots // corpus.sizes["simulation"])
         sample = []
-        for run in iterate_runs(corpus):
-            field = run.temperature.values
+        for _, field in _runs(corpus):
             sample.append(field[np.unique(np.linspace(0, len(field) - 1, each).astype(int))].reshape(-1, weight.size))
         snapshots = np.concatenate(sample)
         self.mean = snapshots.mean(axis=0)
@@ -118,11 +127,10 @@ class PodGaussianProcess:
         project = (self.basis * weight).T
         half = 0.5 * (self.times[1] - self.times[0])
         paths, real = [], []
-        for run in iterate_runs(corpus):
-            field = run.temperature.values
+        for times, field in _runs(corpus):
             coefficients = (field.reshape(len(field), -1) - self.mean) @ project
-            paths.append(interpolate(run.time.values, coefficients, self.times))
-            real.append(self.times <= run.time.values[-1] + half)
+            paths.append(interpolate(times, coefficients, self.times))
+            real.append(self.times <= times[-1] + half)
         self._fit_trajectories(np.stack(paths), np.stack(real))
         with threadpool_limits(1):  # matrices of a hundred rows: threads would only wait for each other
             self._fit_processes(self.scaler.transform(parameter_table(corpus)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -43,6 +44,12 @@ class Reduction:
     deviation: np.ndarray
     response: np.ndarray
     mean: np.ndarray
+
+    @classmethod
+    def zeros(cls, nodes: int, scalars: int, modes: int) -> Self:
+        """Of the right shapes and nothing else: for measuring how fast networks are."""
+        empty = np.zeros((modes, nodes))
+        return cls(empty, empty.T, np.ones(modes), np.zeros((scalars, nodes)), np.zeros(nodes))
 
     @classmethod
     def fit(
