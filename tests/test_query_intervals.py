@@ -11,7 +11,7 @@ from surrogate.parameters import PARAMETERS
 from surrogate.query import QueryError
 from surrogate.query.intervals import LEVELS, calibrate, coverage, half_width, whole_coverage
 from surrogate.query.nearness import Nearness, conformal
-from surrogate.query.residuals import Residuals, Scatter
+from surrogate.query.residuals import Pairs, Residuals, Scatter
 
 RANGES = np.array([[entry.transform(entry.low), entry.transform(entry.high)] for entry in PARAMETERS], dtype=float)
 
@@ -121,6 +121,37 @@ def test_errors_of_single_members_become_those_of_their_mean(level):
     assert found["brought to the mean"] == pytest.approx(found["mean"], abs=0.02)
     assert whole_found["brought to the mean"] == pytest.approx(whole_found["mean"], abs=0.05)
     assert found["members"] > found["mean"] + 0.008
+
+
+@pytest.mark.parametrize("known", [0.5, 0.75])
+def test_pairs_correct_a_scatter_that_says_too_little(known):
+    """Members differ at the points of the scatter by half, or not at all, of what they do on runs."""
+    parameters, times, mean, scatter = members_and_mean(300, 0)
+    others, points, validation = members_and_mean(400, 1), members_and_mean(64, 2), members_and_mean(100, 3)
+    mean, test_mean, paired_mean = (0.5 * values for values in (mean, others[2], validation[2]))  # members differ more
+    test = Residuals(others[0], others[1], {"profile": test_mean})
+    blind = Residuals(
+        parameters, times, {"profile": mean + scatter[:, 0]},
+        scatter=Scatter(points[0], points[1][0], {"profile": known * points[3]}),
+    )  # fmt: skip
+    single = list((paired_mean[:, None] + validation[3][:, :4]).astype(np.float32))
+    pairs = Pairs(validation[0], validation[1], {"profile": single}, {"profile": list(paired_mean[:, None])})
+    few = Pairs(validation[0][:3], validation[1][:3], {"profile": single[:3]}, {"profile": pairs.mean["profile"][:3]})
+    found = {}
+    for label, residuals in {
+        "without": blind,
+        "with": replace(blind, pairs=pairs),
+        "few": replace(blind, pairs=few),
+        "mean": Residuals(parameters, times, {"profile": mean}),
+    }.items():
+        calibration, nearness = calibration_of(residuals)
+        shares = coverage(calibration, test, nearness, [0.5, 0.9])[0]["profile"]
+        found[label] = np.array([shares["0.5"], shares["0.9"]])
+    off = {label: np.abs(shares - found["mean"]) for label, shares in found.items()}
+    assert off["without"][0] > 0.04
+    assert np.all(off["with"] < 0.01 + 0.3 * off["without"])
+    # Three runs know little, and do no harm.
+    assert np.all(off["few"] < off["without"] + 0.02)
 
 
 def test_a_whole_history_counts_every_column_of_the_fields(calibrated):

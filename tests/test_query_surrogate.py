@@ -80,7 +80,7 @@ def test_parts_make_the_same_answer_as_the_whole(tiny, monkeypatch):
 def test_a_large_answer_is_lazy_and_the_same(tiny, monkeypatch):
     question = {**POINT, "crustal_enrichment": np.linspace(5, 45, 7)}
     loaded = tiny.predict(**question, time=[1, 2])
-    monkeypatch.setattr("surrogate.query.answering.LARGEST_ANSWER", 0.0)
+    monkeypatch.setattr(tiny, "largest_answer", 0.0)
     monkeypatch.setattr("surrogate.query.answer.PIECE", 2.5 * 960e-9)  # two sets of two fields of 12 x 10
     lazy = tiny.predict(**question, time=[1, 2])
     assert lazy.temperature.chunks[0] == (2, 2, 2, 1)

@@ -17,15 +17,14 @@ from surrogate.query.progress import Progress
 from surrogate.query.reductions import mean_of_profile, wall_fluxes
 from surrogate.query.trust import outside_ranges, trusted
 
-LARGEST_ANSWER = 4.0
-"""Gigabytes of temperature that :meth:`Answers.predict` returns in memory; more come as a Dask array."""
-
 PIECE = 0.25
 """Gigabytes of rows at the walls that are held at once on the way to heat fluxes."""
 
 
 class Answers(Opened):
     """Predictions, all with the same arguments."""
+
+    largest_answer = 4.0
 
     @answers
     def predict(self, question: Question) -> xr.Dataset:
@@ -34,12 +33,12 @@ class Answers(Opened):
         Returns
         -------
         xarray.Dataset
-            ``temperature`` in K on ([simulation], time, radius, angle), a Dask array if it is larger than 4 GB, and
-            ``in_range``, 1 where all ranges are kept and ``training_distance`` is at most 1
+            ``temperature`` in K on ([simulation], time, radius, angle), a Dask array if it is larger than
+            :attr:`largest_answer`, and ``in_range``, 1 where all ranges are kept and ``training_distance`` is at most 1
             (:mod:`surrogate.query.trust`), with the provenance in the attributes.
         """
         gigabytes = 4e-9 * float(np.prod(self.annulus.shape)) * question.distance.size
-        expand = self.engine.expand if gigabytes <= LARGEST_ANSWER else self._later
+        expand = self.engine.expand if gigabytes <= self.largest_answer else self._later
         fields, attributes = expand(question.latents), self.attributes(question.method)
         return field_answer(fields, question, self.annulus, self.form, attributes)
 

@@ -18,10 +18,10 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
-from surrogate.query.averaging import nearest_points, shrinkage
+from surrogate.query.averaging import Shrinkage, nearest_points
 from surrogate.query.difficulty import Ages, Difficulty, features_of, in_four
 from surrogate.query.nearness import Nearness
-from surrogate.query.residuals import Residuals, Scatter
+from surrogate.query.residuals import Residuals
 
 LEVELS = np.r_[np.arange(0.05, 0.95, 0.05), 0.95, 0.98, 0.99]
 """Levels whose quantiles are stored; others are interpolated."""
@@ -62,12 +62,9 @@ def calibrate(residuals: Residuals, nearness: Nearness) -> xr.Dataset:
             largest = residuals.largest / size[:, None, None]
         quantiles, band = _fit(np.abs(scores), largest, times, ages)
         if residuals.scatter is not None:
-            pointwise, whole = _of_mean(
-                scores, times, quantiles[REFERENCE], ages, residuals.parameters, residuals.scatter, name,
-                difficulty, nearness,
-            )  # fmt: skip
-            quantiles = np.maximum.accumulate(quantiles * pointwise[:, None, None], axis=0)
-            band = band * (whole / pointwise[REFERENCE])
+            smaller = _of_mean(scores, quantiles[REFERENCE], ages, residuals, name, difficulty, nearness)
+            quantiles = np.maximum.accumulate(quantiles * smaller.quantiles[:, None, None], axis=0)
+            band = band * (smaller.largest / smaller.quantiles[REFERENCE])
         rows: tuple[str, ...] = ("radius",) if values.ndim > 2 else ()
         variables[f"{name}_quantile"] = (("level", "knot", *rows), quantiles if rows else quantiles[..., 0])
         variables[f"{name}_size"] = (("coefficient",), difficulty.coefficients)
@@ -121,25 +118,37 @@ def _highest(errors: np.ndarray, widths: np.ndarray, times: np.ndarray) -> np.nd
 
 
 def _of_mean(
-    scores: np.ndarray, times: np.ndarray, reference: np.ndarray, ages: Ages, parameters: np.ndarray,
-    scatter: Scatter, name: str, difficulty: Difficulty, nearness: Nearness,
-) -> tuple[np.ndarray, float]:  # fmt: skip
-    """Factors from single members to the mean of all: :func:`surrogate.query.averaging.shrinkage` of the scores."""
-    expected = _floored(reference)
+    scores: np.ndarray, reference: np.ndarray, ages: Ages, residuals: Residuals, name: str, difficulty: Difficulty,
+    nearness: Nearness,
+) -> Shrinkage:  # fmt: skip
+    """Factors from single members to the mean of all, from the scores of a quantity; see :class:`Shrinkage`."""
+    expected, times, scatter, pairs = _floored(reference), residuals.times, residuals.scatter, residuals.pairs
     known = expected.max(axis=0) > 0
-    if not known.any():
-        return np.ones(len(LEVELS)), 1.0
+    if scatter is None or not known.any():
+        return Shrinkage(LEVELS, np.ones(len(LEVELS)), 1.0)
     expected = np.maximum(expected[:, known], 1e-30)
-    deviations = scatter.values[name]
-    deviations = deviations.reshape(*deviations.shape, *[1] * (5 - deviations.ndim))[..., known, :]
-    size = difficulty.size(features_of(scatter.parameters, nearness))[:, None, None, None, None]
-    return shrinkage(
+
+    def relative(errors: np.ndarray, times: np.ndarray, size: np.ndarray) -> np.ndarray:
+        errors = errors.reshape(*errors.shape, *[1] * (scores.ndim - errors.ndim))[..., known, :]
+        return errors / (size * ages.at(expected, times)[..., None]).astype(np.float32)
+
+    sizes = difficulty.size(features_of(scatter.parameters, nearness))
+    smaller = Shrinkage.simulated(
         scores[..., known, :] / ages.at(expected, times)[..., None],
         np.interp(times, scatter.times, np.arange(len(scatter.times))),
-        deviations / (size * ages.at(expected, scatter.times)[..., None]).astype(np.float32),
-        nearest_points(parameters, scatter.parameters, nearness.ranges),
+        np.stack([relative(part, scatter.times, size) for part, size in zip(scatter.values[name], sizes, strict=True)]),
+        nearest_points(residuals.parameters, scatter.parameters, nearness.ranges),
         LEVELS,
     )
+    if pairs is None or name not in pairs.single:
+        return smaller
+    sizes = difficulty.size(features_of(pairs.parameters, nearness))
+    ends = [own[np.isfinite(own)] for own in pairs.times]
+    single, mean = (
+        [relative(part, own, size) for part, own, size in zip(found[name], ends, sizes, strict=True)]
+        for found in (pairs.single, pairs.mean)
+    )
+    return smaller.corrected(single, mean)
 
 
 def _floored(pointwise: np.ndarray) -> np.ndarray:

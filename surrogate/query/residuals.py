@@ -1,11 +1,12 @@
 """Errors of the predictors on runs that they did not see: what the intervals are calibrated with.
 
 Cross-conformal: every member of an ensemble sat out its share of the training runs, and there its error is that on an
-unseen run. The mean of all members is better than one of them; how members scatter about it is collected with the
-errors (:class:`Scatter`), and :mod:`surrogate.query.averaging` makes of both the errors of the mean.
+unseen run. The mean of all members is better than one of them: how members scatter about it (:class:`Scatter`), and by
+how much it is better on the validation runs (:class:`Pairs`), is collected with the errors, and
+:mod:`surrogate.query.averaging` makes of all three the errors of the mean.
 
-Validation runs chose the epochs and so do not calibrate: on a dozen of them the mean of the members is better than on
-new runs, by up to a sixth. Only where no member sat out any run (a network on its own) is there nothing better.
+The errors on validation runs themselves do not calibrate: these runs chose the epochs. Only where no member sat out any
+run (a network on its own) is there nothing better.
 """
 
 from __future__ import annotations
@@ -38,6 +39,12 @@ POINTS = 64
 AGES = 13
 """Times at which they are compared."""
 
+PAIRED = 128
+"""Validation runs on which members are compared with their mean, at most, equally spaced."""
+
+SINGLE = 4
+"""Members that are compared there."""
+
 
 @dataclass(frozen=True)
 class Scatter:
@@ -57,6 +64,27 @@ class Scatter:
 
 
 @dataclass(frozen=True)
+class Pairs:
+    """Errors of single members, and of the mean of all, on the same runs that none of them saw.
+
+    Attributes
+    ----------
+    parameters : array, shape (run, 5), SI units
+    times : array, shape (run, time), Gyr
+        NaN where a run has no further snapshot.
+    single : dict of list of array
+        As :attr:`Residuals.values`, for each run an array with the axes (member, time, ...).
+    mean : dict of list of array
+        The same with one member.
+    """
+
+    parameters: np.ndarray
+    times: np.ndarray
+    single: dict[str, list[np.ndarray]]
+    mean: dict[str, list[np.ndarray]]
+
+
+@dataclass(frozen=True)
 class Residuals:
     """Errors on unseen runs, prediction minus truth; NaN where a run has no further snapshot.
 
@@ -73,6 +101,8 @@ class Residuals:
         Number of each run among the training runs, if they are training runs.
     scatter : Scatter, optional
         If the errors are those of single members and the mean of all members answers.
+    pairs : Pairs, optional
+        Then, too.
     """
 
     parameters: np.ndarray
@@ -81,6 +111,7 @@ class Residuals:
     largest: np.ndarray | None = None
     own: np.ndarray | None = None
     scatter: Scatter | None = None
+    pairs: Pairs | None = None
 
 
 def collect(engine: Engine, corpus: xr.Dataset, method: str, planet: Planet, conductivity: Any) -> Residuals | None:
@@ -105,7 +136,8 @@ def collect(engine: Engine, corpus: xr.Dataset, method: str, planet: Planet, con
         engine.blind_latents(method, parameter_table(training), _times(training), sat_out),
     )  # fmt: skip
     scatter = _scatter(engine, method, annulus_of(training), planet, conductivity)
-    return replace(blind, own=np.arange(len(rows)), scatter=scatter)
+    pairs = _pairs(engine, validation, method, planet, conductivity)
+    return replace(blind, own=np.arange(len(rows)), scatter=scatter, pairs=pairs)
 
 
 def collect_unseen(engine: Engine, runs: xr.Dataset, method: str, planet: Planet, conductivity: Any) -> Residuals:
@@ -121,10 +153,7 @@ def _scatter(engine: Engine, method: str, annulus: Annulus, planet: Planet, cond
     natural = scaler.low + (scaler.high - scaler.low) * unit
     parameters = np.stack([entry.inverse(natural[:, i]) for i, entry in enumerate(PARAMETERS)], axis=1)
     times = np.linspace(scaler.first_time, scaler.last_time, AGES)
-    each = [predictor.predict_members(parameters, times) for predictor in engine.predictors(method)]
-    # A member of an ensemble of several predictors is the mean of one of each.
-    members = np.arange(max(part.shape[1] for part in each))
-    latents = np.mean([part[:, members % part.shape[1]] for part in each], axis=0)
+    latents = _member_latents(engine, method, parameters, times)
     values: dict[str, np.ndarray] = {}
     for point, of_members in enumerate(latents):
         parts = [_quantities(engine.decode(member), annulus, planet, conductivity) for member in of_members]
@@ -133,6 +162,37 @@ def _scatter(engine: Engine, method: str, annulus: Annulus, planet: Planet, cond
             deviation -= deviation.mean(axis=0)
             values.setdefault(name, np.empty((POINTS, *deviation.shape), dtype=np.float32))[point] = deviation
     return Scatter(parameters, times, values)
+
+
+def _member_latents(engine: Engine, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Predict with each member, shape (simulation, member, time, latent); one of several predictors is their mean."""
+    each = [predictor.predict_members(parameters, times) for predictor in engine.predictors(method)]
+    members = np.arange(max(part.shape[1] for part in each))
+    return np.asarray(np.mean([part[:, members % part.shape[1]] for part in each], axis=0))
+
+
+def _pairs(engine: Engine, runs: xr.Dataset, method: str, planet: Planet, conductivity: Any) -> Pairs:
+    """Errors of some members, and of the mean of all, on runs that none of them saw."""
+    count = runs.sizes["simulation"]
+    runs = _thinned(runs.isel(simulation=np.unique(np.linspace(0, count - 1, min(PAIRED, count)).round().astype(int))))
+    annulus, times, parameters = annulus_of(runs), runs["snapshot_time"].values.astype(float), parameter_table(runs)
+    pairs = Pairs(parameters, times, {}, {})
+    if not count:
+        return pairs
+    latents = _member_latents(engine, method, parameters, _times(runs))
+    means = engine.mean_latents(method, parameters, _times(runs))
+    some = np.unique(np.linspace(0, latents.shape[1] - 1, SINGLE).round().astype(int))
+    for run in range(len(times)):
+        kept = int(np.isfinite(times[run]).sum())
+        truth = _quantities(
+            runs["temperature"].isel(simulation=run, time=slice(0, kept)).values, annulus, planet, conductivity
+        )
+        for found, of_run in ((pairs.single, latents[run, some, :kept]), (pairs.mean, means[run, None, :kept])):
+            parts = [_quantities(engine.decode(member), annulus, planet, conductivity) for member in of_run]
+            for name, values in truth.items():
+                errors = np.stack([part[name] - values for part in parts]).astype(np.float32)
+                found.setdefault(name, []).append(errors)
+    return pairs
 
 
 def _thinned(runs: xr.Dataset) -> xr.Dataset:

@@ -41,6 +41,8 @@ class Surrogate(Answers):
     time_range : tuple of float
         First and last trained time, Gyr.
     default_times : array, shape (time,), Gyr
+    largest_answer : float
+        Gigabytes of temperature that :meth:`predict` returns in memory, 4 unless changed; more come as a Dask array.
     """
 
     def plot(
