@@ -386,13 +386,16 @@ def _validate_values(temperature: np.ndarray, where: str) -> None:
 
 
 def write_netcdf(dataset: xr.Dataset, path: str | os.PathLike[str], compress: bool = True) -> None:
-    """Write a dataset as NetCDF4, atomically."""
+    """Write a dataset as NetCDF4, atomically; what is lazy is computed piece by piece."""
+    import dask
+
     encoding = {
         name: {"zlib": True, "complevel": 1, "shuffle": True}
         for name, variable in dataset.variables.items()
         if compress and variable.ndim > 1 and variable.dtype.kind == "f"
     }
-    with atomic(path) as temporary:
+    # HDF5 writes one piece at a time anyway; a thread of Dask's would open the file again after an interrupt removed it.
+    with atomic(path) as temporary, dask.config.set(scheduler="synchronous"):
         dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
 
 

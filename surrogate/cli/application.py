@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from surrogate.cli import configuration, corpus, explore, query, simulation, verification
-from surrogate.cli.output import BAD_INPUT, say
+from surrogate.cli.output import BAD_INPUT, INTERRUPTED, say
 
 app = typer.Typer(
     name="surrogate",
     help="Surrogates of 2D mantle-convection simulations: simulate, ingest, predict, check.",
-    epilog="Exit codes: 0 all is well, 1 a check failed, 2 the input cannot be used.",
+    epilog="Exit codes: 0 all is well, 1 a check failed, 2 the input cannot be used, 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -77,9 +77,11 @@ def main(arguments: list[str] | None = None) -> None:
             for line in text.strip().splitlines() or [type(error).__name__]:
                 say(f"surrogate: error: {line}")
             sys.exit(BAD_INPUT)
-        except KeyboardInterrupt:
-            say("surrogate: interrupted")
-            sys.exit(130)
+        except (KeyboardInterrupt, SystemExit) as end:
+            if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+                raise
+            say("surrogate: interrupted; files are whole or absent")
+            sys.exit(INTERRUPTED)
 
 
 def _ours(error: BaseException) -> bool:

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
-OK, FAILED, BAD_INPUT = 0, 1, 2
-"""Exit codes: all is well; a check failed; the input cannot be used."""
+OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: all is well; a check failed; the input cannot be used; Ctrl+C."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
 

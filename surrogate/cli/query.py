@@ -13,6 +13,9 @@ Bundle = Annotated[
     str, typer.Argument(metavar="BUNDLE", help="Folder or zip file of a bundle, the name of a run, or demo.")
 ]
 
+WRITTEN_AT_ONCE = 0.2
+"""Gigabytes of fields; more are computed and written piece by piece, which Ctrl+C can end between two pieces."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
@@ -82,6 +85,7 @@ def predict(
     if output is not None:
         from surrogate.fields import write_netcdf
 
+        surrogate.largest_answer = WRITTEN_AT_ONCE
         answer = surrogate.predict(**question)
         write_netcdf(answer, output)
         say(f"{output}: temperature {dict(answer['temperature'].sizes)}")
