@@ -137,9 +137,11 @@ def judge(results: Path, name: str, runs: int | None) -> dict[str, float]:
     train, test = (select_split(corpus, part) for part in ("train", "test"))
     if runs is not None and runs < train.sizes["simulation"]:
         train = train.isel(simulation=np.linspace(0, train.sizes["simulation"] - 1, runs).round().astype(int))
-    train, test = train.load(), test.load()
-    if int(train.snapshot_count.min()) < train.sizes["time"] or int(test.snapshot_count.min()) < test.sizes["time"]:
-        raise SystemExit("the peers need runs of equal length: set corpus.times to resample")
+    # The peers need runs of equal length: a training run that ended early is left out.
+    train = train.isel(simulation=np.flatnonzero(train.snapshot_count.values == train.sizes["time"])).load()
+    test = test.load()
+    if not train.sizes["simulation"] or int(test.snapshot_count.min()) < test.sizes["time"]:
+        raise SystemExit("unseen runs must be equally long: set corpus.times to resample")
     began = time.process_time()
     predicted = peers()[name](scaled(train), train.temperature.values, scaled(test)).astype(np.float32)
     spent = time.process_time() - began
