@@ -1,8 +1,9 @@
 """Speed and memory of whole ingests, beside what the same machine does when it only reads or only writes.
 
 ``python benchmarks/bench_corpus_ingest.py throughput`` compares CPU seconds (one process, files in the page cache);
-``... clock [RUNS] [FOLDER]`` compares by the clock, with two workers, input in the page cache and not, which wants a
-machine that does nothing else (files of the input stay in FOLDER for the next time);
+``... clock [RUNS] [FOLDER] [OUTPUT]`` compares by the clock, with two workers, input in the page cache and not, which
+wants a machine that does nothing else (files of the input stay in FOLDER for the next time; what is written goes to
+OUTPUT, by default there too, and is removed);
 ``... memory [GIGABYTES] [FOLDER]`` ingests a corpus of so many GB of float32 at 1/16, 1/4 and the whole of its size,
 each under a limit of memory that the kernel enforces, and then reads statistics and random batches from the store.
 """
@@ -98,66 +99,50 @@ def forget(paths):
             os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def clock(runs=160, folder=None, rounds=2):
-    """Seconds per run by the clock with two workers: each task alone, and the whole ingest.
+def clock(runs=120, folder=None, output=None, rounds=1):
+    """Seconds per run by the clock with two workers: each task alone, and the whole ingest, of all runs.
 
     The two processes that only read or only write are up and warm before their clocks start. Of the ingest all
-    seconds count, from the call to the return: Dask, the other process and its imports, the plan, the store.
+    seconds count, from the call to the return: Dask, the other process and its imports, the plan, the store. What was
+    written before is on the disk when a clock starts, so that each has the same memory for what it writes itself.
     """
-    with tempfile.TemporaryDirectory(dir=folder) as name:
+    with tempfile.TemporaryDirectory(dir=output or folder) as name:
         source, folder = Path(folder or name), Path(name)
         paths = replicate(write_runs(source / "raw", range(8)), source / "many", runs)
-        entry = temperature_encoding("float32", *PAPER.shape, SNAPSHOTS)
-        kept = {key: entry[key] for key in ("dtype", "chunks", "shards", "compressors", "fill_value")}
-        zarr.create_array(str(folder / "array"), shape=(runs, SNAPSHOTS, *PAPER.shape), **kept)
-        few = paths[: min(40, runs)]
-        print(f"{runs} runs, 2 workers, seconds per run by the clock, {rounds} rounds and their best", flush=True)
+        print(f"{runs} runs, 2 workers, seconds per run by the clock", flush=True)
         with get_context("spawn").Pool(2, hold, (paths[0],)) as pool:
 
             def alone(function, calls):
-                start = time.perf_counter()
                 pool.starmap(function, calls, chunksize=1)
-                return (time.perf_counter() - start) / len(calls)
 
-            def whole(part):
-                """Seconds per run, of all and of the staging alone."""
-                told = {}
-                start = time.perf_counter()
-                ingest(
-                    part, folder / "corpus.zarr", CorpusSettings(), workers=2,
-                    progress=lambda stage, done, total: told.setdefault((stage, done), time.perf_counter()),
-                )  # fmt: skip
-                end = time.perf_counter()
-                shutil.rmtree(folder / "corpus.zarr")
-                return (end - start) / len(part), (told["ingest", len(part)] - told["ingest", 0]) / len(part)
+            def by_zarr():
+                alone(write_by_zarr, [(number, folder) for number in range(runs)])
 
-            written = [(number, folder) for number in range(len(few))]
-            alone(write_directly, written[:4])
-            for state in ("warm", "cold"):
-                best = {}
-                for number in range(rounds):  # one after the other, so that all see the same machine
+            def by_hdf5():
+                alone(read_by_the_library, [(path,) for path in paths])
 
-                    def prepare(part, state=state):
-                        forget(part) if state == "cold" else alone(Path.read_bytes, [(path,) for path in part])
-                        return [(path,) for path in part]
+            def whole():
+                ingest(paths, folder / "corpus.zarr", CorpusSettings(), workers=2)
 
-                    found = {
-                        "HDF5": alone(read_by_the_library, prepare(few)),
-                        "Zarr": alone(write_by_zarr, written),
-                        "libdeflate": alone(read_directly, prepare(few)),
-                        "shards": alone(write_directly, written),
-                    }
-                    prepare(paths)
-                    found["all"], found["staging"] = whole(paths)
-                    best = {name: min(best.get(name, np.inf), seconds) for name, seconds in found.items()}
-                    for label, times in ((f"{state} {number + 1}", found), (f"{state}, best", best))[
-                        : 1 + (number > 0)
-                    ]:
-                        each = times["all"]
-                        libraries = max(times["HDF5"], times["Zarr"]) / each
-                        ours = max(times["libdeflate"], times["shards"]) / each
-                        seconds = ", ".join(f"{name} {value:.4f}" for name, value in times.items())
-                        print(f"{label}: {seconds}: {libraries:.0%} of the libraries, {ours:.0%} of ours", flush=True)
+            entry = temperature_encoding("float32", *PAPER.shape, SNAPSHOTS)
+            kept = {key: entry[key] for key in ("dtype", "chunks", "shards", "compressors", "fill_value")}
+            for state in ("warm", "cold") * rounds:
+                seconds = {}
+                for label, task in (("HDF5", by_hdf5), ("Zarr", by_zarr), ("ingest", whole)):
+                    zarr.create_array(str(folder / "array"), shape=(runs, SNAPSHOTS, *PAPER.shape), **kept)
+                    alone(Path.read_bytes, [(path,) for path in paths])
+                    forget(paths if state == "cold" else [])
+                    start = time.perf_counter()
+                    task()
+                    seconds[label] = (time.perf_counter() - start) / runs
+                    for left in ("array", "corpus.zarr"):
+                        shutil.rmtree(folder / left, ignore_errors=True)
+                share = max(seconds["HDF5"], seconds["Zarr"]) / seconds["ingest"]
+                print(
+                    f"{state}: only read by HDF5 {seconds['HDF5']:.4f}, only written by Zarr {seconds['Zarr']:.4f}, "
+                    f"whole ingest {seconds['ingest']:.4f}: {share:.0%} of the slower",
+                    flush=True,
+                )
 
 
 def throughput(runs=32):
@@ -294,7 +279,7 @@ if __name__ == "__main__":
     if task == "memory":
         memory(*map(float, arguments[:1]), *arguments[1:2])
     elif task == "clock":
-        clock(*map(int, arguments[:1]), *arguments[1:2])
+        clock(*map(int, arguments[:1]), *arguments[1:3])
     elif task == "_one":
         one(arguments[0], int(arguments[1]))
     else:

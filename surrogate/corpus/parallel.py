@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ SETTINGS: dict[str, Any] = {
 }
 """Settings of Dask while the workers live."""
 
-PRELOAD = "surrogate.corpus.stage"
+PRELOAD = "surrogate.corpus.preload"
 """A process is given work when it has imported this, which takes a second."""
 
 
@@ -74,6 +75,8 @@ class Workers:
         from dask.utils import parse_bytes
         from distributed import Client, Nanny, Scheduler, SpecCluster, Worker
 
+        gc.freeze()  # what is there stays there: not looked through with every run
+        self._stack.callback(gc.unfreeze)
         self._stack.enter_context(dask.config.set(SETTINGS))
         logging.getLogger("distributed").setLevel(logging.ERROR)
         processes = self.scheduler == "processes"

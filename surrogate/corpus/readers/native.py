@@ -19,7 +19,7 @@ from surrogate.parameters import PARAMETER_NAMES
 
 SUFFIXES = (".nc", ".nc4")
 
-DESCRIPTION = ("units", "long_name", "positive")
+DESCRIPTION = ("units",)
 PACKING = ("_FillValue", "scale_factor", "add_offset", "missing_value")
 
 
@@ -64,7 +64,7 @@ class NativeReader:
 def _plain_run(file: h5py.File) -> xr.Dataset | None:
     """Build the run from HDF5 alone, in a fraction of the time that opening with xarray takes; None if it is not plain.
 
-    The variables of the convention are taken, with their units and names; others are left aside.
+    The variables of the convention are taken, with their units; others are left aside.
     """
     expected: dict[str, tuple[str, ...]] = {
         "time": ("time",),
