@@ -40,11 +40,9 @@ class Visitor:
 
     def __init__(self, explorer):
         from bokeh.document import Document
-        from bokeh.io.doc import patch_curdoc
 
         self.document, self.tasks = Document(), deque()
-        with patch_curdoc(self.document):
-            self.page = Page(explorer, self)
+        self.page = Page(explorer, self, self.document)
 
     def submit(self, function, *arguments):
         future = Future()
@@ -165,6 +163,28 @@ def test_everything_the_page_loads_comes_from_the_server_itself(address):
     sources = re.findall(r"""(?:src|href)=["']([^"']+)["']""", page)
     assert len(sources) >= 4
     assert [source for source in sources if re.match(r"(https?:)?//", source)] == []
+
+
+def test_a_page_that_is_built_does_not_hold_up_other_sessions(explorer, monkeypatch):
+    building, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments):
+        building.set()
+        assert go_on.wait(60)
+        return Page(*arguments)
+
+    monkeypatch.setattr("surrogate.explore.serving.Page", slow)
+    pages = []
+    with running(explorer) as url:
+        visitor = threading.Thread(target=lambda: pages.append(urllib.request.urlopen(url, timeout=90).read()))
+        visitor.start()
+        assert building.wait(60)
+        # The loop of the server still answers.
+        assert urllib.request.urlopen(f"{url}/static/js/bokeh.min.js", timeout=20).status == 200
+        assert not pages
+        go_on.set()
+        visitor.join(90)
+    assert b"surrogate explorer" in pages[0]
 
 
 def test_a_page_of_another_site_may_not_connect(address):

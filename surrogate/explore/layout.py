@@ -33,6 +33,8 @@ class Layout:
     Parameters
     ----------
     explorer : Explorer
+    document : bokeh.document.Document
+        Of the session.
 
     Attributes
     ----------
@@ -49,8 +51,8 @@ class Layout:
     template : panel.Template
     """
 
-    def __init__(self, explorer: Explorer) -> None:
-        self.explorer, self._style = explorer, web_file("_parts.css")
+    def __init__(self, explorer: Explorer, document: Any) -> None:
+        self.explorer, self._document, self._style = explorer, document, web_file("_parts.css")
         self._build_answers()
         self._build_time()
         self._build_side()
@@ -119,7 +121,7 @@ class Layout:
         self.time.js_on_change("value", draw_pictures, draw_lines)
         self.fields.js_on_change("data", draw_pictures)
         self.lines.js_on_change("data", draw_lines)
-        toolkit("bokeh.io").curdoc().js_on_event("document_ready", draw_pictures, draw_lines)
+        self._document.js_on_event("document_ready", draw_pictures, draw_lines)
 
     def _build_side(self) -> None:
         pn = toolkit("panel")

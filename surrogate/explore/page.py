@@ -18,7 +18,6 @@ from surrogate.explore.explorer import METHODS, NAMES, Evolution, Explorer, Ques
 from surrogate.explore.layout import ANOMALY, LEVELS, Layout
 from surrogate.explore.simulations import SAME, NearRun
 from surrogate.explore.spelling import SPELLINGS, written
-from surrogate.explore.toolkit import toolkit
 from surrogate.figures.style import nice_limit
 from surrogate.parameters import PARAMETERS, Parameters
 
@@ -46,6 +45,8 @@ class Page:
     explorer : Explorer
     executor : concurrent.futures.Executor
         Where answers are computed.
+    document : bokeh.document.Document
+        Of the session.
 
     Attributes
     ----------
@@ -54,14 +55,13 @@ class Page:
         What the pictures show.
     """
 
-    def __init__(self, explorer: Explorer, executor: Executor) -> None:
-        self.explorer, self._executor = explorer, executor
-        self._document = toolkit("bokeh.io").curdoc()
+    def __init__(self, explorer: Explorer, executor: Executor, document: Any) -> None:
+        self.explorer, self._executor, self._document = explorer, executor, document
         self._busy = self._gone = False
         self._unseen = 0
         self._low = 50 * np.floor(explorer.surrogate.planet.surface_temperature / 50)
         self._high = self._widest = self._strongest = 0.0
-        self.layout = layout = Layout(explorer)
+        self.layout = layout = Layout(explorer, document)
         self._wanted = self._question()
         layout.controls.changed = lambda _: self._ask()
         layout.level.param.watch(lambda _: self._ask(), "value")

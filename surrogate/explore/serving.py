@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
 import socket
@@ -85,20 +86,13 @@ def make_server(explorer: Explorer, port: int = PORT, address: str = ADDRESS) ->
         If the extra ``explore`` is not installed, or the port or address cannot be bound.
     """
     pn = toolkit("panel")
-    # One thread for all sessions: the networks use all cores as it is.
-    executor = ThreadPoolExecutor(1, thread_name_prefix="answers")
-
-    def page() -> None:
-        document = toolkit("bokeh.io").curdoc()
-        with document.models.freeze():  # else Bokeh looks through all models after every part that is added
-            Page(explorer, executor).layout.template.server_doc(document, title="surrogate explorer", location=False)
-
+    application = toolkit("panel.io.application").Application(_handler(explorer))
     try:
         port = port or _free_port(address)
         # A page of another site that a visitor has open may not connect.
         hosts = [f"localhost:{port}", f"127.0.0.1:{port}"] if is_loopback(address) else ["*"]
         return pn.io.server.get_server(
-            page, port=port, address=address, websocket_origin=hosts, show=False, start=False, location=False,
+            application, port=port, address=address, websocket_origin=hosts, show=False, start=False, location=False,
         )  # fmt: skip
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
@@ -106,6 +100,31 @@ def make_server(explorer: Explorer, port: int = PORT, address: str = ADDRESS) ->
                 f"port {port} of {address} is in use (another explorer?); --port takes another, --port 0 any free one"
             ) from None
         raise ExploreError(f"cannot listen on {address}, port {port}: {error.strerror or error}") from None
+
+
+def _handler(explorer: Explorer) -> Any:
+    """Make what fills the document of a new session: in a thread, so that other sessions go on meanwhile."""
+    handler = toolkit("bokeh.application.handlers.handler").Handler
+    set_document = toolkit("panel.io.state").set_curdoc
+    # One thread for the answers to all sessions: the networks use all cores as it is. Pages do not keep it waiting.
+    answers, pages = (ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("answers", "pages"))
+
+    def fill(document: Any) -> None:
+        with set_document(document), document.models.freeze():  # else Bokeh looks through all models after each one
+            template = Page(explorer, answers, document).layout.template
+            template.server_doc(document, title="surrogate explorer", location=False)
+
+    class PageHandler(handler):  # type: ignore[misc, valid-type]
+        """Bokeh waits for this hook without blocking; its `modify_document` would hold up the loop of the server."""
+
+        async def on_session_created(self, session_context: Any) -> None:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(pages, fill, session_context._document)
+
+        def modify_document(self, doc: Any) -> None:
+            """Nothing is left to do."""
+
+    return PageHandler()
 
 
 def _free_port(address: str) -> int:
