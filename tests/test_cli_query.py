@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from query_examples import POINT
 from test_cli_basics import run
 
 from surrogate.fields import open_netcdf
+from surrogate.query.engine import Engine
 
 PARAMETERS = [part for name, value in POINT.items() for part in (f"--{name.replace('_', '-')}", str(value))]
 
@@ -68,6 +71,30 @@ def test_predict_answers_a_table(capsys, bundle_folder, tmp_path):
     code, _, err = run(capsys, "predict", bundle_folder, "--parameters", tmp_path / "design.csv", *PARAMETERS)
     assert code == 2
     assert "cannot be combined" in err
+
+
+def test_interrupting_a_long_prediction_leaves_what_was_there(capsys, bundle_folder, tmp_path, monkeypatch):
+    table, output = tmp_path / "table.csv", tmp_path / "many.nc"
+    assert run(capsys, "corpus", "design", table, "--runs", 64)[0] == 0
+    output.write_text("older")
+    monkeypatch.setattr("surrogate.cli.query.WRITTEN_AT_ONCE", 0.0)
+    monkeypatch.setattr("surrogate.query.answer.PIECE", 1e-6)  # one set at a time
+    expand, asked = Engine.expand, []
+
+    def interrupted(self, latents, *arguments):
+        asked.append(latents)
+        if len(asked) == 20:
+            assert len(list(tmp_path.glob(".many.nc.*/many.nc"))) == 1  # writing has begun
+            os.kill(os.getpid(), signal.SIGINT)
+        return expand(self, latents, *arguments)
+
+    monkeypatch.setattr(Engine, "expand", interrupted)
+    code, out, err = run(capsys, "predict", bundle_folder, "--parameters", table, "--time", 1, "-o", output)
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "surrogate: interrupted; files are whole or absent"
+    assert len(asked) < 40
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["many.nc", "table.csv"]
+    assert output.read_text() == "older"
 
 
 def test_extrapolation_is_said_on_stderr(capsys, bundle_folder):
