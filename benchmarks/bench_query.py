@@ -37,7 +37,7 @@ def bare(engine):
     return compiled(lambda batch: engine.decoded(engine.feedforward_latents(batch)), engine.feedforward_width)
 
 
-@pytest.mark.benchmark(group="one field at one time")
+@pytest.mark.benchmark(group="one field at one time", min_rounds=50)
 @pytest.mark.parametrize("way", ["bare network", "Surrogate.predict", "Keras predict"])
 def test_one_field(benchmark, surrogate, question, way):
     engine, time = surrogate.engine, np.array([2.0])
@@ -94,6 +94,38 @@ def test_against_the_simulator(benchmark, surrogate, question, way):
         benchmark.pedantic(simulate, (point, settings), rounds=1, iterations=1, warmup_rounds=1)
     else:
         benchmark(surrogate.predict, point)
+
+
+@pytest.fixture(scope="module")
+def reduced_order_models(surrogate, question):
+    """EZyRB's, of 48 modes: ANN on single fields, RBF on whole evolutions; a longer fit would not be faster."""
+    ezyrb, torch = pytest.importorskip("ezyrb"), pytest.importorskip("torch")
+    sets, times = question[:96], surrogate.default_times
+    fields = surrogate.predict(sets).temperature.values
+    known = surrogate.engine.feedforward.parameter_scaler.features(sets, times)
+    network = ezyrb.ANN([128] * 4, torch.nn.SiLU(), 1, frequency_print=10_000)
+    some = slice(None, None, 4)
+    models = {
+        "EZyRB POD-ANN": (known[:, some].reshape(-1, 6), fields[:, some].reshape(-1, fields[0, 0].size), network),
+        "EZyRB POD-RBF": (known[:, 0, :5], fields.reshape(len(fields), -1), ezyrb.RBF()),
+    }
+    return {
+        name: ezyrb.ReducedOrderModel(ezyrb.Database(inputs, flat), ezyrb.POD("svd", rank=48), regression).fit()
+        for name, (inputs, flat, regression) in models.items()
+    }
+
+
+@pytest.mark.parametrize("sets", [pytest.param(1, id="one history"), pytest.param(160, id="160 histories")])
+@pytest.mark.parametrize("way", ["Surrogate.predict", "EZyRB POD-ANN", "EZyRB POD-RBF"])
+def test_against_ezyrb(benchmark, surrogate, question, reduced_order_models, sets, way):
+    benchmark.group = f"{sets} histories of {len(surrogate.default_times)} fields, beside EZyRB"
+    asked, scaler = question[:sets], surrogate.engine.feedforward.parameter_scaler
+    features = scaler.features(asked, surrogate.default_times)
+    if way == "Surrogate.predict":
+        benchmark(surrogate.predict, asked)
+    else:
+        inputs = features.reshape(-1, 6) if way == "EZyRB POD-ANN" else features[:, 0, :5]
+        benchmark(reduced_order_models[way].predict, inputs)
 
 
 @pytest.mark.benchmark(group="100,000 profiles at one time")
