@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from surrogate.cli.output import FAILED, Json, emit_json, progress, say, table
 
+if TYPE_CHECKING:
+    from surrogate.config import Config
+
 app = typer.Typer(help="A corpus of runs: sample, ingest, look at it.", no_args_is_help=True)
 
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="Zarr store of a corpus.")]
+Reader = Annotated[str | None, typer.Option(help="Name of a reader of raw runs; default: that of the configuration.")]
+Source = Annotated[
+    Path | None, typer.Option(help="YAML configuration; its sections `source` (reader, mapping) and `corpus` count.")
+]
 
 
 @app.command()
@@ -40,10 +47,8 @@ def design(
 def ingest(
     store: Store,
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Raw runs.")],
-    config: Annotated[
-        Path | None, typer.Option(help="YAML configuration; its sections `corpus` and `source` count.")
-    ] = None,
-    reader: Annotated[str | None, typer.Option(help="Name of a reader; default: that of the configuration.")] = None,
+    config: Source = None,
+    reader: Reader = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     rejected: Annotated[Path | None, typer.Option(help="CSV of the runs left out and flagged, with reasons.")] = None,
     as_json: Json = False,
@@ -52,10 +57,9 @@ def ingest(
 
     Example: surrogate corpus ingest corpus.zarr raw/run_*.nc --rejected rejected.csv
     """
-    from surrogate.config import Config, load
     from surrogate.corpus.ingest import ingest as run_ingest
 
-    settings = Config() if config is None else load(config)
+    settings = _settings(config)
     summary = run_ingest(
         files,
         store,
@@ -76,7 +80,8 @@ def ingest(
 @app.command()
 def inspect(
     store: Annotated[Path, typer.Argument(metavar="STORE|FILE", help="A store, or one raw run.")],
-    reader: Annotated[str, typer.Option(help="Name of a reader of raw runs.")] = "auto",
+    reader: Reader = None,
+    config: Source = None,
     as_json: Json = False,
 ) -> None:
     """Tell what a corpus holds: size, split, ranges, origin; of a raw run, which reader takes it and what is in it.
@@ -85,20 +90,27 @@ def inspect(
     """
     from surrogate.corpus.inspection import inspect_file, inspection_text, show_store, store_text
 
-    if not store.exists() or _is_corpus(store):
+    if _is_corpus(store):
         content = show_store(store)
         if as_json:
             emit_json(content)
         else:
             typer.echo(store_text(content))
         return
-    found = inspect_file(store, reader)
+    settings = _settings(config)
+    found = inspect_file(store, reader or settings.source.reader, settings.source.options)
     if as_json:
         emit_json(found)
     else:
         typer.echo(inspection_text(found))
     if found["problem"]:
         raise typer.Exit(FAILED)
+
+
+def _settings(config: Path | None) -> Config:
+    from surrogate.config import Config, load
+
+    return Config() if config is None else load(config)
 
 
 def _is_corpus(path: Path) -> bool:
@@ -109,7 +121,8 @@ def _is_corpus(path: Path) -> bool:
 @app.command()
 def doctor(
     paths: Annotated[list[Path], typer.Argument(metavar="STORE|FILE...", help="A store, or raw runs.")],
-    reader: Annotated[str, typer.Option(help="Name of a reader of raw runs.")] = "auto",
+    reader: Reader = None,
+    config: Source = None,
     report: Annotated[
         Path | None, typer.Option(help="Also write a report with the coverage of parameter space: .html or .md.")
     ] = None,
@@ -125,7 +138,9 @@ def doctor(
     files = [path for path in paths if path not in stores]
     parts = [examine_store(path) for path in stores]
     if files:
-        parts.append(examine(files, reader=reader))
+        settings = _settings(config)
+        chosen = reader or settings.source.reader
+        parts.append(examine(files, settings.corpus, reader=chosen, options=settings.source.options))
     runs = [run for part in parts for run in part.runs]
     seen = Examination(
         ", ".join(part.source for part in parts), runs, [entry for part in parts for entry in part.findings]

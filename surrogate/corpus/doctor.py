@@ -19,7 +19,7 @@ from surrogate.corpus.regrid import describe_sector
 from surrogate.corpus.split import TRAIN
 from surrogate.corpus.stage import examine_run
 from surrogate.corpus.store import open_corpus, provenance_of
-from surrogate.corpus.survey import Source, identity
+from surrogate.corpus.survey import Source, size_of
 from surrogate.fields import SPLITS, parameters_of, select_run
 from surrogate.parameters import PARAMETERS
 
@@ -187,7 +187,7 @@ def examine(
     calls = [(Source(name, reader, dict(options or {})), settings) for name in names]
     records = []
     with Workers(workers) as pool:
-        for record in pool.each(examine_run, calls, size=sum(_size(name) for name in names)):
+        for record in pool.each(examine_run, calls, size=sum(size_of(name) for name in names)):
             records.append(record)
             if progress is not None:
                 progress("examine", len(records), len(calls))
@@ -233,13 +233,6 @@ def examine_store(path: str | os.PathLike[str], settings: CorpusSettings | None 
             }
         )
     return Examination(str(path), runs, list(dict.fromkeys(findings)))
-
-
-def _size(name: str) -> int:
-    try:
-        return int(identity(name)["size"])
-    except OSError:
-        return 0
 
 
 def _grids(runs: Sequence[dict[str, Any]], settings: CorpusSettings) -> list[Finding]:

@@ -35,7 +35,7 @@ def inspect_file(
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file; expected a raw run")
+        raise FileNotFoundError(f"{path}: no such file or folder; expected a raw run or a corpus")
     content: dict[str, Any] = {"file": str(path), "reader": None, "problem": None, "arrays": None}
     try:
         content["reader"] = choose_reader(path).name if reader == "auto" else reader

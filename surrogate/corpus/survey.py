@@ -52,6 +52,14 @@ def identity(path: str | os.PathLike[str]) -> dict[str, Any]:
     }
 
 
+def size_of(path: str | os.PathLike[str]) -> int:
+    """Bytes of a file or folder; 0 if it is not there, as whoever reads it will say."""
+    try:
+        return int(identity(path)["size"])
+    except OSError:
+        return 0
+
+
 def announce(path: str | os.PathLike[str]) -> None:
     """Tell the system that a file will be read soon, so that it fetches (the beginning of) it while others are read."""
     if not hasattr(os, "posix_fadvise"):
@@ -195,18 +203,11 @@ def survey_all(
         else:
             calls.append((Source(file, reader, options),))
     # All that is looked at here is read afterwards: the workers start at once, if they are worth it.
-    for record in workers.each(survey, calls, size=sum(_bytes(source.file) for (source,) in calls), together=4):
+    for record in workers.each(survey, calls, size=sum(size_of(source.file) for (source,) in calls), together=4):
         result.add(record)
         told(len(result.runs), len(files))
     result.runs.sort(key=lambda record: (record["simulation"] < 0, record["simulation"], record["file"]))
     return result
-
-
-def _bytes(file: str) -> int:
-    try:
-        return identity(file)["size"]
-    except OSError:  # the survey says so
-        return 0
 
 
 def _unchanged(record: Mapping[str, Any]) -> bool:
