@@ -97,6 +97,18 @@ def test_interrupting_a_long_prediction_leaves_what_was_there(capsys, bundle_fol
     assert output.read_text() == "older"
 
 
+@pytest.mark.parametrize("option", ["--output", "--picture"])
+def test_a_file_that_cannot_be_written_is_named_before_anything_is_predicted(
+    capsys, bundle_folder, tmp_path, monkeypatch, option
+):
+    monkeypatch.setattr(Engine, "latents", lambda *_: pytest.fail("predicted first"))
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "run.png"
+    code, _, err = run(capsys, "predict", bundle_folder, *PARAMETERS, option, path)
+    assert code == 2
+    assert f"{path}: cannot be written" in err
+
+
 def test_extrapolation_is_said_on_stderr(capsys, bundle_folder):
     changed = [*PARAMETERS]
     changed[1] = "1e24 Pa s"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from surrogate.cli.output import FAILED, Json, emit_json, load_networks_quietly, say, table
+from surrogate.cli.output import FAILED, Json, emit_json, load_networks_quietly, ready_for, say, table
 
 Bundle = Annotated[
     str, typer.Argument(metavar="BUNDLE", help="Folder or zip file of a bundle, the name of a run, or demo.")
@@ -77,6 +77,9 @@ def predict(
         from surrogate.corpus.design import read_design
 
         given = {"parameters": read_design(parameters)}
+    for path in (output, picture):
+        if path is not None:
+            ready_for(path)
     surrogate = Surrogate.load(bundle)
     question: dict[str, Any] = {**given, "time": time or None, "method": method}
     load_networks_quietly()
