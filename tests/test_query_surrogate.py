@@ -372,3 +372,25 @@ def test_answers_of_one_set_are_runs_as_the_convention_makes_them_and_share_noth
 def test_the_first_question_reads_the_networks_before_it_compiles_them(bundle_folder, tiny, question):
     answers = [getattr(own, question)(**POINT, time=3.0) for own in (Surrogate.load(bundle_folder), tiny)]
     xr.testing.assert_allclose(*answers, rtol=1e-6)
+
+
+def test_a_rollout_serves_all_answers_of_the_same_sets(tiny, monkeypatch):
+    rolled = []
+    predict = tiny.engine.recurrent.predict
+
+    def counted(*arguments):
+        rolled.append(arguments)
+        return predict(*arguments)
+
+    monkeypatch.setattr(tiny.engine.recurrent, "predict", counted)
+    hotter = {**POINT, "initial_temperature": POINT["initial_temperature"] + 1}
+    first = tiny.predict(**hotter, time=[1.0, 2.0], method="lstm")
+    before = first.temperature.values.copy()
+    first.temperature.values[:] = 0  # an answer belongs to who asked
+    tiny.profile(**hotter, time=[1.0, 2.0], method="lstm")
+    again = tiny.predict(**hotter, time=[1.0, 2.0], method="lstm")
+    assert len(rolled) == 1
+    np.testing.assert_array_equal(again.temperature.values, before)
+    tiny.predict(**hotter, time=[1.0, 2.5], method="lstm")
+    tiny.predict(**POINT, time=[1.0, 2.5], method="lstm")
+    assert len(rolled) == 3
