@@ -102,7 +102,9 @@ def heat_flux(
             panel.scatter(true, predicted, 3, colour_of(name), linewidths=0, alpha=0.35, rasterized=true.size > 3000)
             error = np.sqrt(np.mean((predicted - true) ** 2) / np.mean(true**2))
             outside = int(((predicted < limits[0]) | (predicted > limits[1])).sum())
-            note = f"relative error {100 * error:.1f} %" + (f"\n{outside} points outside" if outside else "")
+            note = f"relative error {100 * error:.1f} %"
+            if outside:
+                note += f"\n{outside} point{'s' * (outside > 1)} outside"
             panel.text(0.04, 0.96, note, transform=panel.transAxes, va="top")
             panel.set(xlim=limits, ylim=limits, aspect="equal", xlabel="simulated [mW m$^{-2}$]")
             panel.locator_params(nbins=5)
