@@ -394,7 +394,7 @@ def write_netcdf(dataset: xr.Dataset, path: str | os.PathLike[str], compress: bo
         for name, variable in dataset.variables.items()
         if compress and variable.ndim > 1 and variable.dtype.kind == "f"
     }
-    # HDF5 writes one piece at a time anyway; a thread of Dask's would open the file again after an interrupt removed it.
+    # HDF5 writes one piece at a time anyway; a thread of Dask's would open the file again that an interrupt removed.
     with atomic(path) as temporary, dask.config.set(scheduler="synchronous"):
         dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
 
