@@ -64,7 +64,7 @@ def test_the_version_is_printed(capsys):
         (["verify", __file__], "not a whole zip file"),
         (["check", "absent.nc"], "absent.nc: no such file"),
         (["check", __file__], "cannot be read as NetCDF4"),
-        (["corpus", "inspect", "absent.zarr"], "absent.zarr: no such corpus"),
+        (["corpus", "inspect", "absent.zarr"], "absent.zarr: no such file or folder"),
         (["corpus", "show", "absent.zarr"], "absent.zarr: no such corpus"),
         (["corpus", "design", "x.csv", "--runs", "0"], "design.runs"),
         (["corpus", "design", "x.csv", "--config", "absent.yaml"], "absent.yaml: no such file"),

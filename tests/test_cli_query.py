@@ -73,6 +73,15 @@ def test_predict_answers_a_table(capsys, bundle_folder, tmp_path):
     assert "cannot be combined" in err
 
 
+@pytest.fixture
+def interruptible():
+    """As in a terminal; where tests run side by side, their processes ignore the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupting_a_long_prediction_leaves_what_was_there(capsys, bundle_folder, tmp_path, monkeypatch):
     table, output = tmp_path / "table.csv", tmp_path / "many.nc"
     assert run(capsys, "corpus", "design", table, "--runs", 64)[0] == 0
