@@ -206,6 +206,15 @@ def test_damaged_folders_are_named(folder, tmp_path):
         Autoencoder.load(copy)
 
 
+@pytest.mark.parametrize("latents", [1, 102, 5000])
+def test_latents_that_compress_nothing_are_refused(corpus, tmp_path, latents):
+    # One wall scalar, and ten rows of ten columns between the walls.
+    settings = TINY["autoencoder"].model_copy(update={"latents": latents})
+    with pytest.raises(ValueError, match=rf"autoencoder\.latents: expected from 2 to 100, .* got {latents}"):
+        train_autoencoder(corpus, settings, tmp_path, progress=None)
+    assert not list(tmp_path.iterdir())
+
+
 def test_missing_split_is_named(corpus, tmp_path):
     none = corpus.assign_coords(split=("simulation", np.zeros(18, dtype=np.int8)))
     with pytest.raises(ValueError, match="no validation runs"):

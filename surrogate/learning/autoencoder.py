@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -141,7 +142,7 @@ def train_autoencoder(
     Raises
     ------
     ValueError
-        If there are no training or no validation runs, or too few latents.
+        If there are no training or no validation runs, or too few or too many latents.
     """
     train, validation = (select_split(corpus, name) for name in ("train", "validation"))
     for name, part in (("training", train), ("validation", validation)):
@@ -193,8 +194,12 @@ def _train_default(
     train: xr.Dataset, validation: xr.Dataset, scaler: FieldScaler, settings: AutoencoderSettings, **options: Any
 ) -> Trained:
     """Train on POD coefficients: the corpus is read twice, once for the modes and once for the coefficients."""
-    if settings.latents <= scaler.scalars:
-        raise ValueError(f"autoencoder.latents: expected more than {scaler.scalars}, got {settings.latents}")
+    least, most = scaler.scalars + 1, math.prod(_image_shape(train, scaler)) + scaler.scalars
+    if not least <= settings.latents < most:
+        raise ValueError(
+            f"autoencoder.latents: expected from {least} to {most - 1}, fewer than a snapshot has values, "
+            f"got {settings.latents}"
+        )
     training, row_weight = settings.training, _row_weight(train, scaler, settings.wall_weight)
     count = max(settings.modes, settings.latents - scaler.scalars)
     reduction = Reduction.fit(*_sample(train, scaler, SAMPLE), row_weight, settings.lateral_weight, count)

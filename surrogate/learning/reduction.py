@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -79,8 +80,12 @@ class Reduction:
             told[-1],
         )
 
+    @cached_property
+    def _linear(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean, projection and what the walls tell of the coefficients, as :meth:`coefficients` uses them."""
+        return self.mean.astype(np.float32), self.project.astype(np.float32), self.response @ self.project
+
     def coefficients(self, images: np.ndarray, walls: np.ndarray) -> np.ndarray:
         """Coefficients, shape (n, modes), float32, of images, shape (n, rows, angle)."""
-        departure = images.reshape(len(images), -1) - self.mean.astype(np.float32)
-        found = departure @ self.project.astype(np.float32) - walls @ (self.response @ self.project)
-        return np.asarray(found, dtype=np.float32)
+        mean, project, told = self._linear
+        return np.asarray((images.reshape(len(images), -1) - mean) @ project - walls @ told, dtype=np.float32)
