@@ -117,7 +117,10 @@ def autoemulate(known: np.ndarray, fields: np.ndarray, asked: np.ndarray) -> np.
 
 
 def short_training(known: xr.Dataset, asked: xr.Dataset) -> np.ndarray:
-    """Our autoencoder and FNN, trained for a few epochs, on the runs that the peers have and the validation runs."""
+    """Our autoencoder and FNN after a short training, on the runs that the peers have and the validation runs.
+
+    One epoch and four; fields of the asked runs, shape (run, time, radius, angle).
+    """
     from surrogate.config import AutoencoderSettings, FeedforwardSettings
     from surrogate.learning.autoencoder import encode_corpus, train_autoencoder
     from surrogate.learning.compression import fewer_epochs
@@ -200,7 +203,7 @@ def apart(arguments: argparse.Namespace, name: str) -> str:
         command = [sys.executable, __file__, str(arguments.results), "--one", name, "--output", file.name]
         if arguments.runs:
             command += ["--runs", str(arguments.runs)]
-        threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+        threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
         done = subprocess.run(
             command, check=False, capture_output=True, text=True, env=os.environ | threads,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (arguments.limit, arguments.limit)),

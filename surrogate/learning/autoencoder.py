@@ -194,10 +194,10 @@ def _train_default(
     train: xr.Dataset, validation: xr.Dataset, scaler: FieldScaler, settings: AutoencoderSettings, **options: Any
 ) -> Trained:
     """Train on POD coefficients: the corpus is read twice, once for the modes and once for the coefficients."""
-    least, most = scaler.scalars + 1, math.prod(_image_shape(train, scaler)) + scaler.scalars
-    if not least <= settings.latents < most:
+    least, values = scaler.scalars + 1, scaler.scalars + math.prod(_image_shape(train, scaler))
+    if not least <= settings.latents < values:
         raise ValueError(
-            f"autoencoder.latents: expected from {least} to {most - 1}, fewer than a snapshot has values, "
+            f"autoencoder.latents: expected from {least} to {values - 1}, fewer than a snapshot has values, "
             f"got {settings.latents}"
         )
     training, row_weight = settings.training, _row_weight(train, scaler, settings.wall_weight)
