@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from surrogate.config import Config
-from surrogate.learning import autoencoder_networks, recurrent_networks
-from surrogate.learning.feedforward import default_network
+from surrogate.learning import autoencoder_networks, lstm_networks
+from surrogate.learning.fnn import default_network
 from surrogate.learning.latents import LatentLoss
 from surrogate.learning.reduction import Reduction
 
@@ -42,18 +42,18 @@ def test_autoencoder_step(benchmark, generator):
     train_step(benchmark, autoencoder().between, loss, [coefficients, walls], coefficients)
 
 
-def test_feedforward_step(benchmark, generator):
-    size = CONFIG.feedforward.training.batch_size
+def test_fnn_step(benchmark, generator):
+    size = CONFIG.fnn.training.batch_size
     inputs, targets = (generator.normal(size=(size, width)).astype("float32") for width in (6, LATENTS))
-    network = default_network(6, LATENTS, CONFIG.feedforward)
+    network = default_network(6, LATENTS, CONFIG.fnn)
     train_step(benchmark, network, LatentLoss([1.0] * LATENTS), inputs, targets)
 
 
-def test_recurrent_step(benchmark, generator):
-    size, steps = CONFIG.recurrent.training.batch_size, CONFIG.simulator.snapshots
+def test_lstm_step(benchmark, generator):
+    size, steps = CONFIG.lstm.training.batch_size, CONFIG.simulator.snapshots
     shapes = ((LATENTS,), (steps, 6), (steps - 1, LATENTS))
     initial, forcing, targets = (generator.normal(size=(size, *shape)).astype("float32") for shape in shapes)
-    network = recurrent_networks.rollout_network(6, LATENTS, CONFIG.recurrent)
+    network = lstm_networks.rollout_network(6, LATENTS, CONFIG.lstm)
     train_step(benchmark, network, LatentLoss([1.0] * LATENTS), [initial, forcing], targets)
 
 

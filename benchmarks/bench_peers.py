@@ -121,17 +121,17 @@ def short_training(known: xr.Dataset, asked: xr.Dataset) -> np.ndarray:
 
     One epoch and four; fields of the asked runs, shape (run, time, radius, angle).
     """
-    from surrogate.config import AutoencoderSettings, FeedforwardSettings
+    from surrogate.config import AutoencoderSettings, FnnSettings
     from surrogate.learning.autoencoder import encode_corpus, train_autoencoder
     from surrogate.learning.compression import fewer_epochs
-    from surrogate.learning.feedforward import train_feedforward
+    from surrogate.learning.fnn import train_fnn
 
     settings = AutoencoderSettings(latents=RANK, modes=100, mirror=False, refinement=0)
-    predictor = FeedforwardSettings(members=4)
+    predictor = FnnSettings(members=4)
     with tempfile.TemporaryDirectory() as folder:
         autoencoder = train_autoencoder(known, fewer_epochs(settings, 1 / 60), f"{folder}/autoencoder", progress=None)
         latents = encode_corpus(autoencoder, known)
-        network = train_feedforward(latents, fewer_epochs(predictor, 0.08), f"{folder}/feedforward", progress=None)
+        network = train_fnn(latents, fewer_epochs(predictor, 0.08), f"{folder}/fnn", progress=None)
     predicted = network.predict(parameter_table(asked), asked.snapshot_time.values)
     return np.stack([autoencoder.decode(run) for run in predicted])
 
@@ -221,7 +221,7 @@ def ours(results: Path) -> list[str]:
     train = int((open_corpus(results / "corpus.zarr").split.values == 0).sum())
     rows = []
     for name, entry in read_json(results / "metrics.json")["methods"].items():
-        job = {"fnn": "feedforward", "lstm": "recurrent", "flow": "generative"}.get(name, name)
+        job = {"fnn": "fnn", "lstm": "lstm", "flow": "flow"}.get(name, name)
         told = results / "benchmarks" / f"{job}.tsv"
         spent = None
         if told.is_file():

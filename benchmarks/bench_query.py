@@ -35,20 +35,18 @@ def bare(engine):
     from surrogate.query.compiling import compiled
 
     engine.answer("fnn", np.ones((1, 5)), np.ones(1))  # reads the networks: not within the graph
-    return compiled(lambda batch: engine.decoded(engine.feedforward_latents(batch)), engine.feedforward_width)
+    return compiled(lambda batch: engine.decoded(engine.fnn_latents(batch)), engine.fnn_width)
 
 
 @pytest.mark.benchmark(group="one field at one time", min_rounds=50)
 @pytest.mark.parametrize("way", ["bare network", "Surrogate.predict", "Keras predict"])
 def test_one_field(benchmark, surrogate, question, way):
     engine, time = surrogate.engine, np.array([2.0])
-    rows, answer = engine.feedforward_inputs(question[:1], time), bare(engine)
-    features = engine.feedforward.parameter_scaler.features(question[:1], time)[0]
+    rows, answer = engine.fnn_inputs(question[:1], time), bare(engine)
+    features = engine.fnn.parameter_scaler.features(question[:1], time)[0]
 
     def keras_predict():
-        latents = engine.feedforward.latent_scaler.inverse(
-            engine.feedforward.network.predict(features, verbose=0)[:, 0]
-        )
+        latents = engine.fnn.latent_scaler.inverse(engine.fnn.network.predict(features, verbose=0)[:, 0])
         return engine.autoencoder.scaler.join(*engine.autoencoder.decoder.predict(latents, verbose=0))
 
     ways = {
@@ -72,7 +70,7 @@ def test_history(benchmark, surrogate, question, method):
 def test_batch(benchmark, surrogate, way):
     sets, time = draw_sets(surrogate, 10_000), np.array([2.0])
     engine = surrogate.engine
-    rows, answer = engine.feedforward_inputs(sets, time), bare(engine)
+    rows, answer = engine.fnn_inputs(sets, time), bare(engine)
     ways = {
         "bare network": lambda: [answer(rows[i : i + engine.chunk]) for i in range(0, len(rows), engine.chunk)],
         "fields": lambda: surrogate.predict(sets, time=time),
@@ -104,7 +102,7 @@ def reduced_order_models(surrogate, question):
     ezyrb, torch = pytest.importorskip("ezyrb"), pytest.importorskip("torch")
     sets, times = question[:96], surrogate.default_times
     fields = surrogate.predict(sets).temperature.values
-    known = surrogate.engine.feedforward.parameter_scaler.features(sets, times)
+    known = surrogate.engine.fnn.parameter_scaler.features(sets, times)
     network = ezyrb.ANN([128] * 4, torch.nn.SiLU(), 1, frequency_print=10_000)
     some = slice(None, None, 4)
     models = {
@@ -121,7 +119,7 @@ def reduced_order_models(surrogate, question):
 @pytest.mark.parametrize("way", ["Surrogate.predict", "EZyRB POD-ANN", "EZyRB POD-RBF"])
 def test_against_ezyrb(benchmark, surrogate, question, reduced_order_models, sets, way):
     benchmark.group = f"{sets} histories of {len(surrogate.default_times)} fields, beside EZyRB"
-    asked, scaler = question[:sets], surrogate.engine.feedforward.parameter_scaler
+    asked, scaler = question[:sets], surrogate.engine.fnn.parameter_scaler
     features = scaler.features(asked, surrogate.default_times)
     if way == "Surrogate.predict":
         benchmark(surrogate.predict, asked)
@@ -141,21 +139,21 @@ def test_many_profiles(benchmark, surrogate):
 def test_paper_sized(benchmark, network, way):
     import keras
 
-    from surrogate.config import AutoencoderSettings, FeedforwardSettings
+    from surrogate.config import AutoencoderSettings, FnnSettings
     from surrogate.learning import autoencoder_networks as networks
-    from surrogate.learning.feedforward import default_network, paper_network
+    from surrogate.learning.fnn import default_network, paper_network
     from surrogate.learning.reduction import Reduction
     from surrogate.query.compiling import compiled
 
     keras.utils.set_random_seed(0)
     if network == "paper":
         _, decoder = networks.paper_networks((302, 394))
-        predictor = paper_network(6, decoder.input_shape[-1], FeedforwardSettings())
+        predictor = paper_network(6, decoder.input_shape[-1], FnnSettings())
     else:
         decoder = networks.DefaultNetworks(
             (302, 394), 0, AutoencoderSettings(), Reduction.zeros(302 * 394, 0, 200)
         ).decoder
-        predictor = default_network(6, decoder.input_shape[-1], FeedforwardSettings())
+        predictor = default_network(6, decoder.input_shape[-1], FnnSettings())
     rows = np.random.default_rng(0).uniform(-1, 1, (45, 6)).astype(np.float32)
     answer = compiled(lambda batch: decoder(predictor(batch, training=False)[:, 0], training=False)[0], 6)
     if way == "compiled":

@@ -16,8 +16,8 @@ import tensorflow as tf
 import xarray as xr
 
 import surrogate.learning.autoencoder as autoencoders
-import surrogate.learning.feedforward as feedforwards
-import surrogate.learning.recurrent as recurrents
+import surrogate.learning.fnn as fnns
+import surrogate.learning.lstm as lstms
 from surrogate.config import Config
 from surrogate.corpus.store import open_corpus
 from surrogate.learning.training import fit
@@ -57,7 +57,7 @@ def measured(model, loss, batches, validation, settings, folder, **options):
 
 def main(results):
     """Measure the three default networks on the corpus and latents of a run."""
-    for module in (autoencoders, feedforwards, recurrents):
+    for module in (autoencoders, fnns, lstms):
         module.fit = measured
     config = Config()
     latents = xr.load_dataset(results / "latents.nc", engine="h5netcdf")
@@ -66,8 +66,8 @@ def main(results):
         autoencoders.train_autoencoder(
             open_corpus(results / "corpus.zarr"), config.autoencoder, base / "a", progress=None
         )
-        feedforwards.train_feedforward(latents, config.feedforward, base / "f", progress=None)
-        recurrents.train_recurrent(latents, config.recurrent, base / "r", progress=None)
+        fnns.train_fnn(latents, config.fnn, base / "f", progress=None)
+        lstms.train_lstm(latents, config.lstm, base / "r", progress=None)
 
 
 if __name__ == "__main__":

@@ -223,7 +223,7 @@ class AutoencoderSettings(Section):
     )
 
 
-class FeedforwardSettings(Section):
+class FnnSettings(Section):
     """The FNN: parameters and time to latents."""
 
     network: Literal["default", "paper"] = Field("default", description="Architecture.")
@@ -239,7 +239,7 @@ class FeedforwardSettings(Section):
     )
 
 
-class RecurrentSettings(Section):
+class LstmSettings(Section):
     """The LSTM: parameters and past latents to the next latents."""
 
     network: Literal["default", "paper"] = Field("default", description="Architecture.")
@@ -261,7 +261,7 @@ class RecurrentSettings(Section):
     )
 
 
-class GenerativeSettings(Section):
+class FlowSettings(Section):
     """The flow: draws one of the evolutions that the parameters allow, as sharp as a simulation."""
 
     width: Count = Field(256, description="Units per layer.")
@@ -276,7 +276,7 @@ class GenerativeSettings(Section):
 class SearchSettings(Section):
     """Search for better settings of a predictor (`snakemake search`; not part of a normal run)."""
 
-    predictor: Literal["feedforward", "recurrent"] = Field("feedforward", description="Whose settings.")
+    predictor: Literal["fnn", "lstm"] = Field("fnn", description="Whose settings.")
     trials: Count = Field(24, description="Trainings in all; a search that was stopped goes on.")
     ranges: dict[str, tuple[float, float]] = Field(
         {
@@ -369,12 +369,10 @@ class Config(Section):
     simulator: SimulatorSettings = Field(default_factory=SimulatorSettings, description="The forward model.")
     corpus: CorpusSettings = Field(default_factory=CorpusSettings, description="The store made of the runs.")
     autoencoder: AutoencoderSettings = Field(default_factory=AutoencoderSettings, description="Snapshots to latents.")
-    feedforward: FeedforwardSettings = Field(
-        default_factory=FeedforwardSettings, description="FNN in the latent space."
-    )
-    recurrent: RecurrentSettings = Field(default_factory=RecurrentSettings, description="LSTM in the latent space.")
-    generative: GenerativeSettings = Field(
-        default_factory=GenerativeSettings, description="Flow in the latent space: samples around the FNN's mean."
+    fnn: FnnSettings = Field(default_factory=FnnSettings, description="FNN in the latent space.")
+    lstm: LstmSettings = Field(default_factory=LstmSettings, description="LSTM in the latent space.")
+    flow: FlowSettings = Field(
+        default_factory=FlowSettings, description="Flow in the latent space: samples around the FNN's mean."
     )
     search: SearchSettings = Field(default_factory=SearchSettings, description="For settings; not part of a run.")
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, description="Measures and baselines.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from surrogate.planet import to_magnitude
+from surrogate.units import to_magnitude
 
 
 @dataclass(frozen=True)

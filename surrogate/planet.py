@@ -1,102 +1,14 @@
-"""Physical constants of a planet, and the scales that make its equations dimensionless.
+"""Physical constants of a planet, and the scales that make its equations dimensionless (SI units).
 
-Every constant of the planet lives here or in the configuration, nowhere else. Units are checked at the edge with
-pint (:func:`to_magnitude`); inside, everything is a plain float in SI units unless the name says otherwise.
+Every constant of the planet lives here or in the configuration, nowhere else.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import pint
-
-GAS_CONSTANT = 8.314
-"""Universal gas constant, J/mol/K."""
-
-YEAR = 3.15576e7
-"""One Julian year, s."""
-
-GIGAYEAR = 1e9 * YEAR
-"""One billion Julian years, s."""
-
-
-_UNIT = r"[A-Za-z_µμΩ°%]+[²³]?(?:(?:\*\*|\^)[+-]?\d{1,2})?"
-_NUMBER_AND_UNIT = re.compile(
-    r"\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    rf"\s*\*?\s*(?P<unit>(?:{_UNIT}(?:(?:\s*[*/·]\s*|\s+){_UNIT})*)?)\s*"
-)
-
-
-@lru_cache(maxsize=1)
-def unit_registry() -> pint.UnitRegistry:
-    """Return the one pint registry of this package (built on first use: it takes a few hundred ms)."""
-    import pint
-
-    registry: pint.UnitRegistry = pint.UnitRegistry()
-    return registry
-
-
-def to_magnitude(value: Any, unit: str, name: str) -> float:
-    """Convert a number, a string with a unit or a pint quantity to a plain float in `unit`.
-
-    Parameters
-    ----------
-    value : float, str or pint.Quantity
-        A bare number is taken to be in `unit` already.
-    unit : str
-        The unit wanted, as pint spells it, e.g. ``"Pa s"``.
-    name : str
-        What the value is, for the error message.
-
-    Returns
-    -------
-    float
-        The magnitude in `unit`.
-
-    Raises
-    ------
-    ValueError
-        If the value cannot be read, is not finite, or has the wrong dimension.
-
-    Examples
-    --------
-    >>> to_magnitude("1e20 Pa s", "Pa s", "reference viscosity")
-    1e+20
-    >>> to_magnitude("300 kJ/mol", "J/mol", "activation energy")
-    300000.0
-    """
-    import pint
-
-    try:
-        if isinstance(value, str):
-            value = _quantity(value)
-        if hasattr(value, "to") and hasattr(value, "magnitude"):
-            value = value.to(unit).magnitude
-        if isinstance(value, bool | np.bool_ | bytes):
-            raise TypeError(f"{type(value).__name__} is not a number")
-        number = float(value)
-    except pint.DimensionalityError as error:
-        raise ValueError(f"{name}: expected a value in {unit}, got {value!s}: {error}") from error
-    except (pint.PintError, TypeError, ValueError, AssertionError, AttributeError) as error:
-        raise ValueError(f"{name}: expected a number in {unit}, got {value!r}") from error
-    if not np.isfinite(number):
-        raise ValueError(f"{name}: expected a finite number in {unit}, got {number}")
-    return number
-
-
-def _quantity(text: str) -> Any:
-    # pint alone would read "1,7e3 K" as 17000 K, stop at a semicolon, take "K" for 1 K and compute "9**9**9".
-    match = _NUMBER_AND_UNIT.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a number with a unit")
-    number = float(match["number"])
-    return unit_registry().Quantity(number, match["unit"]) if match["unit"] else number
 
 
 @dataclass(frozen=True)
@@ -225,6 +137,7 @@ class Planet:
 
     Examples
     --------
+    >>> from surrogate.units import GIGAYEAR
     >>> round(MARS.time_scale / GIGAYEAR, 2)
     91.58
     >>> round(float(np.log10(MARS.rayleigh_number(1e19))), 1)
@@ -333,55 +246,6 @@ class Planet:
         [0.95, 0.47, 0.26]
         """
         return 1.0 / (1.0 + self.crust_mass_ratio * crustal_enrichment)
-
-
-def olivine_conductivity(temperature: Any, pressure: Any) -> Any:
-    """Thermal conductivity of olivine, W/m/K (Tosi et al. 2013).
-
-    Parameters
-    ----------
-    temperature : float or array, K
-    pressure : float or array, Pa
-
-    Examples
-    --------
-    >>> olivine_conductivity(300.0, 0.0)
-    2.47
-    """
-    return (2.47 + 0.33e-9 * pressure) * (300.0 / temperature) ** 0.48
-
-
-def olivine_expansivity(temperature: Any, pressure: Any) -> Any:
-    """Thermal expansivity of olivine, 1/K (Tosi et al. 2013).
-
-    Parameters
-    ----------
-    temperature : float or array, K
-    pressure : float or array, Pa
-
-    Examples
-    --------
-    >>> bool(2.5e-5 < olivine_expansivity(1600.0, 3e9) < 4.5e-5)
-    True
-    """
-    return (3.15e-5 + 1.02e-8 * temperature - 0.76 / temperature**2) * np.exp(-3.63e-11 * pressure)
-
-
-def peridotite_solidus(pressure: Any) -> Any:
-    """Temperature at which peridotite begins to melt, K (Takahashi 1990, as in Breuer and Spohn 2006).
-
-    Parameters
-    ----------
-    pressure : float or array, Pa
-        Up to about 15 GPa.
-
-    Examples
-    --------
-    >>> [round(float(peridotite_solidus(pressure))) for pressure in (0.0, 3e9, 8e9)]
-    [1409, 1755, 2115]
-    """
-    gigapascal = 1e-9 * np.asarray(pressure, dtype=float)
-    return 1409.0 + 134.2 * gigapascal - 6.581 * gigapascal**2 + 0.1054 * gigapascal**3
 
 
 MARS = Planet()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from learning_examples import made_up_corpus, training
 
-from surrogate.config import AutoencoderSettings, FeedforwardSettings, GenerativeSettings, RecurrentSettings
+from surrogate.config import AutoencoderSettings, FlowSettings, FnnSettings, LstmSettings
 
 POINT = {
     "reference_viscosity": "1e21 Pa s",
@@ -19,19 +19,19 @@ POINT = {
 def corpus_and_models(folder: Path):
     """Train four tiny networks on the made-up corpus."""
     from surrogate.learning.autoencoder import encode_corpus, train_autoencoder
-    from surrogate.learning.feedforward import train_feedforward
-    from surrogate.learning.generative import train_generative
-    from surrogate.learning.recurrent import train_recurrent
+    from surrogate.learning.flow import train_flow
+    from surrogate.learning.fnn import train_fnn
+    from surrogate.learning.lstm import train_lstm
 
     corpus = made_up_corpus()
     settings = AutoencoderSettings(latents=5, modes=8, width=16, depth=2, training=training(epochs=1))
     autoencoder = train_autoencoder(corpus, settings, folder / "autoencoder", progress=None)
     latents = encode_corpus(autoencoder, corpus)
     small = {"width": 16, "members": 2, "training": training(epochs=4)}
-    mean = train_feedforward(latents, FeedforwardSettings(depth=4, **small), folder / "feedforward", progress=None)
-    train_recurrent(latents, RecurrentSettings(depth=1, **small), folder / "recurrent", progress=None)
-    flow = GenerativeSettings(width=16, depth=1, flow_steps=2, training=training(epochs=2))
-    train_generative(latents, mean, flow, folder / "generative", progress=None)
+    mean = train_fnn(latents, FnnSettings(depth=4, **small), folder / "fnn", progress=None)
+    train_lstm(latents, LstmSettings(depth=1, **small), folder / "lstm", progress=None)
+    flow = FlowSettings(width=16, depth=1, flow_steps=2, training=training(epochs=2))
+    train_flow(latents, mean, flow, folder / "flow", progress=None)
     return corpus
 
 

@@ -167,7 +167,7 @@ def test_inspect_verify_and_pack(capsys, bundle_folder, tmp_path):
 
 def test_a_tampered_bundle_is_refused(capsys, bundle_folder, tmp_path):
     copy = shutil.copytree(bundle_folder, tmp_path / "copy")
-    (copy / "feedforward" / "losses.csv").write_text("epoch,loss\n")
+    (copy / "fnn" / "losses.csv").write_text("epoch,loss\n")
     for command in ("verify", "inspect"):
         code, _, err = run(capsys, command, copy)
         assert code == 2

@@ -18,7 +18,8 @@ from surrogate.corpus.readers.lazy import lazy_run
 from surrogate.corpus.store import open_corpus
 from surrogate.fields import FieldError, annulus_of, parameters_of, validate
 from surrogate.parameters import PARAMETER_NAMES
-from surrogate.planet import GAS_CONSTANT, MARS
+from surrogate.planet import MARS
+from surrogate.units import GAS_CONSTANT
 
 POINT = {
     "reference_viscosity": 1e21,

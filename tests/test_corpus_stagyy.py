@@ -4,7 +4,7 @@ import pytest
 
 from surrogate.corpus.readers import ReaderError, choose_reader, open_run
 from surrogate.fields import annulus_of, validate
-from surrogate.planet import GIGAYEAR
+from surrogate.units import GIGAYEAR
 
 POINT = {
     "reference_viscosity": 1e21,

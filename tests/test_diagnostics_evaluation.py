@@ -15,13 +15,13 @@ from surrogate.fields import FieldError, make_corpus, open_netcdf, valid_snapsho
 @pytest.fixture(scope="module")
 def metrics():
     truth = made_up_corpus()
-    predictions = {"feedforward": disturbed(truth, 5.0), "recurrent": disturbed(truth, 50.0)}
+    predictions = {"fnn": disturbed(truth, 5.0), "lstm": disturbed(truth, 50.0)}
     return evaluate(truth, predictions, settings=EvaluationSettings(singular_values=4))
 
 
 def test_metrics_are_json_and_rank_the_better_method_first(metrics):
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
-    better, worse = metrics["methods"]["feedforward"], metrics["methods"]["recurrent"]
+    better, worse = metrics["methods"]["fnn"], metrics["methods"]["lstm"]
     assert better["relative_accuracy"]["mean"] > worse["relative_accuracy"]["mean"] > 90.0
     for name in ("lateral_anomaly_error", "variance_scaled_error", "profile_error", "surface_heat_flux_error"):
         assert better[name]["mean"] < worse[name]["mean"]
@@ -90,8 +90,8 @@ def test_prediction_with_holes_is_refused():
     truth = made_up_corpus()
     prediction = disturbed(truth)
     prediction.temperature.values[0, 2, 3, 3] = np.nan
-    with pytest.raises(FieldError, match="feedforward: run 10: the predicted temperature is not finite in 1 of 8 "):
-        evaluate(truth, {"feedforward": prediction})
+    with pytest.raises(FieldError, match="fnn: run 10: the predicted temperature is not finite in 1 of 8 "):
+        evaluate(truth, {"fnn": prediction})
 
 
 def test_single_run_is_refused():
@@ -103,7 +103,7 @@ def test_table_holds_the_numbers_and_names_the_other_corpus(metrics):
     table = metrics_table(metrics)
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in rows}) == 1
-    assert f"**{metrics['methods']['feedforward']['relative_accuracy']['mean']:.3f}**" in table
+    assert f"**{metrics['methods']['fnn']['relative_accuracy']['mean']:.3f}**" in table
     assert "99.285" in table
     assert "another corpus" in table
     assert "21 snapshots" in table
@@ -111,8 +111,8 @@ def test_table_holds_the_numbers_and_names_the_other_corpus(metrics):
 
 def test_networks_of_another_run_stand_beside(metrics):
     other = json.loads(json.dumps(metrics))
-    other["methods"]["feedforward"]["profile_error"]["mean"] = 123.4
-    other["methods"]["nearest_run"] = other["methods"]["feedforward"]
+    other["methods"]["fnn"]["profile_error"]["mean"] = 123.4
+    other["methods"]["nearest_run"] = other["methods"]["fnn"]
     whole = set_beside(metrics, {"networks of the paper": ("results/paper/metrics.json", other)})
     assert whole["beside"]["networks of the paper"]["same_runs"]
     table = metrics_table(whole)
@@ -128,7 +128,7 @@ def test_networks_of_another_run_stand_beside(metrics):
     assert len(said) == 2
     assert all(sentence.endswith("is **not** ahead in either.") for sentence in said)
     worse = json.loads(json.dumps(other))
-    worse["methods"]["feedforward"]["relative_accuracy"]["mean"] -= 1.0
+    worse["methods"]["fnn"]["relative_accuracy"]["mean"] -= 1.0
     said = " ".join(conclusions(set_beside(metrics, {"theirs": ("there.json", worse)})))
     assert "is ahead in the first alone" in said
     other["truth"]["temperature_scale"] += 1.0
@@ -143,7 +143,7 @@ def test_networks_of_another_run_stand_beside(metrics):
 
 
 def test_a_run_of_the_flow_is_no_baseline(metrics):
-    flow = {**metrics, "methods": {**metrics["methods"], "flow": metrics["methods"]["recurrent"]}}
+    flow = {**metrics, "methods": {**metrics["methods"], "flow": metrics["methods"]["lstm"]}}
     said = conclusions(flow)
     # Judged by the structure of its samples, and set against no baseline.
     assert not any("baseline" in sentence and "flow" in sentence for sentence in said)

@@ -11,9 +11,11 @@ from surrogate.config import Physics, SimulatorSettings
 from surrogate.diagnostics import physics
 from surrogate.diagnostics.report_card import check
 from surrogate.fields import make_run, select_run
+from surrogate.minerals import olivine_conductivity
 from surrogate.parameters import Parameters
-from surrogate.planet import GIGAYEAR, MARS, olivine_conductivity
+from surrogate.planet import MARS
 from surrogate.simulator import simulate
+from surrogate.units import GIGAYEAR
 
 
 def linear_run(surface=250.0, bottom=2250.0, annulus=ANNULUS):

@@ -56,9 +56,9 @@ def inputs():
         "predictions": {name: disturbed(truth, size, seed) for seed, (name, size) in enumerate(amplitudes.items())},
         "tables": {
             "autoencoder": losses(20),
-            "feedforward": losses(30),
-            "recurrent": losses(40),
-            "generative": losses(50),
+            "fnn": losses(30),
+            "lstm": losses(40),
+            "flow": losses(50),
             "compression_curve": compression,
             "learning_curve": curve,
         },

@@ -11,18 +11,18 @@ import pandas as pd
 import pytest
 from learning_examples import SHAPE, made_up_corpus, parameters, training
 
-from surrogate.config import AutoencoderSettings, FeedforwardSettings, RecurrentSettings
+from surrogate.config import AutoencoderSettings, FnnSettings, LstmSettings
 from surrogate.fields import parameter_table, select_split, validate
 from surrogate.learning import training as driver
 from surrogate.learning.autoencoder import Autoencoder, decode_corpus, encode_corpus, train_autoencoder
-from surrogate.learning.feedforward import FeedforwardPredictor, train_feedforward
+from surrogate.learning.fnn import FnnPredictor, train_fnn
 from surrogate.learning.folders import ModelError
-from surrogate.learning.recurrent import RecurrentPredictor, train_recurrent
+from surrogate.learning.lstm import LstmPredictor, train_lstm
 
 TINY = {
     "autoencoder": AutoencoderSettings(latents=5, modes=8, width=16, depth=2, wall_weight=1.0, training=training()),
-    "feedforward": FeedforwardSettings(width=16, depth=4, members=2, training=training(epochs=30)),
-    "recurrent": RecurrentSettings(
+    "fnn": FnnSettings(width=16, depth=4, members=2, training=training(epochs=30)),
+    "lstm": LstmSettings(
         width=16, depth=1, members=2, evolution=training(epochs=20), training=training(epochs=8, batch_size=4)
     ),
 }
@@ -44,8 +44,8 @@ def folder(corpus, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     autoencoder = train_autoencoder(corpus, TINY["autoencoder"], folder / "autoencoder", {"by": "a test"}, None)
     latents = encode_corpus(autoencoder, corpus, folder / "latents.nc")
-    train_feedforward(latents, TINY["feedforward"], folder / "feedforward", progress=None)
-    train_recurrent(latents, TINY["recurrent"], folder / "recurrent", progress=None)
+    train_fnn(latents, TINY["fnn"], folder / "fnn", progress=None)
+    train_lstm(latents, TINY["lstm"], folder / "lstm", progress=None)
     return folder
 
 
@@ -127,7 +127,7 @@ def test_decoded_corpus_follows_the_convention(folder, latents, corpus):
     assert decoded.simulation.values.tolist() == corpus.simulation.values.tolist()
 
 
-@pytest.mark.parametrize(("kind", "cls"), [("feedforward", FeedforwardPredictor), ("recurrent", RecurrentPredictor)])
+@pytest.mark.parametrize(("kind", "cls"), [("fnn", FnnPredictor), ("lstm", LstmPredictor)])
 def test_predictor_learns_and_comes_back(folder, latents, kind, cls):
     predictor = cls.load(folder / kind)
     test = select_split(latents, "test")
@@ -150,8 +150,8 @@ def test_predictor_learns_and_comes_back(folder, latents, kind, cls):
         predictor.predict(parameters(3), np.zeros((2, 4)))
 
 
-def test_recurrent_starts_from_what_it_is_given_and_interpolates(folder, latents):
-    predictor = RecurrentPredictor.load(folder / "recurrent")
+def test_lstm_starts_from_what_it_is_given_and_interpolates(folder, latents):
+    predictor = LstmPredictor.load(folder / "lstm")
     test = select_split(latents, "test")
     values, initial = parameter_table(test), test.latent.values[:, 0]
     grid = predictor.first_time + predictor.cadence * np.arange(3)
@@ -166,20 +166,20 @@ def test_recurrent_starts_from_what_it_is_given_and_interpolates(folder, latents
 
 
 def test_initial_latents_come_from_the_parameters(folder, latents):
-    predictor = RecurrentPredictor.load(folder / "recurrent")
+    predictor = LstmPredictor.load(folder / "lstm")
     train = select_split(latents, "train")
     error = predictor.initial_latents(parameter_table(train)) - train.latent.values[:, 0]
     assert np.abs(error).max() < 0.05 * np.abs(train.latent.values[:, 0]).max() + 1.0
 
 
-@pytest.mark.parametrize("kind", ["autoencoder", "feedforward", "recurrent"])
+@pytest.mark.parametrize("kind", ["autoencoder", "fnn", "lstm"])
 def test_folder_holds_manifest_and_losses(folder, kind):
     manifest = json.loads((folder / kind / "manifest.json").read_text())
     assert manifest["kind"] == kind
     assert {"settings", "scaling", "shapes", "provenance", "training", "files"} <= set(manifest)
     losses = pd.read_csv(folder / kind / "losses.csv")
-    assert list(losses.columns) == ([*COLUMNS, "stage"] if kind == "recurrent" else COLUMNS)
-    last = losses[losses.stage == 2] if kind == "recurrent" else losses
+    assert list(losses.columns) == ([*COLUMNS, "stage"] if kind == "lstm" else COLUMNS)
+    last = losses[losses.stage == 2] if kind == "lstm" else losses
     assert losses.epoch.tolist() == list(range(1, len(losses) + 1))
     assert last.validation_loss.min() == pytest.approx(manifest["training"]["best_validation_loss"])
     assert not (folder / kind / "checkpoint.npz").exists()
@@ -192,8 +192,8 @@ def test_damaged_folders_are_named(folder, tmp_path):
         Autoencoder.load(tmp_path / "nothing")
     copy = tmp_path / "copy"
     shutil.copytree(folder / "autoencoder", copy)
-    with pytest.raises(ModelError, match="of kind 'autoencoder', expected 'feedforward'"):
-        FeedforwardPredictor.load(copy)
+    with pytest.raises(ModelError, match="of kind 'autoencoder', expected 'fnn'"):
+        FnnPredictor.load(copy)
     with open(copy / "decoder.keras", "ab") as stream:
         stream.write(b"x")
     with pytest.raises(ModelError, match=r"decoder\.keras: its content differs"):
@@ -230,15 +230,11 @@ def test_paper_networks_end_to_end(corpus, tmp_path):
     assert Autoencoder.load(tmp_path / "autoencoder").latents == autoencoder.latents == 1
     assert autoencoder.decode(autoencoder.encode(corpus.temperature.values[1])).shape == (8, *SHAPE)
     latents = encode_corpus(autoencoder, corpus)
-    feedforward = train_feedforward(
-        latents, settings("feedforward", "paper", training=one), tmp_path / "feedforward", progress=None
-    )
-    assert feedforward.predict(parameters(2), [0.0, 1.0]).shape == (2, 2, 1)
-    train_recurrent(
-        latents, settings("recurrent", "paper", window=4, training=one), tmp_path / "recurrent", progress=None
-    )
-    recurrent = RecurrentPredictor.load(tmp_path / "recurrent")
-    rolled = recurrent.predict(parameters(2), [0.0, 1.0, 2.0], latents.latent.values[1:3, 0])
+    fnn = train_fnn(latents, settings("fnn", "paper", training=one), tmp_path / "fnn", progress=None)
+    assert fnn.predict(parameters(2), [0.0, 1.0]).shape == (2, 2, 1)
+    train_lstm(latents, settings("lstm", "paper", window=4, training=one), tmp_path / "lstm", progress=None)
+    lstm = LstmPredictor.load(tmp_path / "lstm")
+    rolled = lstm.predict(parameters(2), [0.0, 1.0, 2.0], latents.latent.values[1:3, 0])
     np.testing.assert_allclose(rolled[:, 0], latents.latent.values[1:3, 0], rtol=1e-4)
 
 
@@ -263,9 +259,9 @@ def train_resumable(folder, progress=None):
     corpus = made_up_corpus()
     latents = corpus.temperature[..., 3, :4].rename(angle="component").to_dataset(name="latent")
     plan = training(epochs=30)
-    settings = FeedforwardSettings(width=16, depth=4, members=2, dropout=0.1, training=plan)
+    settings = FnnSettings(width=16, depth=4, members=2, dropout=0.1, training=plan)
     driver.fit.__kwdefaults__["checkpoint_seconds"] = 0.0
-    train_feedforward(latents, settings, folder, progress=progress)
+    train_fnn(latents, settings, folder, progress=progress)
 
 
 def test_killed_training_resumes_on_the_same_loss_curve(tmp_path):
@@ -301,16 +297,16 @@ def test_jax_reads_what_tensorflow_wrote(folder, latents):
     if keras.backend.backend() == "jax":
         pytest.skip("already on JAX")
     values = parameter_table(select_split(latents, "test"))
-    here = FeedforwardPredictor.load(folder / "feedforward").predict(values, [1.0, 2.0])
+    here = FnnPredictor.load(folder / "fnn").predict(values, [1.0, 2.0])
     script = f"""
 import numpy as np, json
 from surrogate.learning import training as driver
 from surrogate.learning.autoencoder import Autoencoder
-from surrogate.learning.feedforward import FeedforwardPredictor
-from surrogate.learning.recurrent import RecurrentPredictor
+from surrogate.learning.fnn import FnnPredictor
+from surrogate.learning.lstm import LstmPredictor
 values = np.array({values.tolist()})
-latent = FeedforwardPredictor.load({str(folder / "feedforward")!r}).predict(values, [1.0, 2.0])
-rolled = RecurrentPredictor.load({str(folder / "recurrent")!r}).predict(values, [1.0, 2.0])
+latent = FnnPredictor.load({str(folder / "fnn")!r}).predict(values, [1.0, 2.0])
+rolled = LstmPredictor.load({str(folder / "lstm")!r}).predict(values, [1.0, 2.0])
 field = Autoencoder.load({str(folder / "autoencoder")!r}).decode(latent)
 print("RESULT" + json.dumps([latent.tolist(), rolled.tolist(), field.tolist()]))
 """
@@ -320,7 +316,7 @@ print("RESULT" + json.dumps([latent.tolist(), rolled.tolist(), field.tolist()]))
     latent, rolled, field = json.loads(done.stdout.split("RESULT")[1])
     np.testing.assert_allclose(latent, here, rtol=1e-3, atol=1e-2)
     np.testing.assert_allclose(
-        rolled, RecurrentPredictor.load(folder / "recurrent").predict(values, [1.0, 2.0]), rtol=1e-3, atol=1e-2
+        rolled, LstmPredictor.load(folder / "lstm").predict(values, [1.0, 2.0]), rtol=1e-3, atol=1e-2
     )
     np.testing.assert_allclose(field, Autoencoder.load(folder / "autoencoder").decode(here), atol=0.5)
 
@@ -334,10 +330,10 @@ def losses(distribute):
     corpus = made_up_corpus()
     latents = corpus.temperature[..., 3, :4].rename(angle="component").to_dataset(name="latent")
     plan = training(epochs=3, distribute=distribute)
-    settings = FeedforwardSettings(width=16, depth=4, members=2, training=plan)
+    settings = FnnSettings(width=16, depth=4, members=2, training=plan)
     folder = {folder!r} + "/" + str(distribute)
     seen = []
-    predictor = train_feedforward(latents, settings, folder, progress=seen.append)
+    predictor = train_fnn(latents, settings, folder, progress=seen.append)
     {after}
     return pd.read_csv(folder + "/losses.csv")[["loss", "validation_loss"]].values.tolist()
 print("RESULT" + json.dumps([losses(False), losses(True)]))
@@ -373,17 +369,17 @@ def test_two_devices_train_as_one_does(backend, tmp_path):
 @pytest.mark.parametrize("tracker", ["tensorboard", "mlflow"])
 def test_trackers_follow_the_training(tracker, latents, tmp_path, monkeypatch):
     plan = training(epochs=2, loggers=[tracker])
-    settings = FeedforwardSettings(width=8, depth=2, members=2, training=plan)
+    settings = FnnSettings(width=8, depth=2, members=2, training=plan)
     with monkeypatch.context() as without:
         without.setitem(sys.modules, tracker, None)
         with pytest.raises(ImportError, match=rf"{tracker} is not installed: pip install 'surrogate\[track\]'"):
-            train_feedforward(latents, settings, tmp_path / "other", progress=None)
+            train_fnn(latents, settings, tmp_path / "other", progress=None)
     module = pytest.importorskip(tracker)
     store = tmp_path / "store"
     if tracker == "mlflow":
         module.set_tracking_uri(f"file://{store}")
         monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    train_feedforward(latents, settings, tmp_path / "model", progress=None)
+    train_fnn(latents, settings, tmp_path / "model", progress=None)
     losses = pd.read_csv(tmp_path / "model/losses.csv")
     if tracker == "tensorboard":
         assert list((tmp_path / "model/tensorboard").rglob("events*"))

@@ -7,11 +7,11 @@ import pytest
 import xarray as xr
 from learning_examples import parameters, training
 
-from surrogate.config import FeedforwardSettings, SearchSettings
+from surrogate.config import FnnSettings, SearchSettings
 from surrogate.learning.search import changed, search, starting_point
 from surrogate.parameters import PARAMETER_NAMES
 
-SETTINGS = FeedforwardSettings(width=8, depth=2, members=2, training=training(epochs=2))
+SETTINGS = FnnSettings(width=8, depth=2, members=2, training=training(epochs=2))
 RANGES = {"width": (4, 16), "learning_rate": (1e-3, 3e-2)}
 
 
@@ -61,7 +61,7 @@ def test_starting_point_is_moved_into_the_ranges():
 def test_unknown_settings_are_named(latents, tmp_path):
     pytest.importorskip("optuna")
     plan = SearchSettings(ranges={"colour": (1, 2)})
-    with pytest.raises(ValueError, match="FeedforwardSettings has no setting 'colour'"):
+    with pytest.raises(ValueError, match="FnnSettings has no setting 'colour'"):
         search(latents, SETTINGS, plan, tmp_path / "journal.log", None)
     with pytest.raises(ValueError, match="expected low < high"):
         SearchSettings(ranges={"width": (8, 8)})

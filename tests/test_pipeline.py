@@ -108,10 +108,10 @@ def test_a_deleted_figure_is_made_again_alone(copy):
 
 
 def test_a_changed_key_reruns_what_depends_on_it_and_nothing_else(finished, tmp_path):
-    width = jobs(finished, configuration=changed(tmp_path, "feedforward", width=96))
-    assert {"feedforward", "generative", "predict", "evaluate", "bundle"} <= set(width)
+    width = jobs(finished, configuration=changed(tmp_path, "fnn", width=96))
+    assert {"fnn", "flow", "predict", "evaluate", "bundle"} <= set(width)
     assert width["predict"] == 2  # the FNN and the flow around its mean
-    assert not {"design", "simulate", "ingest", "autoencoder", "encode", "recurrent", "baseline"} & set(width)
+    assert not {"design", "simulate", "ingest", "autoencoder", "encode", "lstm", "baseline"} & set(width)
     picture = jobs(finished, configuration=changed(tmp_path, "figures", resolution=99))
     assert {rule for rule in picture if not rule.startswith("figure_")} == {"all", "total"}
     assert {"figure_coverage", "figure_examples"} <= set(picture)

@@ -3,15 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surrogate.planet import (
-    GIGAYEAR,
-    MARS,
-    Planet,
-    olivine_conductivity,
-    olivine_expansivity,
-    to_magnitude,
-    unit_registry,
-)
+from surrogate.minerals import olivine_conductivity, olivine_expansivity
+from surrogate.planet import MARS, Planet
+from surrogate.units import GIGAYEAR, to_magnitude, unit_registry
 
 
 @pytest.mark.parametrize(

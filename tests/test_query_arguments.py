@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from query_examples import POINT
 
 from surrogate.parameters import PARAMETER_NAMES, PARAMETERS, Parameters
-from surrogate.planet import unit_registry
 from surrogate.query import QueryError, read_sets, read_times
+from surrogate.units import unit_registry
 
 EXPECTED = [1e21, 3e5, 7e-6, 25.0, 1700.0]
 TABLE = pd.DataFrame([EXPECTED, EXPECTED], columns=list(PARAMETER_NAMES), index=pd.Index([7, 9], name="simulation"))

@@ -27,7 +27,7 @@ def test_the_graph_gives_the_answer(tiny, questions):
 
 def test_the_calibration_is_not_linear_between_its_knots(tiny, questions):
     """What an earlier export got wrong: a table of gain times mean; here the difference must be visible."""
-    calibration = tiny.engine.feedforward.calibration
+    calibration = tiny.engine.fnn.calibration
     gain, mean = calibration.gain, calibration.mean
     middle = 0.25 * (gain[1:] + gain[:-1]) * (mean[1:] + mean[:-1])
     assert np.abs(middle - 0.5 * (gain[1:] * mean[1:] + gain[:-1] * mean[:-1])).max() > ROUND_OFF

@@ -48,7 +48,7 @@ def test_impossible_numbers_and_bundles_without_a_flow_are_named(bundle_folder, 
     with pytest.raises(QueryError, match="samples: expected at least 1, got 0"):
         tiny.sample(**POINT, samples=0)
     models = tmp_path / "models"
-    for name in ("autoencoder", "feedforward", "recurrent"):
+    for name in ("autoencoder", "fnn", "lstm"):
         shutil.copytree(bundle_folder / name, models / name)
     from learning_examples import made_up_corpus
 

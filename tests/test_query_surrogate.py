@@ -41,8 +41,8 @@ def test_the_compiled_answer_is_that_of_the_networks(tiny, method):
     times = np.array([0.3, 1.0, 4.2])
     engine = tiny.engine
     latents = {
-        "fnn": lambda: engine.feedforward.predict(parameters, times),
-        "lstm": lambda: engine.recurrent.predict(parameters, times),
+        "fnn": lambda: engine.fnn.predict(parameters, times),
+        "lstm": lambda: engine.lstm.predict(parameters, times),
     }
     expected = latents[method]() if method in latents else 0.5 * (latents["fnn"]() + latents["lstm"]())
     np.testing.assert_allclose(engine.latents(method, parameters, times), expected, rtol=1e-4, atol=1e-3)
@@ -251,7 +251,7 @@ def test_a_zip_a_folder_and_a_name_open_the_same_bundle(bundle_folder, tmp_path,
 
 def test_a_tampered_network_is_refused(bundle_folder, tmp_path):
     copy = shutil.copytree(bundle_folder, tmp_path / "copy")
-    network = copy / "feedforward" / "network.keras"
+    network = copy / "fnn" / "network.keras"
     network.write_bytes(network.read_bytes()[:-100])
     with pytest.raises(BundleError, match=r"network\.keras: has .* bytes, expected"):
         Surrogate.load(copy)
@@ -376,13 +376,13 @@ def test_the_first_question_reads_the_networks_before_it_compiles_them(bundle_fo
 
 def test_a_rollout_serves_all_answers_of_the_same_sets(tiny, monkeypatch):
     rolled = []
-    predict = tiny.engine.recurrent.predict
+    predict = tiny.engine.lstm.predict
 
     def counted(*arguments):
         rolled.append(arguments)
         return predict(*arguments)
 
-    monkeypatch.setattr(tiny.engine.recurrent, "predict", counted)
+    monkeypatch.setattr(tiny.engine.lstm, "predict", counted)
     hotter = {**POINT, "initial_temperature": POINT["initial_temperature"] + 1}
     first = tiny.predict(**hotter, time=[1.0, 2.0], method="lstm")
     before = first.temperature.values.copy()

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from surrogate.config import Physics, SimulatorSettings
+from surrogate.minerals import olivine_conductivity, olivine_expansivity
 from surrogate.parameters import Parameters
-from surrogate.planet import GAS_CONSTANT, MARS, olivine_conductivity, olivine_expansivity
+from surrogate.planet import MARS
 from surrogate.simulator import advection, elementary, phases, properties
 from surrogate.simulator.convection import Convection
 from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
 from surrogate.simulator.start import planet_mesh
+from surrogate.units import GAS_CONSTANT
 
 POINT = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
 

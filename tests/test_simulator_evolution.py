@@ -6,8 +6,9 @@ import pytest
 
 from surrogate.config import Physics, SimulatorSettings
 from surrogate.fields import SERIES, annulus_of, open_netcdf, validate
+from surrogate.minerals import peridotite_solidus
 from surrogate.parameters import Parameters
-from surrogate.planet import MARS, peridotite_solidus
+from surrogate.planet import MARS
 from surrogate.simulator import SimulationError, run_key, run_path, run_shard, simulate
 from surrogate.simulator.checkpoint import restore_state, save_state
 from surrogate.simulator.evolution import Evolution

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from surrogate.config import Physics, SimulatorSettings
+from surrogate.minerals import olivine_conductivity
 from surrogate.parameters import Parameters
-from surrogate.planet import MARS, olivine_conductivity
+from surrogate.planet import MARS
 from surrogate.simulator import simulate
 from surrogate.simulator.gaia import (
     EXAMPLES,

@@ -79,10 +79,10 @@ def test_training_runs_on_the_gpu_node_and_nothing_else_does(tmp_path):
     rows = accounts(begin)
     assert {state for _, _, state, _, _ in rows} == {"COMPLETED"}
     rules = {rule for rule, *_ in rows}
-    training = {"autoencoder", "feedforward", "recurrent"}
+    training = {"autoencoder", "fnn", "lstm"}
     assert training | {"simulate", "ingest", "encode", "predict", "evaluate", "bundle"} <= rules
     for rule, partition, _, allocated, nodes in rows:
-        if rule in training | {"generative"}:
+        if rule in training | {"flow"}:
             assert (partition, nodes) == ("accelerated", "g1"), rule
             assert "gres/gpu=1" in allocated, rule
         else:

@@ -63,7 +63,7 @@ def on_a_gpu(name, text):
 
 def test_training_and_batches_of_simulations_and_nothing_else_go_to_a_gpu(profile):
     expected = {name for name, text in rules().items() if on_a_gpu(name, text)}
-    assert {"autoencoder", "feedforward", "recurrent", "learning_curve_point", "simulate_together"} <= expected
+    assert {"autoencoder", "fnn", "lstm", "learning_curve_point", "simulate_together"} <= expected
     assert "simulate" in rules()
     assert "simulate" not in expected
     asked = {name: entry for name, entry in profile["set-resources"].items() if "gpu" in entry}
@@ -129,7 +129,7 @@ def test_jobs_of_a_dry_run_ask_for_what_the_site_has(site_file, tmp_path):
         asked[rule] = dict(entry.split("=", 1) for entry in resources.split(", "))
     assert {rule for rule, entry in asked.items() if entry["slurm_partition"] == "a100.long"} >= {
         "autoencoder",
-        "recurrent",
+        "lstm",
     }
     assert asked["simulate"]["slurm_partition"] == "short-cpu"
     assert {entry["slurm_account"] for entry in asked.values() if "slurm_account" in entry} == {"project-7"}

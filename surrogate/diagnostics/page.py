@@ -59,7 +59,7 @@ def conclusions(metrics: Mapping[str, Any]) -> list[str]:
             f"paper counts, {entry['weighted_sum_ratio']['mean']:.1f} % with the mean removed."
         )
         said.append(_physics(entry["report_card"], about["report_card"]))
-    for name in ("flow", "generative"):
+    for name in ("flow",):
         if name in methods:
             said += _of_samples(methods[name], {other: methods[other] for other in judged}, about)
     for title, other in metrics.get("beside", {}).items():

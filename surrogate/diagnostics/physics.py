@@ -15,7 +15,9 @@ import xarray as xr
 from surrogate.annulus import Annulus
 from surrogate.diagnostics.pairing import times_of, weight_of
 from surrogate.fields import annulus_of
-from surrogate.planet import GIGAYEAR, MARS, Planet, olivine_conductivity
+from surrogate.minerals import olivine_conductivity
+from surrogate.planet import MARS, Planet
+from surrogate.units import GIGAYEAR
 
 Conductivity = Literal["constant", "olivine"]
 CrustHeating = Literal["none", "enriched"]

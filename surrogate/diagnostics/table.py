@@ -9,10 +9,7 @@ TITLES: dict[str, str] = {
     "autoencoder": "autoencoder",
     "fnn": "FNN",
     "lstm": "LSTM",
-    "feedforward": "FNN",
-    "recurrent": "LSTM",
     "flow": "flow (one sample)",
-    "generative": "flow",
     "mean_profile": "mean profile",
     "nearest_run": "nearest run",
     "pod_gaussian_process": "POD + Gaussian process",
@@ -42,10 +39,10 @@ def title_of(method: str) -> str:
     return TITLES.get(method, method.replace("_", " "))
 
 
-PREDICTORS = ("fnn", "lstm", "feedforward", "recurrent")
+PREDICTORS = ("fnn", "lstm")
 """Methods that are judged by their accuracy."""
 
-NETWORKS = ("autoencoder", *PREDICTORS, "flow", "generative")
+NETWORKS = ("autoencoder", *PREDICTORS, "flow")
 """All others are baselines. The autoencoder sees the truth; a sample of the flow is not meant to be near it."""
 
 

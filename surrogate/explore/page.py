@@ -30,7 +30,7 @@ SPLIT_WORDS = {
     "": "not known whether seen in training",
 }
 
-KINDS = {"fnn": "feedforward network", "lstm": "recurrent network"}
+KINDS = {"fnn": "feed-forward network", "lstm": "recurrent network"}
 
 
 class Page:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from surrogate.parameters import Parameter
-from surrogate.planet import to_magnitude
+from surrogate.units import to_magnitude
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ PREDICTORS = ("fnn", "lstm")
 NETWORKS = ("autoencoder", *PREDICTORS)
 SHARP = (*NETWORKS, "flow")
 """With samples, which have the lateral structure of a simulation, where the predictors give means."""
-MODELS = ("autoencoder", "feedforward", "recurrent", "generative")
+MODELS = ("autoencoder", "fnn", "lstm", "flow")
 CURVES = ("learning_curve", "compression_curve")
 """Figures that cost many trainings: made if the setting of that name is not empty, from the table of that name."""
 

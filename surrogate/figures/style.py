@@ -29,9 +29,6 @@ COLOURS = {
     "fnn": "#0072B2",
     "lstm": "#D55E00",
     "flow": "#56B4E9",
-    "generative": "#56B4E9",
-    "feedforward": "#0072B2",
-    "recurrent": "#D55E00",
     "mean_profile": "#888888",
     "nearest_run": "#CC79A7",
     "pod_gaussian_process": "#E69F00",
@@ -94,7 +91,7 @@ def colour_of(method: str) -> str:
 
 def line_of(method: str) -> Any:
     """Dashes of a method's curve: the LSTM's are broken, because they often lie on those of the FNN."""
-    return (0, (3, 1.5)) if method in ("lstm", "recurrent") else "-"
+    return (0, (3, 1.5)) if method == "lstm" else "-"
 
 
 def nice_limit(value: float) -> float:

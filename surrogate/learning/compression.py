@@ -10,23 +10,23 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
-from surrogate.config import AutoencoderSettings, FeedforwardSettings
+from surrogate.config import AutoencoderSettings, FnnSettings
 from surrogate.diagnostics.accuracy import lateral_anomaly_squares, relative_accuracy
 from surrogate.fields import select_run, select_split
 from surrogate.files import read_json, write_json
 from surrogate.learning.autoencoder import Autoencoder, encode_corpus, train_autoencoder
 from surrogate.learning.autoencoder_networks import paper_channels
-from surrogate.learning.feedforward import FeedforwardPredictor, train_feedforward
+from surrogate.learning.fnn import FnnPredictor, train_fnn
 from surrogate.learning.predictions import Predictor, predict_split
 from surrogate.learning.training import Progress
 
-Settings = TypeVar("Settings", AutoencoderSettings, FeedforwardSettings)
+Settings = TypeVar("Settings", AutoencoderSettings, FnnSettings)
 
 
 def fewer_epochs(settings: Settings, share: float) -> Settings:
     """Return settings with a share of the epochs, at least one.
 
-    >>> fewer_epochs(FeedforwardSettings(), 0.5).training.epochs
+    >>> fewer_epochs(FnnSettings(), 0.5).training.epochs
     25
     """
     training = settings.training
@@ -38,7 +38,7 @@ def train_at(
     compression: float,
     corpus: xr.Dataset,
     settings: AutoencoderSettings,
-    feedforward: FeedforwardSettings,
+    fnn: FnnSettings,
     folder: str | os.PathLike[str],
     trained: str | os.PathLike[str] | None = None,
     provenance: Mapping[str, Any] | None = None,
@@ -52,10 +52,10 @@ def train_at(
         Values of a snapshot per latent, at least; the paper's network rounds to whole channels.
     corpus : xarray.Dataset
         With the coordinate ``split``; lazy or in memory.
-    settings, feedforward : AutoencoderSettings, FeedforwardSettings
+    settings, fnn : AutoencoderSettings, FnnSettings
         Of the networks; the number of latents follows from the compression.
     folder : path
-        Where ``autoencoder/`` and ``feedforward/`` go. What is finished there is not trained again.
+        Where ``autoencoder/`` and ``fnn/`` go. What is finished there is not trained again.
     trained : path, optional
         Folder with the same two networks of a whole run: they are measured instead if they have that many latents.
     provenance, progress : optional
@@ -71,12 +71,12 @@ def train_at(
     # Whether folders hold this very training: what was finished before an interruption is kept, nothing else.
     key = {
         "compression": compression, "autoencoder": settings.model_dump(mode="json"),
-        "feedforward": feedforward.model_dump(mode="json"), "made": dict((provenance or {}).get("corpus", {})),
+        "fnn": fnn.model_dump(mode="json"), "made": dict((provenance or {}).get("corpus", {})),
     }  # fmt: skip
     autoencoder, predictor = _of_a_run(trained, compression, nodes, settings.network)
     if autoencoder is None:
         if not (folder / "key.json").exists() or read_json(folder / "key.json") != key:
-            for part in ("autoencoder", "feedforward"):
+            for part in ("autoencoder", "fnn"):
                 (folder / part / "manifest.json").unlink(missing_ok=True)
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / "key.json", key)
@@ -89,10 +89,10 @@ def train_at(
             )
     latents = encode_corpus(autoencoder, corpus)
     if predictor is None:
-        if (folder / "feedforward/manifest.json").exists():
-            predictor = FeedforwardPredictor.load(folder / "feedforward")
+        if (folder / "fnn/manifest.json").exists():
+            predictor = FnnPredictor.load(folder / "fnn")
         else:
-            predictor = train_feedforward(latents, feedforward, folder / "feedforward", provenance, progress)
+            predictor = train_fnn(latents, fnn, folder / "fnn", provenance, progress)
     shape = {"network": settings.network, "latents": autoencoder.latents, "compression": nodes / autoencoder.latents}
     methods: dict[str, Predictor | None] = {"autoencoder": None, "fnn": predictor}
     return [
@@ -103,7 +103,7 @@ def train_at(
 
 def _of_a_run(
     trained: str | os.PathLike[str] | None, compression: float, nodes: int, network: str
-) -> tuple[Autoencoder | None, FeedforwardPredictor | None]:
+) -> tuple[Autoencoder | None, FnnPredictor | None]:
     """Networks of a whole run, if they have as many latents as this compression asks for."""
     if trained is None:
         return None, None
@@ -115,7 +115,7 @@ def _of_a_run(
         wanted = channels * (autoencoder.latents // paper_channels(autoencoder.shape)[-1])
     if autoencoder.latents != wanted:
         return None, None
-    return autoencoder, FeedforwardPredictor.load(Path(trained) / "feedforward")
+    return autoencoder, FnnPredictor.load(Path(trained) / "fnn")
 
 
 def measured(

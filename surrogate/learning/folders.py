@@ -28,7 +28,7 @@ def write(
     ----------
     folder : Path
     kind : str
-        "autoencoder", "feedforward", "recurrent" or "generative".
+        "autoencoder", "fnn", "lstm" or "flow".
     models : dict
         Networks by the stem of their file.
     content : dict

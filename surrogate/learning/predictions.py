@@ -11,11 +11,11 @@ from surrogate.config import EvaluationSettings
 from surrogate.fields import annulus_of, make_corpus, parameter_table, select_split, valid_snapshots
 from surrogate.learning import baselines
 from surrogate.learning.autoencoder import Autoencoder, decode_corpus
-from surrogate.learning.feedforward import FeedforwardPredictor
-from surrogate.learning.generative import GenerativePredictor
-from surrogate.learning.recurrent import RecurrentPredictor
+from surrogate.learning.flow import FlowPredictor
+from surrogate.learning.fnn import FnnPredictor
+from surrogate.learning.lstm import LstmPredictor
 
-Predictor = FeedforwardPredictor | RecurrentPredictor | GenerativePredictor
+Predictor = FnnPredictor | LstmPredictor | FlowPredictor
 
 
 def _times(dataset: xr.Dataset) -> np.ndarray:
@@ -47,7 +47,7 @@ def predict_latents(predictor: Predictor, latents: xr.Dataset, split: str = "tes
     """Predict the latents of the runs of one split; LSTM and flow start from their encoded first snapshots."""
     runs = select_split(latents, split)
     arguments: dict[str, Any] = {}
-    if not isinstance(predictor, FeedforwardPredictor):
+    if not isinstance(predictor, FnnPredictor):
         arguments["initial_latent"] = runs.latent.values[:, 0]
     return with_latents(runs, predictor.predict(parameter_table(runs), _times(runs), **arguments))
 
@@ -65,7 +65,7 @@ def predict_split(
     autoencoder : Autoencoder
     latents : xarray.Dataset
         The encoded corpus.
-    predictor : FeedforwardPredictor, RecurrentPredictor or GenerativePredictor, optional
+    predictor : FnnPredictor, LstmPredictor or FlowPredictor, optional
         The last draws one evolution per run. None decodes the encoded truth: what the autoencoder alone loses.
     split : {"test", "validation", "train"}
 

@@ -92,7 +92,7 @@ class TrainingData:
     ----------
     latents : xarray.Dataset
         From :func:`surrogate.learning.autoencoder.encode_corpus`.
-    settings : FeedforwardSettings or RecurrentSettings
+    settings : FnnSettings or LstmSettings
 
     Attributes
     ----------

@@ -15,22 +15,22 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from surrogate.config import FeedforwardSettings, RecurrentSettings, SearchSettings
+from surrogate.config import FnnSettings, LstmSettings, SearchSettings
 from surrogate.files import fingerprint
-from surrogate.learning.feedforward import train_feedforward
-from surrogate.learning.recurrent import train_recurrent
+from surrogate.learning.fnn import train_fnn
+from surrogate.learning.lstm import train_lstm
 from surrogate.learning.training import Progress
 
-Settings = FeedforwardSettings | RecurrentSettings
+Settings = FnnSettings | LstmSettings
 
-TRAINERS: Mapping[str, Callable[..., Any]] = {"feedforward": train_feedforward, "recurrent": train_recurrent}
+TRAINERS: Mapping[str, Callable[..., Any]] = {"fnn": train_fnn, "lstm": train_lstm}
 
 
 def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
     """Return settings with other values; what belongs to the training goes there.
 
-    >>> other = changed(FeedforwardSettings(), {"width": 64, "learning_rate": 1e-2})
-    >>> other.width, other.training.learning_rate, other.depth == FeedforwardSettings().depth
+    >>> other = changed(FnnSettings(), {"width": 64, "learning_rate": 1e-2})
+    >>> other.width, other.training.learning_rate, other.depth == FnnSettings().depth
     (64, 0.01, True)
     """
     content = settings.model_dump()
@@ -57,7 +57,7 @@ def search(
     ----------
     latents : xarray.Dataset
         From :func:`surrogate.learning.autoencoder.encode_corpus`.
-    settings : FeedforwardSettings or RecurrentSettings
+    settings : FnnSettings or LstmSettings
         Where the search starts, and what it leaves as it is.
     plan : SearchSettings
     journal : path

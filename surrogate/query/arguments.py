@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from surrogate.parameters import PARAMETER_NAMES, PARAMETERS, Parameters
-from surrogate.planet import to_magnitude
+from surrogate.units import to_magnitude
 
 
 class QueryError(ValueError):

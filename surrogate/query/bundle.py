@@ -25,10 +25,10 @@ from surrogate.query.registry import find
 FORMAT = 2
 """Version of the layout of a bundle; a reader refuses a newer one."""
 
-MODELS = ("autoencoder", "feedforward", "recurrent")
+MODELS = ("autoencoder", "fnn", "lstm")
 """Folders of the networks."""
 
-FLOW = "generative"
+FLOW = "flow"
 """Folder of the network that draws samples; a bundle may go without."""
 
 _SUFFIXES = {".keras", ".json", ".csv", ".nc", ".onnx"}

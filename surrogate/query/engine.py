@@ -17,9 +17,9 @@ from surrogate.query.progress import Progress
 
 if TYPE_CHECKING:
     from surrogate.learning.autoencoder import Autoencoder
-    from surrogate.learning.feedforward import FeedforwardPredictor
-    from surrogate.learning.generative import GenerativePredictor
-    from surrogate.learning.recurrent import RecurrentPredictor
+    from surrogate.learning.flow import FlowPredictor
+    from surrogate.learning.fnn import FnnPredictor
+    from surrogate.learning.lstm import LstmPredictor
 
 METHODS = ("fnn", "lstm", "ensemble")
 """Predictors that answer; the ensemble decodes the mean of the latents of the other two."""
@@ -58,21 +58,21 @@ class Engine:
         return self._load("autoencoder", "Autoencoder")
 
     @cached_property
-    def feedforward(self) -> FeedforwardPredictor:
+    def fnn(self) -> FnnPredictor:
         """The FNN, read on first use."""
-        return self._load("feedforward", "FeedforwardPredictor")
+        return self._load("fnn", "FnnPredictor")
 
     @cached_property
-    def recurrent(self) -> RecurrentPredictor:
+    def lstm(self) -> LstmPredictor:
         """The LSTM, read on first use."""
-        return self._load("recurrent", "RecurrentPredictor")
+        return self._load("lstm", "LstmPredictor")
 
     @cached_property
-    def generative(self) -> GenerativePredictor | None:
+    def flow(self) -> FlowPredictor | None:
         """The flow, read on first use; None if the bundle has none."""
         if not (self._folder / FLOW).is_dir():
             return None
-        return self._load(FLOW, "GenerativePredictor", self.feedforward)
+        return self._load(FLOW, "FlowPredictor", self.fnn)
 
     def _load(self, name: str, class_name: str, *needs: Any) -> Any:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -114,22 +114,22 @@ class Engine:
             rows = [row, *rows] if index == 0 else [*rows, row]
         return ops.concatenate(rows, axis=1) if len(rows) > 1 else image
 
-    def feedforward_latents(self, batch: Any) -> Any:
-        """Run the FNN inside a graph: rows of :meth:`feedforward_inputs` to latents, shape (n, latent)."""
+    def fnn_latents(self, batch: Any) -> Any:
+        """Run the FNN inside a graph: rows of :meth:`fnn_inputs` to latents, shape (n, latent)."""
         from keras import ops
 
         width = (batch.shape[-1] - FEATURES) // 2
-        scaled = ops.cast(self.feedforward.network(batch[:, :FEATURES], training=False)[:, 0, :], "float32")
+        scaled = ops.cast(self.fnn.network(batch[:, :FEATURES], training=False)[:, 0, :], "float32")
         return scaled * batch[:, FEATURES : FEATURES + width] + batch[:, FEATURES + width :]
 
-    def feedforward_inputs(self, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
+    def fnn_inputs(self, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Rows for the FNN: scaled parameters and time, then slope and offset from its outputs to latents at that time.
 
         Returns
         -------
         array, shape (simulation * time, 6 + 2 latent), float32
         """
-        predictor = self.feedforward
+        predictor = self.fnn
         scaler = predictor.latent_scaler
         # The calibration is affine in the latents and depends on time only: two points tell it.
         outputs = np.stack([np.zeros_like(scaler.mean), np.full_like(scaler.mean, FAR)])
@@ -141,9 +141,9 @@ class Engine:
         return rows.reshape(-1, rows.shape[-1]).astype(np.float32, copy=False)
 
     @property
-    def feedforward_width(self) -> int:
-        """Columns of :meth:`feedforward_inputs`."""
-        return FEATURES + 2 * len(self.feedforward.latent_scaler.mean)
+    def fnn_width(self) -> int:
+        """Columns of :meth:`fnn_inputs`."""
+        return FEATURES + 2 * len(self.fnn.latent_scaler.mean)
 
     def _function(self, name: str) -> Compiled:
         """Compile on first use: ``latents`` from inputs of the FNN; ``field``, ``profile``, ``walls`` from latents."""
@@ -151,10 +151,10 @@ class Engine:
             if name not in self._functions:
 
                 def function(batch: Any) -> Any:
-                    return self.feedforward_latents(batch) if name == "latents" else _reduced(self.decoded(batch), name)
+                    return self.fnn_latents(batch) if name == "latents" else _reduced(self.decoded(batch), name)
 
                 # This reads the network before the graph is made: variables that are made within one are lost with it.
-                width = self.feedforward_width if name == "latents" else self.autoencoder.latents
+                width = self.fnn_width if name == "latents" else self.autoencoder.latents
                 self._functions[name] = compiled(function, width)
             return self._functions[name]
 
@@ -181,7 +181,7 @@ class Engine:
     def _latents(self, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
         if method == "lstm":
             return self._rollout(parameters, times)
-        flat = self._function("latents")(self.feedforward_inputs(parameters, times))
+        flat = self._function("latents")(self.fnn_inputs(parameters, times))
         latents = flat.reshape(len(parameters), len(times), -1)
         if method == "ensemble":
             latents = 0.5 * (latents + self._rollout(parameters, times))
@@ -192,14 +192,14 @@ class Engine:
         asked = (parameters.tobytes(), times.tobytes())
         last = self._last_rollout
         if last is None or last[0] != asked:
-            last = self._last_rollout = (asked, self.recurrent.predict(parameters, times))
+            last = self._last_rollout = (asked, self.lstm.predict(parameters, times))
         return last[1].copy()
 
-    def predictors(self, method: str) -> tuple[FeedforwardPredictor | RecurrentPredictor, ...]:
+    def predictors(self, method: str) -> tuple[FnnPredictor | LstmPredictor, ...]:
         """Return the predictors whose mean answers."""
         if method == "fnn":
-            return (self.feedforward,)
-        return (self.recurrent,) if method == "lstm" else (self.feedforward, self.recurrent)
+            return (self.fnn,)
+        return (self.lstm,) if method == "lstm" else (self.fnn, self.lstm)
 
     def mean_latents(self, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
         """As :meth:`latents`, with times of shape ([simulation,] time); not compiled as one."""
@@ -266,11 +266,11 @@ class Engine:
         array, shape (5, time, ...)
             Its derivatives.
         """
-        batch = self.feedforward_inputs(parameters[None], times)
-        scaler = self.feedforward.parameter_scaler
+        batch = self.fnn_inputs(parameters[None], times)
+        scaler = self.fnn.parameter_scaler
 
         def function(rows: Any) -> Any:
-            return _reduced(self.decoded(self.feedforward_latents(rows)), what)
+            return _reduced(self.decoded(self.fnn_latents(rows)), what)
 
         slopes = []
         value: Any = None

@@ -23,7 +23,7 @@ def write_example(folder: Path, engine: Engine, corpus: xr.Dataset) -> dict[str,
     """Store answers for the training run nearest to the middle of parameter space; return what the bundle says."""
     training = select_split(corpus, "train")
     table = parameter_table(training)
-    scaled = engine.feedforward.parameter_scaler.transform(table)
+    scaled = engine.fnn.parameter_scaler.transform(table)
     values = table[np.argmin((scaled**2).sum(axis=1))]
     first, last = float(np.nanmin(training["snapshot_time"])), float(np.nanmax(training["snapshot_time"]))
     times = np.linspace(first, last, 4)

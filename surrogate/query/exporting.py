@@ -44,7 +44,7 @@ def export(engine: Engine, path: str | os.PathLike[str], form: str) -> Path:
             converter.convert.from_function(function, signature, opset=OPSET, output_path=str(temporary))
         else:
             module = tensorflow.Module()
-            module.variables_ = [engine.feedforward.network.variables, engine.autoencoder.decoder.variables]
+            module.variables_ = [engine.fnn.network.variables, engine.autoencoder.decoder.variables]
             module.predict = function
             tensorflow.saved_model.save(module, str(temporary), signatures={"serving_default": function})
     return path
@@ -61,7 +61,7 @@ def graph(engine: Engine) -> Any:
     """Return a function of one batch, rows of five parameters (SI) and time (Gyr), to temperature, K."""
     from keras import ops
 
-    predictor = engine.feedforward
+    predictor = engine.fnn
     scaler, latents, calibration = predictor.parameter_scaler, predictor.latent_scaler, predictor.calibration
     span = np.where(scaler.high > scaler.low, scaler.high - scaler.low, np.inf)
     centre = np.where(scaler.high > scaler.low, 0.5 * (scaler.high + scaler.low), 0.0)

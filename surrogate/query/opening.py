@@ -145,7 +145,7 @@ class Opened:
         }
         if method != "fnn":
             attributes["time_interpolation"] = (
-                f"the LSTM advances in steps of {self.engine.recurrent.cadence:g} Gyr from "
-                f"{self.engine.recurrent.first_time:g} Gyr; latents are linear in time between its steps"
+                f"the LSTM advances in steps of {self.engine.lstm.cadence:g} Gyr from "
+                f"{self.engine.lstm.first_time:g} Gyr; latents are linear in time between its steps"
             )
         return attributes

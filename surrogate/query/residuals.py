@@ -148,7 +148,7 @@ def collect_unseen(engine: Engine, runs: xr.Dataset, method: str, planet: Planet
 
 def _scatter(engine: Engine, method: str, annulus: Annulus, planet: Planet, conductivity: Any) -> Scatter:
     """Compare the members with their mean all over the trained ranges."""
-    scaler = engine.feedforward.parameter_scaler
+    scaler = engine.fnn.parameter_scaler
     unit = qmc.Sobol(len(PARAMETERS), rng=np.random.default_rng(0)).random(POINTS)
     natural = scaler.low + (scaler.high - scaler.low) * unit
     parameters = np.stack([entry.inverse(natural[:, i]) for i, entry in enumerate(PARAMETERS)], axis=1)

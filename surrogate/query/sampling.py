@@ -19,7 +19,7 @@ def sample(surrogate: Answers, question: Question, samples: int, seed: int) -> x
     """Draw evolutions for a question that was read and checked; see :meth:`surrogate.query.Surrogate.sample`."""
     if samples < 1:
         raise QueryError(f"samples: expected at least 1, got {samples}")
-    flow = surrogate.engine.generative
+    flow = surrogate.engine.flow
     if flow is None:
         raise QueryError("sample: this bundle holds no flow; train it again with a current version of surrogate")
     drawn = flow.sample(question.sets.values, question.times, samples=samples, seed=seed)

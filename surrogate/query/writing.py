@@ -41,7 +41,7 @@ def write_bundle(
     folder : path
         Replaced if it exists.
     models : path
-        Folder that holds the trained ``autoencoder``, ``feedforward`` and ``recurrent``, and ``generative`` if the
+        Folder that holds the trained ``autoencoder``, ``fnn`` and ``lstm``, and ``flow`` if the
         bundle is to draw samples.
     corpus : xarray.Dataset
         The corpus they were trained on, with its coordinate ``split``; lazy or in memory.

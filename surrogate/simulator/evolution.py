@@ -16,12 +16,13 @@ from surrogate.config import SimulatorSettings
 from surrogate.fields import make_run
 from surrogate.files import code_version
 from surrogate.parameters import Parameters
-from surrogate.planet import GIGAYEAR, MARS, Planet
+from surrogate.planet import MARS, Planet
 from surrogate.simulator import properties
 from surrogate.simulator.checkpoint import save_state
 from surrogate.simulator.convection import Convection, SolverError
 from surrogate.simulator.flow import root_mean_square_velocity
 from surrogate.simulator.start import SOLVER_VERSION, initial_temperature, planet_mesh, run_key
+from surrogate.units import GIGAYEAR
 
 BUDGET_TOLERANCE = 1e-3
 """Largest error of the energy budget of a run, relative to the heat that went through it."""

@@ -19,8 +19,9 @@ import xarray as xr
 
 from surrogate.config import Physics, SimulatorSettings
 from surrogate.fields import open_netcdf, parameters_of
+from surrogate.minerals import olivine_conductivity
 from surrogate.parameters import PARAMETER_NAMES, Parameters
-from surrogate.planet import MARS, Planet, olivine_conductivity
+from surrogate.planet import MARS, Planet
 from surrogate.simulator.shards import run_path, run_shard
 
 PARAMETER_COLUMNS = (

@@ -12,10 +12,12 @@ import numpy as np
 from numba import njit
 
 from surrogate.config import Physics
+from surrogate.minerals import olivine_conductivity, olivine_expansivity, peridotite_solidus
 from surrogate.parameters import Parameters
-from surrogate.planet import GAS_CONSTANT, Planet, olivine_conductivity, olivine_expansivity, peridotite_solidus
+from surrogate.planet import Planet
 from surrogate.simulator.elementary import FAST, power_minus_048
 from surrogate.simulator.mesh import Mesh
+from surrogate.units import GAS_CONSTANT
 
 
 class Rheology(NamedTuple):

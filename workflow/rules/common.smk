@@ -14,7 +14,7 @@ except ConfigError as error:
 
 RESULTS = f"results/{SETTINGS.name}"
 NETWORKS = ["autoencoder", "fnn", "lstm", "flow"]
-MODEL_SECTIONS = ["autoencoder", "feedforward", "recurrent", "generative"]
+MODEL_SECTIONS = ["autoencoder", "fnn", "lstm", "flow"]
 BASELINES = list(SETTINGS.evaluation.baselines)
 
 
@@ -36,9 +36,9 @@ def share(parts):
 def models_of(wildcards):
     folders = {
         "autoencoder": [],
-        "fnn": ["feedforward"],
-        "lstm": ["recurrent"],
-        "flow": ["feedforward", "generative"],
+        "fnn": ["fnn"],
+        "lstm": ["lstm"],
+        "flow": ["fnn", "flow"],
     }[wildcards.method]
     return [
         f"{RESULTS}/models/{folder}/manifest.json"

@@ -37,56 +37,56 @@ rule encode:
         "../scripts/encode.py"
 
 
-rule feedforward:
+rule fnn:
     input:
         f"{RESULTS}/latents.nc",
     output:
-        f"{RESULTS}/models/feedforward/manifest.json",
-        f"{RESULTS}/models/feedforward/losses.csv",
+        f"{RESULTS}/models/fnn/manifest.json",
+        f"{RESULTS}/models/fnn/losses.csv",
     log:
-        f"{RESULTS}/logs/feedforward.log",
+        f"{RESULTS}/logs/fnn.log",
     benchmark:
-        f"{RESULTS}/benchmarks/feedforward.tsv"
+        f"{RESULTS}/benchmarks/fnn.tsv"
     threads: share(2)
     params:
-        section("feedforward"),
+        section("fnn"),
     script:
         "../scripts/predictor.py"
 
 
-rule recurrent:
+rule lstm:
     input:
         f"{RESULTS}/latents.nc",
     output:
-        f"{RESULTS}/models/recurrent/manifest.json",
-        f"{RESULTS}/models/recurrent/losses.csv",
+        f"{RESULTS}/models/lstm/manifest.json",
+        f"{RESULTS}/models/lstm/losses.csv",
     log:
-        f"{RESULTS}/logs/recurrent.log",
+        f"{RESULTS}/logs/lstm.log",
     benchmark:
-        f"{RESULTS}/benchmarks/recurrent.tsv"
+        f"{RESULTS}/benchmarks/lstm.tsv"
     threads: share(2)
     params:
-        section("recurrent"),
+        section("lstm"),
     script:
         "../scripts/predictor.py"
 
 
-rule generative:
+rule flow:
     input:
         f"{RESULTS}/latents.nc",
-        mean=f"{RESULTS}/models/feedforward/manifest.json",
+        mean=f"{RESULTS}/models/fnn/manifest.json",
     output:
-        f"{RESULTS}/models/generative/manifest.json",
-        f"{RESULTS}/models/generative/losses.csv",
+        f"{RESULTS}/models/flow/manifest.json",
+        f"{RESULTS}/models/flow/losses.csv",
     log:
-        f"{RESULTS}/logs/generative.log",
+        f"{RESULTS}/logs/flow.log",
     benchmark:
-        f"{RESULTS}/benchmarks/generative.tsv"
+        f"{RESULTS}/benchmarks/flow.tsv"
     threads: share(2)
     params:
-        section("generative"),
+        section("flow"),
     script:
-        "../scripts/generative.py"
+        "../scripts/flow.py"
 
 
 rule predict:

@@ -131,7 +131,7 @@ for NAME, ENTRY in CATALOGUE.items():
             "../scripts/figure.py"
 
 
-CURVE_MODELS = {"fnn": "feedforward", "lstm": "recurrent"}
+CURVE_MODELS = {"fnn": "fnn", "lstm": "lstm"}
 
 
 # One training per network and share of the training runs (figures: learning_curve; none by default); the whole share is
@@ -187,7 +187,7 @@ rule compression_point:
         corpus=f"{RESULTS}/corpus.json",
         models=expand(
             f"{RESULTS}/models/{{model}}/manifest.json",
-            model=["autoencoder", "feedforward"],
+            model=["autoencoder", "fnn"],
         ),
     output:
         f"{RESULTS}/compression/{{compression}}/point.csv",
@@ -199,7 +199,7 @@ rule compression_point:
         compression=r"[\d.]+",
     threads: share(2)
     params:
-        section("autoencoder", "feedforward"),
+        section("autoencoder", "fnn"),
         epochs=SETTINGS.figures.compression_epochs,
         store=f"{RESULTS}/corpus.zarr",
         models=lambda wildcards, input: os.path.dirname(

@@ -9,14 +9,14 @@ if __name__ == "__main__":
     import pandas as pd
     import xarray as xr
 
-    from surrogate.config import FeedforwardSettings, RecurrentSettings
+    from surrogate.config import FnnSettings, LstmSettings
     from surrogate.corpus.store import open_corpus
     from surrogate.fields import SPLITS, parameter_table, select_split, valid_snapshots
     from surrogate.files import atomic
     from surrogate.learning.autoencoder import Autoencoder
     from surrogate.learning.compression import measured
-    from surrogate.learning.feedforward import FeedforwardPredictor, train_feedforward
-    from surrogate.learning.recurrent import RecurrentPredictor, train_recurrent
+    from surrogate.learning.fnn import FnnPredictor, train_fnn
+    from surrogate.learning.lstm import LstmPredictor, train_lstm
 
     latents = xr.load_dataset(snakemake.input.latents, engine="h5netcdf")
     method, models = snakemake.wildcards.method, Path(snakemake.input.autoencoder).parent.parent
@@ -27,12 +27,12 @@ if __name__ == "__main__":
     part = latents.isel(simulation=np.setdiff1d(np.arange(latents.sizes["simulation"]), order[runs:]))
     with tempfile.TemporaryDirectory() as folder:
         if runs == len(train):  # that is the predictor of the run itself
-            kinds = {"fnn": FeedforwardPredictor, "lstm": RecurrentPredictor}
+            kinds = {"fnn": FnnPredictor, "lstm": LstmPredictor}
             predictor = kinds[method].load(models / kinds[method].kind)
         elif method == "fnn":
-            predictor = train_feedforward(part, FeedforwardSettings(**snakemake.params[0]["feedforward"]), folder)
+            predictor = train_fnn(part, FnnSettings(**snakemake.params[0]["fnn"]), folder)
         else:
-            predictor = train_recurrent(part, RecurrentSettings(**snakemake.params[0]["recurrent"]), folder)
+            predictor = train_lstm(part, LstmSettings(**snakemake.params[0]["lstm"]), folder)
     test = select_split(latents, "test")
     times = test.snapshot_time.values
     last = np.nanmax(times, axis=1, keepdims=True)

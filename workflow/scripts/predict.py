@@ -9,21 +9,21 @@ if __name__ == "__main__":
     from surrogate.fields import write_netcdf
     from surrogate.files import provenance
     from surrogate.learning.autoencoder import Autoencoder
-    from surrogate.learning.feedforward import FeedforwardPredictor
-    from surrogate.learning.generative import GenerativePredictor
+    from surrogate.learning.flow import FlowPredictor
+    from surrogate.learning.fnn import FnnPredictor
+    from surrogate.learning.lstm import LstmPredictor
     from surrogate.learning.predictions import predict_split
-    from surrogate.learning.recurrent import RecurrentPredictor
 
     models = Path(snakemake.params.models)
 
-    def feedforward():
-        return FeedforwardPredictor.load(models / "feedforward")
+    def fnn():
+        return FnnPredictor.load(models / "fnn")
 
     predictor = {
         "autoencoder": lambda: None,
-        "fnn": feedforward,
-        "lstm": lambda: RecurrentPredictor.load(models / "recurrent"),
-        "flow": lambda: GenerativePredictor.load(models / "generative", feedforward()),
+        "fnn": fnn,
+        "lstm": lambda: LstmPredictor.load(models / "lstm"),
+        "flow": lambda: FlowPredictor.load(models / "flow", fnn()),
     }[snakemake.wildcards.method]()
     latents = xr.load_dataset(snakemake.input.latents, engine="h5netcdf")
     prediction = predict_split(Autoencoder.load(models / "autoencoder"), latents, predictor)

@@ -6,16 +6,16 @@ if __name__ == "__main__":
 
     import xarray as xr
 
-    from surrogate.config import FeedforwardSettings, RecurrentSettings
+    from surrogate.config import FnnSettings, LstmSettings
     from surrogate.files import provenance
-    from surrogate.learning.feedforward import train_feedforward
-    from surrogate.learning.recurrent import train_recurrent
+    from surrogate.learning.fnn import train_fnn
+    from surrogate.learning.lstm import train_lstm
 
     latents = xr.load_dataset(snakemake.input[0], engine="h5netcdf")
     folder = Path(snakemake.output[0]).parent
-    if snakemake.rule == "feedforward":
-        settings = FeedforwardSettings(**snakemake.params[0]["feedforward"])
-        train_feedforward(latents, settings, folder, provenance())
+    if snakemake.rule == "fnn":
+        settings = FnnSettings(**snakemake.params[0]["fnn"])
+        train_fnn(latents, settings, folder, provenance())
     else:
-        settings = RecurrentSettings(**snakemake.params[0]["recurrent"])
-        train_recurrent(latents, settings, folder, provenance())
+        settings = LstmSettings(**snakemake.params[0]["lstm"])
+        train_lstm(latents, settings, folder, provenance())

@@ -17,7 +17,7 @@ from surrogate.corpus.readers.lazy import complete_parameters, given_parameters,
 from surrogate.corpus.readers.prm import derived_parameters, number_of, read_parameter_file
 from surrogate.corpus.readers.vtu import read_collection, read_points
 from surrogate.corpus.scatter import ScatterGrid
-from surrogate.planet import GIGAYEAR, YEAR
+from surrogate.units import GIGAYEAR, YEAR
 
 COLLECTION = "solution.pvd"
 

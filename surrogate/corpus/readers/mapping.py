@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from surrogate.corpus.readers import ReaderError
 from surrogate.fields import SERIES
-from surrogate.planet import GIGAYEAR, to_magnitude, unit_registry
+from surrogate.units import GIGAYEAR, to_magnitude, unit_registry
 
 DIMENSIONLESS = "dimensionless"
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from surrogate.corpus.readers import ReaderError
-from surrogate.planet import GAS_CONSTANT, MARS
+from surrogate.planet import MARS
+from surrogate.units import GAS_CONSTANT
 
 
 def read_parameter_file(path: Path) -> dict[str, str]:

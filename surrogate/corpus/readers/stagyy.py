@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from surrogate.annulus import Annulus
 from surrogate.corpus.readers import ReaderError
 from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
-from surrogate.planet import GIGAYEAR
+from surrogate.units import GIGAYEAR
 
 
 class StagyyOptions(BaseModel):

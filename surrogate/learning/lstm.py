@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from surrogate.config import RecurrentSettings
-from surrogate.learning import recurrent_networks as networks
+from surrogate.config import LstmSettings
+from surrogate.learning import lstm_networks as networks
 from surrogate.learning.batches import ArrayBatches, Batches
 from surrogate.learning.devices import arithmetic
 from surrogate.learning.latents import (
@@ -35,7 +35,7 @@ CHUNK = 256
 """Runs that roll out side by side."""
 
 
-class RecurrentPredictor(LatentPredictor):
+class LstmPredictor(LatentPredictor):
     """A trained LSTM.
 
     It advances at the cadence of the training runs; latents at other times are interpolated linearly.
@@ -45,7 +45,7 @@ class RecurrentPredictor(LatentPredictor):
     first_time, cadence : float, Gyr
     """
 
-    kind = "recurrent"
+    kind = "lstm"
     entries = ("rollout",)
 
     @property
@@ -105,7 +105,7 @@ class RecurrentPredictor(LatentPredictor):
 
     def _roll(self, initial: np.ndarray, forcing: np.ndarray) -> np.ndarray:
         """Roll out on the training cadence: scaled latents, shape (n, member, time, latent)."""
-        settings = RecurrentSettings.model_validate(self.manifest["settings"])
+        settings = LstmSettings.model_validate(self.manifest["settings"])
         if settings.network == "paper":
             step = 2 * self.cadence / (self.parameter_scaler.last_time - self.parameter_scaler.first_time)
             return networks.roll_windows(self._members, initial, forcing, settings.window, step)[:, None]
@@ -142,24 +142,24 @@ def _fit_initial(scaled: np.ndarray, initial: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.solve(design.T @ design + 1e-3 * np.eye(design.shape[1]), design.T @ initial))
 
 
-def train_recurrent(
+def train_lstm(
     latents: xr.Dataset,
-    settings: RecurrentSettings,
+    settings: LstmSettings,
     folder: str | os.PathLike[str],
     provenance: Mapping[str, Any] | None = None,
     progress: Progress | None = print,
-) -> RecurrentPredictor:
+) -> LstmPredictor:
     """Train an LSTM on the training runs of encoded snapshots; the validation runs choose the best weights.
 
     The `default` network first learns the mean evolution alone (`settings.evolution`), then everything on whole
     rollouts, on which it is also judged; the table of losses holds both, one after the other. The `paper` network
     learns the next step after windows of the truth.
 
-    The arguments are those of :func:`surrogate.learning.feedforward.train_feedforward`.
+    The arguments are those of :func:`surrogate.learning.fnn.train_fnn`.
 
     Returns
     -------
-    RecurrentPredictor
+    LstmPredictor
     """
     data, training, paper = TrainingData(latents, settings), settings.training, settings.network == "paper"
     parameter_scaler, latent_scaler, folds = data.parameter_scaler, data.latent_scaler, data.folds
@@ -196,13 +196,13 @@ def train_recurrent(
             early, _ = fit(
                 keras.Model(evolution.input, Consensus()(evolution.output)), loss,
                 snapshots(learnt, settings.evolution.batch_size, training.seed), snapshots(judged, 4096, None),
-                settings.evolution, first, name=data.name, label="recurrent (mean evolution)", progress=progress,
+                settings.evolution, first, name=data.name, label="lstm (mean evolution)", progress=progress,
                 keep=True,
             )  # fmt: skip
             network = networks.rollout_network(6, count, settings, evolution)
         losses, summary = fit(
             network, loss, batches(learnt, training.batch_size, training.seed), batches(judged, CHUNK, None),
-            training, Path(folder), name=data.name, label="recurrent", progress=progress,
+            training, Path(folder), name=data.name, label="lstm", progress=progress,
         )  # fmt: skip
     if not paper:
         summary["mean_evolution"] = {"epochs": len(early), "best_validation_loss": float(early.validation_loss.min())}
@@ -216,7 +216,7 @@ def train_recurrent(
         "cadence": float(times[1] - times[0]),
         "initial_coefficients": initial.tolist(),
     }
-    predictor = RecurrentPredictor(
+    predictor = LstmPredictor(
         network, parameter_scaler, latent_scaler, Calibration.none(count),
         {**data.manifest(summary, provenance), "rollout": rollout},
     )  # fmt: skip

@@ -5,19 +5,17 @@ import pytest
 import xarray as xr
 from learning_examples import parameters, training
 
-from surrogate.config import FeedforwardSettings, GenerativeSettings
+from surrogate.config import FlowSettings, FnnSettings
 from surrogate.fields import parameter_table, select_split
-from surrogate.learning.feedforward import FeedforwardPredictor, train_feedforward
+from surrogate.learning.flow import FlowPredictor, train_flow
+from surrogate.learning.fnn import FnnPredictor, train_fnn
 from surrogate.learning.folders import ModelError
-from surrogate.learning.generative import GenerativePredictor, train_generative
 from surrogate.parameters import PARAMETER_NAMES
 
 RUNS, TIMES = 260, 12
 PERSISTENCE = 0.6
-FNN = FeedforwardSettings(width=8, depth=2, members=2, training=training(epochs=2, batch_size=256))
-FLOW = GenerativeSettings(
-    width=48, depth=2, dropout=0.0, training=training(epochs=100, batch_size=128, learning_rate=5e-3)
-)
+FNN = FnnSettings(width=8, depth=2, members=2, training=training(epochs=2, batch_size=256))
+FLOW = FlowSettings(width=48, depth=2, dropout=0.0, training=training(epochs=100, batch_size=128, learning_rate=5e-3))
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +43,14 @@ def latents():
 @pytest.fixture(scope="module")
 def folder(latents, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    mean = train_feedforward(latents, FNN, folder / "feedforward", progress=None)
-    train_generative(latents, mean, FLOW, folder / "generative", {"by": "a test"}, None)
+    mean = train_fnn(latents, FNN, folder / "fnn", progress=None)
+    train_flow(latents, mean, FLOW, folder / "flow", {"by": "a test"}, None)
     return folder
 
 
 @pytest.fixture(scope="module")
 def flow(folder):
-    return GenerativePredictor.load(folder / "generative", FeedforwardPredictor.load(folder / "feedforward"))
+    return FlowPredictor.load(folder / "flow", FnnPredictor.load(folder / "fnn"))
 
 
 def steps_of(values):
@@ -106,10 +104,10 @@ def test_wrong_arguments_and_strangers_are_refused(flow, folder, latents, tmp_pa
         flow.sample(table, [1.0], samples=0)
     with pytest.raises(ValueError, match=r"initial_latent: expected shape \(2, 2\), got \(3, 2\)"):
         flow.sample(table, [1.0], np.zeros((3, 2)))
-    stranger = train_feedforward(
+    stranger = train_fnn(
         latents, FNN.model_copy(update={"training": training(epochs=1, seed=9)}), tmp_path / "other", progress=None
     )
     with pytest.raises(ModelError, match="trained around another FNN"):
-        GenerativePredictor.load(folder / "generative", stranger)
+        FlowPredictor.load(folder / "flow", stranger)
     with pytest.raises(ModelError, match="no such folder"):
-        GenerativePredictor.load(tmp_path / "nothing", stranger)
+        FlowPredictor.load(tmp_path / "nothing", stranger)

@@ -6,13 +6,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from surrogate.config import RecurrentSettings
+from surrogate.config import LstmSettings
 from surrogate.learning.batches import Batches
 from surrogate.learning.latents import Consensus
 from surrogate.learning.layers import EnsembleDense, Members, RolloutCell, TimeFeatures
 
 
-def evolution_network(features: int, latents: int, settings: RecurrentSettings) -> keras.Model:
+def evolution_network(features: int, latents: int, settings: LstmSettings) -> keras.Model:
     """Ensemble of residual networks from parameters and time to the mean evolution.
 
     Input: (batch, time, features). Output: (batch, time, member, latent).
@@ -29,11 +29,11 @@ def evolution_network(features: int, latents: int, settings: RecurrentSettings) 
 
 
 def rollout_network(
-    features: int, latents: int, settings: RecurrentSettings, evolution_of: keras.Model | None = None
+    features: int, latents: int, settings: LstmSettings, evolution_of: keras.Model | None = None
 ) -> keras.Model:
     """Ensemble of LSTMs that go from the initial latents through all steps on their own.
 
-    A feedforward network gives the mean evolution for the parameters; the LSTM advances the departure from it,
+    A feed-forward network gives the mean evolution for the parameters; the LSTM advances the departure from it,
     beginning with that of the initial latents. Slow cooling is so learnt without drift, and the LSTM is left with what
     depends on the state.
 
@@ -56,10 +56,10 @@ def rollout_network(
     wide = TimeFeatures(settings.time_frequencies)(forcing)
     steps = layers.RNN(cell, return_sequences=True)(layers.Concatenate()([wide[:, 1:], flat]), initial_state=states)
     signal = layers.Reshape((-1, members, latents), dtype="float32", name="each_member")(layers.Add()([flat, steps]))
-    return keras.Model([initial, forcing], Consensus(dtype="float32")(signal), name="recurrent")
+    return keras.Model([initial, forcing], Consensus(dtype="float32")(signal), name="lstm")
 
 
-def window_network(features: int, latents: int, settings: RecurrentSettings) -> keras.Model:
+def window_network(features: int, latents: int, settings: LstmSettings) -> keras.Model:
     """LSTM of arXiv:2108.10105: four layers of 600 SELU units on a window of steps, then the next latents.
 
     Input: (batch, window, 2 + features + latent): mask, step to the next, parameters and time, latents.
@@ -70,7 +70,7 @@ def window_network(features: int, latents: int, settings: RecurrentSettings) -> 
     for number in range(4):
         signal = layers.LSTM(600, activation="selu", dropout=0.05, return_sequences=number < 3)(signal)
     signal = layers.Reshape((1, latents), name="each_member")(layers.Dense(latents, dtype="float32")(signal))
-    return keras.Model(inputs, Consensus(dtype="float32")(signal), name="recurrent")
+    return keras.Model(inputs, Consensus(dtype="float32")(signal), name="lstm")
 
 
 def windows(latents: np.ndarray, forcing: np.ndarray, last: np.ndarray, window: int, step: float) -> np.ndarray:

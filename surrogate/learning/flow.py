@@ -24,22 +24,22 @@ import numpy as np
 import xarray as xr
 from keras import layers
 
-from surrogate.config import GenerativeSettings
+from surrogate.config import FlowSettings
 from surrogate.files import fingerprint
 from surrogate.learning import folders
 from surrogate.learning.batches import Batches
 from surrogate.learning.devices import arithmetic
-from surrogate.learning.feedforward import FeedforwardPredictor
+from surrogate.learning.fnn import FnnPredictor
 from surrogate.learning.latents import Sequences, check_inputs, common_times, sequences, training_parts
 from surrogate.learning.layers import TimeFeatures
 from surrogate.learning.predictor import made_of
 from surrogate.learning.scaling import interpolate
 from surrogate.learning.training import Progress, fit
 
-KIND = "generative"
+KIND = "flow"
 
 
-def velocity_network(features: int, latents: int, settings: GenerativeSettings) -> keras.Model:
+def velocity_network(features: int, latents: int, settings: FlowSettings) -> keras.Model:
     """Residual network from (point of the flow, flow time, last departure, parameters and time) to a velocity."""
     point = keras.Input((latents,), name="point")
     flow_time = keras.Input((1,), name="flow_time")
@@ -93,18 +93,18 @@ class FlowBatches(Batches):
         return (point, 2 * time - 1, self.departures[chosen], self.forcing[chosen]), end - start
 
 
-class GenerativePredictor:
+class FlowPredictor:
     """A trained flow and the FNN around whose mean it moves.
 
     Attributes
     ----------
     network : keras.Model
-    mean : FeedforwardPredictor
+    mean : FnnPredictor
     manifest : dict
         What made it.
     """
 
-    def __init__(self, network: keras.Model, mean: FeedforwardPredictor, manifest: Mapping[str, Any]) -> None:
+    def __init__(self, network: keras.Model, mean: FnnPredictor, manifest: Mapping[str, Any]) -> None:
         self.network, self.mean, self.manifest = network, mean, dict(manifest)
         process = manifest["process"]
         self.first_time, self.cadence = float(process["first_time"]), float(process["cadence"])
@@ -115,8 +115,8 @@ class GenerativePredictor:
         )
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], mean: FeedforwardPredictor) -> GenerativePredictor:
-        """Read a folder that :func:`train_generative` wrote.
+    def load(cls, folder: str | os.PathLike[str], mean: FnnPredictor) -> FlowPredictor:
+        """Read a folder that :func:`train_flow` wrote.
 
         Raises
         ------
@@ -192,39 +192,39 @@ class GenerativePredictor:
         return point
 
 
-def _identity(mean: FeedforwardPredictor) -> str:
+def _identity(mean: FnnPredictor) -> str:
     """Tell one FNN from another by its training; weights that were rounded for a smaller file are still its own."""
     return fingerprint({part: mean.manifest[part] for part in ("settings", "scaling", "training")})
 
 
-def _departures(mean: FeedforwardPredictor, runs: Sequences, folds: np.ndarray | None) -> np.ndarray:
+def _departures(mean: FnnPredictor, runs: Sequences, folds: np.ndarray | None) -> np.ndarray:
     """Latents minus their predicted mean, shape (run, time, latent); with folds, by the member that sat the run out."""
     members = mean.predict_members(runs.parameters, runs.times)
     blind = folds is not None and folds.max() >= 0
     return runs.latents - (members[np.arange(len(members)), folds] if blind else members.mean(axis=1))
 
 
-def train_generative(
+def train_flow(
     latents: xr.Dataset,
-    mean: FeedforwardPredictor,
-    settings: GenerativeSettings,
+    mean: FnnPredictor,
+    settings: FlowSettings,
     folder: str | os.PathLike[str],
     provenance: Mapping[str, Any] | None = None,
     progress: Progress | None = print,
-) -> GenerativePredictor:
+) -> FlowPredictor:
     """Train a flow on the training runs of encoded snapshots; the validation runs choose the best weights.
 
     Parameters
     ----------
-    mean : FeedforwardPredictor
+    mean : FnnPredictor
         Trained on the same runs.
-    settings : GenerativeSettings
+    settings : FlowSettings
     latents, folder, provenance, progress
-        As for :func:`surrogate.learning.feedforward.train_feedforward`.
+        As for :func:`surrogate.learning.fnn.train_fnn`.
 
     Returns
     -------
-    GenerativePredictor
+    FlowPredictor
 
     Raises
     ------
@@ -277,4 +277,4 @@ def train_generative(
         **made_of({"latent": train.sizes["component"]}, train, validation, summary, provenance),
     }  # fmt: skip
     folders.write(Path(folder), KIND, {"network": network}, manifest, losses)
-    return GenerativePredictor(network, mean, manifest)
+    return FlowPredictor(network, mean, manifest)

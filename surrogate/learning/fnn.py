@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from keras import layers
 
-from surrogate.config import FeedforwardSettings
+from surrogate.config import FnnSettings
 from surrogate.fields import parameter_table, valid_snapshots
 from surrogate.learning.batches import ArrayBatches
 from surrogate.learning.devices import arithmetic
@@ -34,7 +34,7 @@ CHUNK = 4096
 """Times that pass through the network at once."""
 
 
-def default_network(features: int, latents: int, settings: FeedforwardSettings) -> keras.Model:
+def default_network(features: int, latents: int, settings: FnnSettings) -> keras.Model:
     """Ensemble of residual networks on Fourier features of time; `depth` counts hidden layers."""
     inputs = keras.Input((features,), name="parameters_and_time")
     signal = Members(settings.members)(TimeFeatures(settings.time_frequencies)(inputs))
@@ -44,10 +44,10 @@ def default_network(features: int, latents: int, settings: FeedforwardSettings) 
         inner = layers.Dropout(settings.dropout)(inner)
         signal = layers.Add()([signal, EnsembleDense(settings.width, gain=0.5)(inner)])
     signal = EnsembleDense(latents, gain=0.1, dtype="float32", name="each_member")(layers.Activation("silu")(signal))
-    return keras.Model(inputs, Consensus(dtype="float32")(signal), name="feedforward")
+    return keras.Model(inputs, Consensus(dtype="float32")(signal), name="fnn")
 
 
-def paper_network(features: int, latents: int, settings: FeedforwardSettings) -> keras.Model:
+def paper_network(features: int, latents: int, settings: FnnSettings) -> keras.Model:
     """FNN of arXiv:2108.10105: eight layers of 400 SELU units with additive skips and dropout 0.05."""
     inputs = keras.Input((features,), name="parameters_and_time")
     signal = layers.Dense(400, activation="selu", kernel_initializer="lecun_normal")(inputs)
@@ -55,13 +55,13 @@ def paper_network(features: int, latents: int, settings: FeedforwardSettings) ->
         inner = layers.Dense(400, activation="selu", kernel_initializer="lecun_normal")(signal)
         signal = layers.Add()([signal, layers.Dropout(0.05)(inner)])
     members = layers.Reshape((1, latents), name="each_member")(layers.Dense(latents, dtype="float32")(signal))
-    return keras.Model(inputs, Consensus(dtype="float32")(members), name="feedforward")
+    return keras.Model(inputs, Consensus(dtype="float32")(members), name="fnn")
 
 
-class FeedforwardPredictor(LatentPredictor):
+class FnnPredictor(LatentPredictor):
     """A trained FNN."""
 
-    kind = "feedforward"
+    kind = "fnn"
 
     def predict_members(self, parameters: Any, times: Any) -> np.ndarray:
         """Predict with every member of the ensemble; arguments as in :meth:`predict`.
@@ -94,20 +94,20 @@ class FeedforwardPredictor(LatentPredictor):
         return np.asarray(self.predict_members(parameters, times).mean(axis=1))
 
 
-def train_feedforward(
+def train_fnn(
     latents: xr.Dataset,
-    settings: FeedforwardSettings,
+    settings: FnnSettings,
     folder: str | os.PathLike[str],
     provenance: Mapping[str, Any] | None = None,
     progress: Progress | None = print,
-) -> FeedforwardPredictor:
+) -> FnnPredictor:
     """Train an FNN on the training runs of encoded snapshots; the validation runs choose the best weights.
 
     Parameters
     ----------
     latents : xarray.Dataset
         From :func:`surrogate.learning.autoencoder.encode_corpus`.
-    settings : FeedforwardSettings
+    settings : FnnSettings
     folder : path
         Where network.keras, manifest.json and losses.csv go.
     provenance, progress : optional
@@ -115,7 +115,7 @@ def train_feedforward(
 
     Returns
     -------
-    FeedforwardPredictor
+    FnnPredictor
     """
     data, training = TrainingData(latents, settings), settings.training
 
@@ -133,9 +133,9 @@ def train_feedforward(
         losses, summary = fit(
             network, LatentLoss(data.latent_scaler.weight.tolist()),
             batches(data.train, training.batch_size, training.seed), batches(data.validation, CHUNK, None),
-            training, Path(folder), name=data.name, label="feedforward", progress=progress,
+            training, Path(folder), name=data.name, label="fnn", progress=progress,
         )  # fmt: skip
-    predictor = FeedforwardPredictor(
+    predictor = FnnPredictor(
         network, data.parameter_scaler, data.latent_scaler, Calibration.none(data.components),
         data.manifest(summary, provenance),
     )  # fmt: skip
