@@ -213,7 +213,7 @@ def apart(arguments: argparse.Namespace, name: str) -> str:
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
             return f"| {name} | {arguments.runs or 'all'} | failed: {reason[:160]} | | | |"
-        return row(name, json.loads(Path(file.name).read_text()))
+        return row(name, json.loads(Path(file.name).read_text(encoding="utf-8")))
 
 
 def ours(results: Path) -> list[str]:
@@ -225,7 +225,7 @@ def ours(results: Path) -> list[str]:
         told = results / "benchmarks" / f"{job}.tsv"
         spent = None
         if told.is_file():
-            with told.open() as lines:
+            with told.open(encoding="utf-8") as lines:
                 spent = float(next(csv.DictReader(lines, delimiter="\t"))["cpu_time"])
         title = f"ours: {diagnostics.title_of(name)}"
         rows.append(row(title, measures(entry) | {"runs": train, "seconds": spent}))
@@ -243,7 +243,9 @@ def main() -> None:
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        arguments.output.write_text(json.dumps(judge(arguments.results, arguments.one, arguments.runs)))
+        arguments.output.write_text(
+            json.dumps(judge(arguments.results, arguments.one, arguments.runs)), encoding="utf-8"
+        )
         return
     lines = [HEADER]
     print(HEADER)
@@ -254,7 +256,7 @@ def main() -> None:
     print(*own, sep="\n")
     lines += own
     if arguments.output:
-        arguments.output.write_text("\n".join(lines) + "\n")
+        arguments.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

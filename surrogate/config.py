@@ -445,7 +445,7 @@ def load(path: str | os.PathLike[str]) -> Config:
     """Read and validate a YAML file."""
     path = Path(path)
     try:
-        content = yaml.load(path.read_text(), _UniqueKeyLoader)
+        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; expected a YAML configuration") from None
     except yaml.YAMLError as error:
@@ -496,7 +496,7 @@ def write_generated(root: str | os.PathLike[str] = ".") -> None:
     }
     for name, text in files.items():
         with atomic(Path(root) / name) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     >>> import tempfile, pathlib
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> with atomic(folder / "note.txt") as temporary:
-    ...     _ = temporary.write_text("whole")
+    ...     _ = temporary.write_text("whole", encoding="utf-8")
     >>> [entry.name for entry in folder.iterdir()]
     ['note.txt']
     """
@@ -57,13 +57,13 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Write `content` as indented JSON, atomically; NaN is refused because JSON has none."""
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Read JSON; a missing or broken file is named in the error."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; expected JSON") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -95,7 +95,7 @@ def code_version() -> str:
         for command in (["ls-files", "--error-unmatch", Path(__file__).name], ["describe", "--always", "--dirty"]):
             commit = subprocess.run(
                 ["git", *command],
-                cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True,
+                cwd=Path(__file__).parent, capture_output=True, encoding="utf-8", timeout=10, check=True,
             ).stdout.strip()  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return version

@@ -115,7 +115,7 @@ def _settings(config: Path | None) -> Config:
 
 def _is_corpus(path: Path) -> bool:
     root = path / "zarr.json"
-    return root.is_file() and "corpus_format" in root.read_text()
+    return root.is_file() and "corpus_format" in root.read_text(encoding="utf-8")
 
 
 @app.command()
@@ -150,7 +150,9 @@ def doctor(
         from surrogate.files import atomic
 
         with atomic(report) as temporary:
-            temporary.write_text(html_report(seen) if report.suffix == ".html" else markdown_report(seen))
+            temporary.write_text(
+                html_report(seen) if report.suffix == ".html" else markdown_report(seen), encoding="utf-8"
+            )
     if as_json:
         emit_json([finding.as_dict() for finding in seen.findings])
     elif seen.findings:

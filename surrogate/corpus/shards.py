@@ -188,7 +188,7 @@ def _lost(number: int) -> str:
 def plain_reader(store: Path, runs: Sequence[tuple[int, int]] = ()) -> ShardReader | None:
     """Return a reader of ``temperature`` if it lies as :class:`ShardWriter` writes it, else None; see there."""
     folder = store / "temperature"
-    about = json.loads((folder / "zarr.json").read_text())
+    about = json.loads((folder / "zarr.json").read_text(encoding="utf-8"))
     outer, (codec, *others) = about["chunk_grid"]["configuration"]["chunk_shape"], about["codecs"]
     inner = codec["configuration"]
     plain = (

@@ -111,7 +111,7 @@ def _write_record(place: Path, record: dict[str, Any]) -> None:
     """Write a record whole or not at all; one thousands of which are written, in as few steps as that takes."""
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary = place.with_suffix(".part")
-    temporary.write_text(json.dumps(record, allow_nan=False))
+    temporary.write_text(json.dumps(record, allow_nan=False), encoding="utf-8")
     os.replace(temporary, place)
 
 

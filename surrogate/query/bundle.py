@@ -59,7 +59,7 @@ def seal(folder: Path, content: Mapping[str, Any]) -> None:
     # Through JSON and back, so that the digest is of what a reader will see.
     whole = json.loads(json.dumps({"format": FORMAT, **content, "files": files}, allow_nan=False))
     whole["digest"] = _digest(whole)
-    (folder / "bundle.json").write_text(json.dumps(whole, indent=2, allow_nan=False) + "\n")
+    (folder / "bundle.json").write_text(json.dumps(whole, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_bundle(folder: str | os.PathLike[str]) -> dict[str, Any]:

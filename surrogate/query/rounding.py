@@ -78,7 +78,7 @@ def pack_rounded(
             for entry in manifest["files"]:
                 _round_network(copy / model / entry, bits)
                 manifest["files"][entry] = checksum(copy / model / entry)
-            (copy / model / "manifest.json").write_text(json.dumps(manifest))
+            (copy / model / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
         differences = compare_example(copy, Engine(copy), replace=True)
         content["rounded"] = {"significant_bits": bits, "example_difference": differences}
         content["limits"] = [

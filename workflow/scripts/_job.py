@@ -43,8 +43,8 @@ def start(snakemake: Any) -> None:
         os.environ[variable] = threads
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    log = open(snakemake.log[0], "w")  # noqa: SIM115 (it stays open as long as the job)
-    terminal = os.fdopen(os.dup(2), "w")
+    log = open(snakemake.log[0], "w", encoding="utf-8")  # noqa: SIM115 (it stays open as long as the job)
+    terminal = os.fdopen(os.dup(2), "w", encoding="utf-8")
     # What libraries and child processes write past Python's streams goes to the log alone.
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)

@@ -18,4 +18,4 @@ if __name__ == "__main__":
     with atomic(snakemake.output[0]) as folder:
         folder.mkdir()
         for name, text in texts.items():
-            (folder / f"{name}.rst").write_text(text)
+            (folder / f"{name}.rst").write_text(text, encoding="utf-8")

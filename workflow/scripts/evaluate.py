@@ -23,7 +23,7 @@ if __name__ == "__main__":
     write_json(snakemake.output.json, metrics)
     table = metrics_table(metrics)
     with atomic(snakemake.output.markdown) as temporary:
-        temporary.write_text(table + "\n")
+        temporary.write_text(table + "\n", encoding="utf-8")
     with atomic(snakemake.output.page) as temporary:
-        temporary.write_text(summary_page(metrics, snakemake.params.name))
+        temporary.write_text(summary_page(metrics, snakemake.params.name), encoding="utf-8")
     print(table)

@@ -20,5 +20,5 @@ if __name__ == "__main__":
     with atomic(snakemake.output.trials) as temporary:
         trials.to_csv(temporary, index=False)
     with atomic(snakemake.output.best) as temporary:
-        temporary.write_text(yaml.safe_dump(found, sort_keys=False))
+        temporary.write_text(yaml.safe_dump(found, sort_keys=False), encoding="utf-8")
     print(trials.head(10).to_string(index=False))

@@ -144,7 +144,7 @@ def read_statistics(path: Path, time: np.ndarray, annulus: Annulus) -> dict[str,
     """
     names: list[str] = []
     rows = []
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         header = re.match(r"#\s*\d+:\s*(.*)", line)
         if header:
             names.append(header.group(1))

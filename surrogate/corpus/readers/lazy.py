@@ -131,7 +131,7 @@ def given_parameters(option: Any, path: Path) -> dict[str, Any]:
     table = Path(str(option))
     if not table.is_file():
         raise ReaderError(f"{table}: no such file; option 'parameters' must be a mapping or a CSV table")
-    with table.open(newline="") as stream:
+    with table.open(newline="", encoding="utf-8-sig") as stream:
         rows = list(csv.DictReader(stream))
     if not rows or "run" not in rows[0]:
         raise ReaderError(f"{table}: expected the column 'run' and columns of parameters, got {list(rows[0:1])}")

@@ -24,7 +24,7 @@ def read_parameter_file(path: Path) -> dict[str, str]:
         return {}
     values: dict[str, str] = {}
     place: list[str] = []
-    text = path.read_text().replace("\\\n", " ")
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.split("#")[0].strip()
         if line.startswith("subsection "):
