@@ -70,7 +70,7 @@ def edit(folder, change):
         (lambda c: c["nested"].update(b=2), "was changed"),
         (lambda c: c.pop("digest"), "was changed"),
         (lambda c: c["files"]["example.nc"].update(sha256="0" * 64), "was changed"),
-        (lambda c: c.update(format=99), "format 99, this version reads 2; make the bundle again"),
+        (lambda c: c.update(format=99), "format 99, expected 3; make it again"),
         (lambda c: c.pop("files"), "not the description of a bundle"),
     ],
 )

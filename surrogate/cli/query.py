@@ -19,7 +19,7 @@ WRITTEN_AT_ONCE = 0.2
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (predict, inspect, verify, check, export, pack, speed):
+    for command in (predict, inspect, verify, check, export, pack, convert, speed):
         app.command()(command)
 
 
@@ -276,6 +276,19 @@ def pack(
         load_networks_quietly()
         pack_rounded(bundle, output, bits, name)
     say(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+
+
+def convert(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="Folder or zip file of a bundle of format 2.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder to write, or a zip file (*.zip).")],
+) -> None:
+    """Write a bundle of an older format in that of this version; its answers stay the same to the bit.
+
+    Example: surrogate convert old.zip new.zip
+    """
+    from surrogate.query.convert import convert as write
+
+    say(f"{write(old, new)}: opens with this version; the old bundle is as it was")
 
 
 def speed(

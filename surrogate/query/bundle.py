@@ -22,7 +22,7 @@ from typing import Any
 from surrogate.files import atomic, checksum, read_json
 from surrogate.query.registry import find
 
-FORMAT = 2
+FORMAT = 3
 """Version of the layout of a bundle; a reader refuses a newer one."""
 
 MODELS = ("autoencoder", "fnn", "lstm")
@@ -62,8 +62,8 @@ def seal(folder: Path, content: Mapping[str, Any]) -> None:
     (folder / "bundle.json").write_text(json.dumps(whole, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def read_bundle(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read ``bundle.json`` and check every file against it.
+def read_bundle(folder: str | os.PathLike[str], version: int = FORMAT) -> dict[str, Any]:
+    """Read ``bundle.json`` of a format and check every file against it.
 
     Raises
     ------
@@ -83,12 +83,13 @@ def read_bundle(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise BundleError(f"{error}; the bundle is damaged") from None
     if not isinstance(content, dict) or not isinstance(content.get("files"), dict) or "format" not in content:
         raise BundleError(f"{folder}/bundle.json: not the description of a bundle")
-    if content["format"] != FORMAT:
-        raise BundleError(
-            f"{folder}/bundle.json: format {content['format']}, this version reads {FORMAT}; make the bundle again "
-            "(the rule `bundle` of the pipeline), or use the version that wrote it: "
-            f"{content.get('provenance', {}).get('code_version', 'unknown')}"
-        )
+    if content["format"] != version:
+        writer = content.get("provenance", {}).get("code_version", "unknown")
+        remedy = {
+            2: f"convert it: surrogate convert {folder} NEW",
+            3: "it needs no conversion",
+        }.get(content["format"], f"make it again (the rule `bundle` of the pipeline), or use its version: {writer}")
+        raise BundleError(f"{folder}/bundle.json: format {content['format']}, expected {version}; {remedy}")
     if content.get("digest") != _digest(content):
         raise BundleError(f"{folder}/bundle.json: was changed after it was written; the bundle is not to be trusted")
     present = _listing(folder)
