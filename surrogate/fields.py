@@ -3,7 +3,7 @@
 Two shapes of dataset exist.
 
 A **run** is one thermal evolution: ``temperature(time, radius, angle)`` with the dimension coordinate ``time``
-in Gyr, the five parameters as scalar coordinates, and time series on ``time``.
+in Gyr, the parameters as scalar coordinates, and time series on ``time``.
 
 A **corpus** is many runs: ``temperature(simulation, time, radius, angle)``. Runs may be sampled at different times
 and differ in length, so ``time`` is then a plain dimension: ``snapshot_time(simulation, time)`` holds the times in
@@ -27,7 +27,7 @@ import xarray as xr
 
 from surrogate.annulus import Annulus
 from surrogate.files import atomic
-from surrogate.parameters import PARAMETER_NAMES, PARAMETERS, Parameters
+from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, Parameters, ParameterSpace
 
 RUN_DIMENSIONS = ("time", "radius", "angle")
 CORPUS_DIMENSIONS = ("simulation", *RUN_DIMENSIONS)
@@ -93,10 +93,58 @@ def _grid_coordinates(annulus: Annulus) -> dict[str, Any]:
     }
 
 
-def _parameter_attributes(name: str) -> dict[str, str]:
-    parameter = next(entry for entry in PARAMETERS if entry.name == name)
-    units = "1" if parameter.unit == "dimensionless" else parameter.unit.replace("**", "")
-    return {"units": units, "long_name": parameter.description}
+def _parameter_attributes(space: ParameterSpace) -> dict[str, dict[str, Any]]:
+    """By name the attributes of a coordinate that holds a parameter; :func:`space_of` reads them."""
+    return {
+        parameter.name: {
+            "units": "1" if parameter.unit == "dimensionless" else parameter.unit.replace("**", ""),
+            "long_name": parameter.description,
+            "symbol": parameter.symbol,
+            "axis_scale": "logarithmic" if parameter.logarithmic else "linear",
+            "design_range": [parameter.low, parameter.high],
+            "parameters": " ".join(space.names),
+        }
+        for parameter in space
+    }
+
+
+def space_of(dataset: xr.Dataset) -> ParameterSpace:
+    """Return the parameters of a run or a corpus, as its coordinates describe them.
+
+    Examples
+    --------
+    >>> run = make_run(np.full((2, 5, 4), 1700.0), [0.0, 1.0], Annulus.quarter(3, 4),
+    ...     Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0))
+    >>> space_of(run) == EVOLUTION_PARAMETERS
+    True
+    """
+    described = {
+        str(name): coordinate.attrs
+        for name, coordinate in dataset.variables.items()
+        if "parameters" in coordinate.attrs
+    }
+    if not described:  # written before parameters were described
+        if not any(name in dataset.variables for name in EVOLUTION_PARAMETERS.names):
+            raise FieldError(f"{_source(dataset)}: no variable is described as a parameter")
+        return EVOLUTION_PARAMETERS
+    names = str(next(iter(described.values()))["parameters"]).split()
+    missing = [name for name in names if name not in described]
+    if missing:
+        raise FieldError(f"{_source(dataset)}: parameter {', '.join(missing)} is missing")
+    return ParameterSpace([_described_parameter(name, described[name]) for name in names])
+
+
+def _described_parameter(name: str, about: Mapping[str, Any]) -> Parameter:
+    low, high = np.asarray(about["design_range"], dtype=float)
+    return Parameter(
+        name,
+        "dimensionless" if about["units"] == "1" else str(about["units"]).replace("m3", "m**3"),
+        float(low),
+        float(high),
+        str(about.get("symbol", "")),
+        str(about.get("long_name", "")),
+        about.get("axis_scale") == "logarithmic",
+    )
 
 
 def make_run(
@@ -141,7 +189,7 @@ def make_run(
     coordinates = {
         "time": ("time", np.asarray(time, dtype=float), _described("time")),
         **_grid_coordinates(annulus),
-        **{name: ((), value, _parameter_attributes(name)) for name, value in parameters.as_dict().items()},
+        **{name: ((), parameters[name], about) for name, about in _parameter_attributes(parameters.space).items()},
     }
     try:
         run = xr.Dataset(variables, coordinates, {"Conventions": "CF-1.11", **(attributes or {})})
@@ -159,6 +207,7 @@ def make_corpus(
     series: Mapping[str, Any] | None = None,
     split: Any = None,
     attributes: Mapping[str, Any] | None = None,
+    space: ParameterSpace = EVOLUTION_PARAMETERS,
 ) -> xr.Dataset:
     """Build a corpus dataset from arrays (NumPy or Dask).
 
@@ -169,8 +218,8 @@ def make_corpus(
     snapshot_time : array, shape (simulation, time), Gyr
         NaN where a run has no further snapshot.
     annulus : Annulus
-    parameters : array, shape (simulation, 5)
-        SI units, in the order of :data:`surrogate.parameters.PARAMETERS`.
+    parameters : array, shape (simulation, n)
+        In the order and units of `space`.
     simulation : array of int, shape (simulation,), optional
         Numbers of the runs; default 0, 1, ...
     series : mapping, optional
@@ -178,13 +227,15 @@ def make_corpus(
     split : array of int, shape (simulation,), optional
         Index into :data:`SPLITS`.
     attributes : mapping, optional
+    space : ParameterSpace, optional
+        Default: the parameters of the simulator's thermal evolutions.
 
     Returns
     -------
     xarray.Dataset
     """
     snapshot_time = np.asarray(snapshot_time, dtype=float)
-    parameters = np.asarray(parameters, dtype=float)
+    parameters = space.check(parameters)
     count = np.isfinite(snapshot_time).sum(axis=1)
     number = np.arange(len(count)) if simulation is None else np.asarray(simulation, dtype=np.int64)
     variables: dict[str, Any] = {"temperature": (CORPUS_DIMENSIONS, temperature, _described("temperature"))}
@@ -196,8 +247,8 @@ def make_corpus(
         "snapshot_count": ("simulation", count, _described("snapshot_count")),
         **_grid_coordinates(annulus),
         **{
-            name: ("simulation", parameters[:, column], _parameter_attributes(name))
-            for column, name in enumerate(PARAMETER_NAMES)
+            name: ("simulation", parameters[:, column], about)
+            for column, (name, about) in enumerate(_parameter_attributes(space).items())
         },
     }
     if split is not None:
@@ -226,13 +277,17 @@ def stack_runs(runs: Sequence[xr.Dataset], simulation: Any = None, split: Any = 
         times[number, :count] = run.time.values
         for name in common:
             series[name][number, :count] = run[name].values
+    space = space_of(runs[0])
+    for number, run in enumerate(runs):
+        if space_of(run).names != space.names:
+            raise FieldError(f"run {number} of {len(runs)}: its parameters {space_of(run).names} are not {space.names}")
     parameters = np.stack([parameters_of(run).as_array() for run in runs])
     shared = {
         key: value
         for key, value in runs[0].attrs.items()
         if all(key in run.attrs and np.array_equal(run.attrs[key], value) for run in runs)
     }
-    return make_corpus(temperature, times, annulus, parameters, simulation, series, split, shared)
+    return make_corpus(temperature, times, annulus, parameters, simulation, series, split, shared, space)
 
 
 def select_run(corpus: xr.Dataset, position: int) -> xr.Dataset:
@@ -287,19 +342,21 @@ def annulus_of(dataset: xr.Dataset) -> Annulus:
 
 
 def parameters_of(run: xr.Dataset) -> Parameters:
-    """Return the five parameters of a run."""
-    missing = [name for name in PARAMETER_NAMES if name not in run]
-    if missing:
-        raise FieldError(f"{_source(run)}: parameter {', '.join(missing)} is missing")
-    return Parameters(*(float(run[name]) for name in PARAMETER_NAMES))
+    """Return the parameters of a run."""
+    space = space_of(run)
+    return Parameters.from_array(_parameter_columns(run, space), space)
 
 
 def parameter_table(corpus: xr.Dataset) -> np.ndarray:
-    """Return the parameters of every run of a corpus, shape (simulation, 5), SI units."""
-    missing = [name for name in PARAMETER_NAMES if name not in corpus]
+    """Return the parameters of every run of a corpus, shape (simulation, n), in the order of :func:`space_of`."""
+    return _parameter_columns(corpus, space_of(corpus))
+
+
+def _parameter_columns(dataset: xr.Dataset, space: ParameterSpace) -> np.ndarray:
+    missing = [name for name in space.names if name not in dataset]
     if missing:
-        raise FieldError(f"{_source(corpus)}: parameter {', '.join(missing)} is missing")
-    return np.stack([np.asarray(corpus[name].values, dtype=float) for name in PARAMETER_NAMES], axis=-1)
+        raise FieldError(f"{_source(dataset)}: parameter {', '.join(missing)} is missing")
+    return np.stack([np.asarray(dataset[name].values, dtype=float) for name in space.names], axis=-1)
 
 
 def _source(dataset: xr.Dataset) -> str:

@@ -1,10 +1,12 @@
-"""The five parameters of a thermal evolution: names, symbols, units, ranges, transforms."""
+"""Parameters of a corpus: names, symbols, units, ranges and natural axes; the space they span and points in it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Any, Self, overload
 
 import numpy as np
 
@@ -13,128 +15,381 @@ from surrogate.units import to_magnitude
 
 @dataclass(frozen=True)
 class Parameter:
-    """What is known about one parameter before any corpus is seen.
+    """What is known about one parameter.
 
     Attributes
     ----------
-    name, symbol, unit, description : str
-        `symbol` is LaTeX; `unit` is spelled as pint reads it ("dimensionless" where it has none).
+    name : str
+    unit : str
+        As pint spells it; "dimensionless" where it has none.
     low, high : float
-        Range of the reference corpus, in `unit`.
+        Range, in `unit`; NaN where it is not known.
+    symbol, description : str
+        `symbol` is LaTeX.
     logarithmic : bool
         Whether the natural axis of the parameter is log10.
     """
 
     name: str
-    symbol: str
-    unit: str
-    low: float
-    high: float
-    description: str
+    unit: str = "dimensionless"
+    low: float = np.nan
+    high: float = np.nan
+    symbol: str = ""
+    description: str = ""
     logarithmic: bool = False
 
-    def transform(self, value: Any) -> Any:
+    def natural(self, value: Any) -> Any:
         """Map values in `unit` to the natural axis (log10 or unchanged)."""
         return np.log10(value) if self.logarithmic else np.asarray(value, dtype=float)
 
-    def inverse(self, value: Any) -> Any:
+    def from_natural(self, value: Any) -> Any:
         """Map values on the natural axis back to `unit`."""
         return np.power(10.0, value) if self.logarithmic else np.asarray(value, dtype=float)
 
     @property
+    def positive(self) -> bool:
+        """Whether only positive values make sense: on a logarithmic axis, or where the whole range is positive."""
+        return self.logarithmic or self.low > 0
+
+    @property
+    def title(self) -> str:
+        """Name in words."""
+        return self.name.replace("_", " ")
+
+    @property
     def label(self) -> str:
         """Axis label: words, symbol and unit."""
-        unit = "" if self.unit == "dimensionless" else f" [{self.unit}]"
-        return f"{self.name.replace('_', ' ')} ${self.symbol}${unit}"
+        symbol = f" ${self.symbol}$" if self.symbol else ""
+        return self.title + symbol + ("" if self.unit == "dimensionless" else f" [{self.unit}]")
 
+    def read(self, value: Any) -> float:
+        """Read a number (taken to be in `unit`), a string with a unit or a pint quantity.
 
-PARAMETERS: tuple[Parameter, ...] = (
-    Parameter("reference_viscosity", r"\eta_{\mathrm{ref}}", "Pa s", 1e19, 1e22,
-              "viscosity at the reference temperature and pressure of the rheology", logarithmic=True),
-    Parameter("activation_energy", "E", "J/mol", 1e5, 5e5, "activation energy of diffusion creep"),
-    Parameter("activation_volume", "V", "m**3/mol", 4e-6, 1e-5, "activation volume of diffusion creep"),
-    Parameter("crustal_enrichment", r"\Lambda", "dimensionless", 1.0, 50.0,
-              "concentration of heat-producing elements in the crust over that in the mantle"),
-    Parameter("initial_temperature", r"T_{\mathrm{ini}}", "K", 1600.0, 1800.0,
-              "initial temperature of the mantle between its thermal boundary layers"),
-)  # fmt: skip
-"""The five parameters, in the order in which every array of parameters holds them."""
-
-PARAMETER_NAMES: tuple[str, ...] = tuple(parameter.name for parameter in PARAMETERS)
+        Raises
+        ------
+        ValueError
+            Naming the parameter, if the value has another dimension, is not finite or cannot be.
+        """
+        number = to_magnitude(value, self.unit, self.name)
+        if self.positive and number <= 0:
+            raise ValueError(f"{self.name}: expected a positive value in {self.unit}, got {number}")
+        return number
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """One point in parameter space, SI units.
+class ParameterSpace(Sequence[Parameter]):
+    """The parameters of a corpus, in the order in which every array of parameters holds them.
 
-    Numbers, strings with a unit ("1e21 Pa s") and pint quantities are accepted by :meth:`create`.
+    It is stored with the design, the corpus, the models and the bundle. Arrays of parameters have the shape (..., n)
+    and are in the units of the parameters.
+
+    Attributes
+    ----------
+    parameters : tuple of Parameter
 
     Examples
     --------
-    >>> point = Parameters.create(reference_viscosity="1e21 Pa s", activation_energy="300 kJ/mol",
-    ...     activation_volume=6e-6, crustal_enrichment=10, initial_temperature=1700)
-    >>> point.activation_energy
-    300000.0
-    >>> point.outside()
-    []
+    >>> space = ParameterSpace([Parameter("rayleigh_number", low=1e4, high=1e7, logarithmic=True),
+    ...     Parameter("internal_heating", low=0, high=20)])
+    >>> space.scale([[1e4, 20.0]]).tolist(), space.unscale([[1.0, 0.5]]).round(3).tolist()
+    ([[0.0, 1.0]], [[10000000.0, 10.0]])
+    >>> space.names, len(space), space["internal_heating"].high
+    (('rayleigh_number', 'internal_heating'), 2, 20)
     """
 
-    reference_viscosity: float
-    activation_energy: float
-    activation_volume: float
-    crustal_enrichment: float
-    initial_temperature: float
+    parameters: tuple[Parameter, ...]
 
-    def __post_init__(self) -> None:
-        for parameter in PARAMETERS:
-            value = to_magnitude(getattr(self, parameter.name), parameter.unit, parameter.name)
-            if value <= 0:
-                raise ValueError(f"{parameter.name}: expected a positive value in {parameter.unit}, got {value}")
-            object.__setattr__(self, parameter.name, value)
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        object.__setattr__(self, "parameters", tuple(parameters))
+        names = [parameter.name for parameter in self.parameters]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        wrong = [name for name in names if not name.isidentifier()]
+        if not names or repeated or wrong:
+            raise ValueError(f"parameters: expected one or more different identifiers, got {names}")
 
-    @classmethod
-    def create(cls, values: Mapping[str, Any] | None = None, **keywords: Any) -> Parameters:
-        """Build from a mapping and keywords; every one of the five must be there, and nothing else.
+    @overload
+    def __getitem__(self, key: int | str) -> Parameter: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Parameter, ...]: ...
+    def __getitem__(self, key: int | str | slice) -> Parameter | tuple[Parameter, ...]:
+        return self.parameters[self.names.index(key) if isinstance(key, str) else key]
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in order."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @property
+    def low(self) -> np.ndarray:
+        """Lower ends of the ranges on the natural axes, shape (n,)."""
+        return np.array([float(parameter.natural(parameter.low)) for parameter in self.parameters])
+
+    @property
+    def high(self) -> np.ndarray:
+        """Upper ends of the ranges on the natural axes, shape (n,)."""
+        return np.array([float(parameter.natural(parameter.high)) for parameter in self.parameters])
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Lower and upper end of each range by name, in the unit of the parameter."""
+        return {parameter.name: (parameter.low, parameter.high) for parameter in self.parameters}
+
+    def with_ranges(self, ranges: Mapping[str, tuple[float, float]]) -> ParameterSpace:
+        """Return the same parameters with the ranges given, by name; the others keep theirs."""
+        return ParameterSpace(
+            [
+                replace(parameter, low=float(ranges[parameter.name][0]), high=float(ranges[parameter.name][1]))
+                if parameter.name in ranges
+                else parameter
+                for parameter in self.parameters
+            ]
+        )
+
+    def spanned_by(self, values: Any) -> ParameterSpace:
+        """Return the same parameters with the ranges that a table of values, shape (run, n), covers."""
+        table = self.check(values)
+        return self.with_ranges(
+            dict(zip(self.names, zip(table.min(axis=0), table.max(axis=0), strict=True), strict=True))
+        )
+
+    def check(self, values: Any) -> np.ndarray:
+        """Return values as an array of floats of shape (..., n).
+
+        Raises
+        ------
+        ValueError
+            If the last axis does not hold the parameters.
+        """
+        array = np.asarray(values, dtype=float)
+        if array.shape[-1:] != (len(self),):
+            raise ValueError(
+                f"parameters: expected the values of {', '.join(self.names)}, shape (..., {len(self)}), "
+                f"got shape {array.shape}"
+            )
+        return array
+
+    def natural(self, values: Any) -> np.ndarray:
+        """Map values, shape (..., n), to the natural axes."""
+        array = self.check(values)
+        return np.stack([entry.natural(array[..., column]) for column, entry in enumerate(self.parameters)], axis=-1)
+
+    def from_natural(self, values: Any) -> np.ndarray:
+        """Map values on the natural axes, shape (..., n), back to the units of the parameters."""
+        array = self.check(values)
+        return np.stack(
+            [entry.from_natural(array[..., column]) for column, entry in enumerate(self.parameters)], axis=-1
+        )
+
+    def scale(self, values: Any) -> np.ndarray:
+        """Map values, shape (..., n), to the unit cube: 0 and 1 are the ends of the ranges, on the natural axes.
+
+        A parameter whose range is a single value maps to 0.
+        """
+        span = self.high - self.low
+        return np.asarray((self.natural(values) - self.low) / np.where(span > 0, span, np.inf))
+
+    def unscale(self, unit: Any) -> np.ndarray:
+        """Map points of the unit cube, shape (..., n), to values within the ranges."""
+        values = self.from_natural(self.low + (self.high - self.low) * self.check(unit))
+        # 10 ** log10(x) may leave the range by one digit.
+        return np.clip(values, [entry.low for entry in self.parameters], [entry.high for entry in self.parameters])
+
+    def draw(self, count: int, seed: int) -> np.ndarray:
+        """Draw a scrambled Sobol sample of the ranges, shape (count, n); a larger one begins with a smaller one.
+
+        >>> bool((EVOLUTION_PARAMETERS.draw(16, 1)[:8] == EVOLUTION_PARAMETERS.draw(8, 1)).all())
+        True
+        """
+        from scipy.stats import qmc
+
+        sampler = qmc.Sobol(d=len(self), scramble=True, rng=np.random.default_rng(seed))
+        with warnings.catch_warnings():
+            # Any number of points is allowed; only a power of two is balanced.
+            warnings.filterwarnings("ignore", message="The balance properties of Sobol", category=UserWarning)
+            return self.unscale(sampler.random(count))
+
+    def read(self, values: Mapping[str, Any]) -> np.ndarray:
+        """Read one value of each parameter, shape (n,): numbers, strings with units, pint quantities.
 
         Raises
         ------
         ValueError
             Naming the parameter that is missing, unknown or in the wrong unit.
         """
-        given = {**(values or {}), **keywords}
-        missing = [name for name in PARAMETER_NAMES if name not in given]
-        unknown = [name for name in given if name not in PARAMETER_NAMES]
-        if missing or unknown:
-            complaint = [f"missing {', '.join(missing)}"] if missing else []
-            complaint += [f"unknown {', '.join(map(str, unknown))}"] if unknown else []
-            raise ValueError(f"parameters: {'; '.join(complaint)}; expected {', '.join(PARAMETER_NAMES)}")
-        return cls(**{name: given[name] for name in PARAMETER_NAMES})
+        self.check_names(values)
+        return np.array([entry.read(values[entry.name]) for entry in self.parameters])
+
+    def check_names(self, names: Any) -> None:
+        """Refuse names that do not belong here and say which are missing.
+
+        Raises
+        ------
+        ValueError
+            Naming them, with what a misspelt one may mean.
+        """
+        missing = [name for name in self.names if name not in names]
+        complaints = [f"missing {', '.join(missing)}"] if missing else []
+        for name in names:
+            if name not in self.names:
+                near = get_close_matches(str(name), self.names, 1)
+                complaints.append(f"unknown {name}" + (f" (did you mean {near[0]}?)" if near else ""))
+        if complaints:
+            raise ValueError(f"parameters: {'; '.join(complaints)}; expected {', '.join(self.names)}")
+
+    def outside(self, values: Any) -> list[str]:
+        """Describe every value of a point, shape (n,), that lies outside its range, one line each."""
+        lines = []
+        for entry, value in zip(self.parameters, self.check(values), strict=True):
+            # Table round trips may cost the last digit of an extreme value: allow for it.
+            slack = 1e-9 * max(abs(entry.low), abs(entry.high))
+            if value < entry.low - slack or value > entry.high + slack:
+                lines.append(f"{entry.name} = {value:g} {entry.unit} is outside {entry.low:g} .. {entry.high:g}")
+        return lines
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Return what JSON can hold: by name everything that is known of each parameter."""
+        content = {}
+        for parameter in self.parameters:
+            entry = asdict(parameter)
+            name = entry.pop("name")
+            content[name] = {key: None if value != value else value for key, value in entry.items()}
+        return content
 
     @classmethod
-    def from_array(cls, values: Any) -> Parameters:
-        """Build from five numbers in the order of :data:`PARAMETERS`."""
-        values = np.asarray(values, dtype=float)
-        if values.shape != (len(PARAMETERS),):
-            raise ValueError(
-                f"parameters: expected the values of {', '.join(PARAMETER_NAMES)}, got shape {values.shape}"
-            )
-        return cls(*(float(value) for value in values))
+    def from_dict(cls, content: Mapping[str, Mapping[str, Any]]) -> Self:
+        """Rebuild from :meth:`as_dict`.
 
-    def as_dict(self) -> dict[str, float]:
-        """Return the five values by name."""
-        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        >>> ParameterSpace.from_dict(EVOLUTION_PARAMETERS.as_dict()) == EVOLUTION_PARAMETERS
+        True
+        """
+        known = {entry.name for entry in fields(Parameter)}
+        return cls(
+            [
+                Parameter(name, **{key: value for key, value in entry.items() if key in known and value is not None})
+                for name, entry in content.items()
+            ]
+        )
+
+
+EVOLUTION_PARAMETERS = ParameterSpace(
+    [
+        Parameter(
+            "reference_viscosity",
+            "Pa s",
+            1e19,
+            1e22,
+            r"\eta_{\mathrm{ref}}",
+            "viscosity at the reference temperature and pressure of the rheology",
+            logarithmic=True,
+        ),
+        Parameter("activation_energy", "J/mol", 1e5, 5e5, "E", "activation energy of diffusion creep"),
+        Parameter("activation_volume", "m**3/mol", 4e-6, 1e-5, "V", "activation volume of diffusion creep"),
+        Parameter(
+            "crustal_enrichment",
+            "dimensionless",
+            1.0,
+            50.0,
+            r"\Lambda",
+            "concentration of heat-producing elements in the crust over that in the mantle",
+        ),
+        Parameter(
+            "initial_temperature",
+            "K",
+            1600.0,
+            1800.0,
+            r"T_{\mathrm{ini}}",
+            "initial temperature of the mantle between its thermal boundary layers",
+        ),
+    ]
+)
+"""The parameters of the simulator's thermal evolutions, with the ranges of the reference corpus (arXiv:2108.10105)."""
+
+
+@dataclass(frozen=True, init=False)
+class Parameters(Mapping[str, float]):
+    """One point of a parameter space: a mapping whose values are also attributes, in the units of the parameters.
+
+    Parameters
+    ----------
+    *values : float, str or quantity
+        All values in the order of the space.
+    space : ParameterSpace, optional
+        Default: those of the simulator's thermal evolutions.
+    **named : optional
+        Values by name, instead.
+
+    Examples
+    --------
+    >>> point = Parameters(reference_viscosity="1e21 Pa s", activation_energy="300 kJ/mol", activation_volume=6e-6,
+    ...     crustal_enrichment=10, initial_temperature=1700)
+    >>> point.activation_energy, point["crustal_enrichment"]
+    (300000.0, 10.0)
+    """
+
+    values_: tuple[float, ...]
+    space: ParameterSpace
+
+    def __init__(self, *values: Any, space: ParameterSpace = EVOLUTION_PARAMETERS, **named: Any) -> None:
+        if values and len(values) != len(space):
+            space.check(np.zeros(len(values)))  # says what was expected
+        given = {**dict(zip(space.names, values, strict=False)), **named}
+        object.__setattr__(self, "values_", tuple(float(value) for value in space.read(given)))
+        object.__setattr__(self, "space", space)
+
+    @classmethod
+    def create(
+        cls, values: Mapping[str, Any] | None = None, space: ParameterSpace = EVOLUTION_PARAMETERS, **named: Any
+    ) -> Parameters:
+        """Build from a mapping and keywords, which win; every parameter of the space must be there, and nothing else.
+
+        Raises
+        ------
+        ValueError
+            Naming the parameter that is missing, unknown or in the wrong unit.
+        """
+        return cls(space=space, **{**(values or {}), **named})
+
+    @classmethod
+    def from_array(cls, values: Any, space: ParameterSpace = EVOLUTION_PARAMETERS) -> Parameters:
+        """Build from numbers, shape (n,), in the order of the space."""
+        array = np.asarray(values, dtype=float)
+        if array.ndim != 1:
+            raise ValueError(f"parameters: expected the values of {', '.join(space.names)}, got shape {array.shape}")
+        return cls(*space.check(array).tolist(), space=space)
+
+    def __getitem__(self, name: str) -> float:
+        try:
+            return self.values_[self.space.names.index(name)]
+        except ValueError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.space.names)
+
+    def __len__(self) -> int:
+        return len(self.values_)
+
+    def __getattr__(self, name: str) -> float:
+        # Only what is no real attribute comes here; `space` does when an instance is being unpickled.
+        if name.startswith("_") or name in ("space", "values_") or name not in self.space.names:
+            raise AttributeError(f"{type(self).__name__} has no {name!r}")
+        return self[name]
 
     def as_array(self) -> np.ndarray:
-        """Return the five values, shape (5,), in the order of :data:`PARAMETERS`."""
-        return np.array([getattr(self, name) for name in PARAMETER_NAMES], dtype=float)
+        """Return the values, shape (n,), in the order of the space."""
+        return np.array(self.values_)
 
     def outside(self, ranges: Mapping[str, tuple[float, float]] | None = None) -> list[str]:
-        """Describe every value outside `ranges` (default: the ranges of the reference corpus), one line each."""
-        lines = []
-        for parameter in PARAMETERS:
-            low, high = (ranges or {}).get(parameter.name, (parameter.low, parameter.high))
-            value = getattr(self, parameter.name)
-            # Table round trips may cost the last digit of an extreme value: allow for it.
-            if not low * (1 - 1e-9) <= value <= high * (1 + 1e-9):
-                lines.append(f"{parameter.name} = {value:g} {parameter.unit} is outside {low:g} .. {high:g}")
-        return lines
+        """Describe every value outside `ranges` (default: those of the space), one line each."""
+        return self.space.with_ranges(ranges or {}).outside(self.as_array())
+
+
+# Until every room takes the space from its data.
+PARAMETERS = EVOLUTION_PARAMETERS
+PARAMETER_NAMES = EVOLUTION_PARAMETERS.names
+Parameter.transform = Parameter.natural  # type: ignore[attr-defined]
+Parameter.inverse = Parameter.from_natural  # type: ignore[attr-defined]
+Parameters.as_dict = lambda self: dict(self)  # type: ignore[attr-defined]
