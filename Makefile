@@ -8,6 +8,8 @@ CONFIG  ?= config/config.yaml
 EXTRAS  ?=
 
 BIN     := $(VENV)/bin
+# Quoted, for names with spaces; a leading ~ is the home folder.
+FILE     = "$(patsubst ~/%,$(HOME)/%,$(CONFIG))"
 STAMP   := $(VENV)/.surrogate-installed
 # Quiet TensorFlow, and no duel of thread pools between processes that use all cores together.
 export TF_CPP_MIN_LOG_LEVEL := 2
@@ -35,17 +37,17 @@ endif
 
 ## make run          the whole pipeline; results/<name>/ holds everything (CONFIG=..., CORES=...)
 run: $(STAMP)
-	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
-	@results=results/$$($(BIN)/python -c "import sys, surrogate.config as c; print(c.load(sys.argv[1]).name)" $(CONFIG)); \
+	$(BIN)/snakemake --cores $(CORES) --configfile $(FILE)
+	@results=results/$$($(BIN)/python -c "import sys, surrogate.config as c; print(c.load(sys.argv[1]).name)" $(FILE)); \
 	if [ ! -f $$results/report.html ] || \
 	   [ -n "$$(find $$results/figures $$results/metrics.md -newer $$results/report.html)" ]; then \
-	    $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --report $$results/report.html && \
+	    $(BIN)/snakemake --cores $(CORES) --configfile $(FILE) --report $$results/report.html && \
 	    cat $$results/metrics.md || exit 1; \
 	fi; \
 	echo "Done: $$results (report: $$results/report.html)"
 
-## make test         lint and all tests but the slow ones, under 12 minutes on 2 cores
-test: $(STAMP) lint
+## make test         lint, the site of the documentation, and all tests but the slow ones
+test: $(STAMP) lint docs
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 ## make test-slow    the long checks: published benchmarks at full resolution, the interrupted runs
@@ -80,9 +82,10 @@ schema: $(STAMP)
 benchmarks: $(STAMP)
 	$(BIN)/python -m pytest benchmarks -m "" --benchmark-only
 
-## make docs         run every example of the documentation
+## make docs         the site of the documentation in docs/_build/html; a warning is an error (the tests run its examples)
 docs: $(STAMP)
-	$(BIN)/python -m pytest tests -k "docs"
+	rm -rf docs/reference/generated
+	$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
 
 ## make demo         the bundle of the finished default run, rounded, becomes the one that ships with the package
 demo: $(STAMP)
@@ -91,7 +94,7 @@ demo: $(STAMP)
 ## make lock         resolve the newest packages again; no host name enters the lock file
 lock:
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra test --extra lint --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra test --extra lint --extra docs --universal --python-version 3.11 \
 	    --no-emit-index-url --no-header --generate-hashes --quiet -o requirements.lock
 
 clean:

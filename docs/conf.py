@@ -2,6 +2,8 @@
 
 from importlib.metadata import version as version_of
 
+import surrogate
+
 project = "surrogate"
 copyright = "the surrogate developers"
 version = release = version_of("surrogate")
@@ -13,6 +15,7 @@ exclude_patterns = ["_build", "notebooks"]
 # Public is what `surrogate` and its rooms list in `__all__`; the template writes one page for each of them.
 autosummary_imported_members = True
 autosummary_ignore_module_all = False
+autosummary_context = {"top": surrogate.__all__}  # described once, on the page of the package
 templates_path = ["templates"]
 autodoc_typehints = "none"  # numpydoc docstrings tell types with shapes and units
 autodoc_inherit_docstrings = False
