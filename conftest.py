@@ -2,4 +2,4 @@
 
 from importlib.util import find_spec
 
-collect_ignore_glob = [] if find_spec("jax") else ["surrogate/simulator/batch/*"]
+collect_ignore_glob = [] if find_spec("jax") else ["surrogate/simulator/jax_engine/*"]

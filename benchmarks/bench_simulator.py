@@ -28,7 +28,7 @@ from scipy.stats import qmc
 
 from surrogate.config import SimulatorSettings
 from surrogate.parameters import PARAMETERS, Parameters
-from surrogate.simulator.evolution import Evolution
+from surrogate.simulator import Evolution, run_batch
 
 POINT = Parameters(1e21, 3e5, 6e-6, 20.0, 1700.0)
 GRIDS = {"32x48": 600, "64x96": 600, "128x192": 400, "302x394": 300}
@@ -207,7 +207,6 @@ def batched(name: str, count: int) -> None:
     settings = SimulatorSettings(
         radial_cells=rows, angular_cells=columns, snapshots=2, end_time=0.5, engine="jax", batch_width=count
     )
-    from surrogate.simulator.batch import run_batch
 
     runs = list(enumerate(sample(count)))
     begun = time.process_time()

@@ -14,7 +14,7 @@ from matplotlib import pyplot
 from matplotlib.animation import FuncAnimation, PillowWriter
 
 from surrogate.fields import annulus_of, open_netcdf
-from surrogate.simulator.gaia import OBSERVABLES
+from surrogate.simulator import GAIA_OBSERVABLES
 
 matplotlib.use("Agg")
 
@@ -23,7 +23,7 @@ def scatter(source: str, target: str) -> None:
     """Draw ours against GAIA, one panel per observable, coloured by reference viscosity."""
     pairs = pd.read_csv(source)
     figure, axes = pyplot.subplots(2, 2, figsize=(8, 7.4), layout="constrained")
-    for axis, name in zip(axes.ravel(), OBSERVABLES, strict=True):
+    for axis, name in zip(axes.ravel(), GAIA_OBSERVABLES, strict=True):
         theirs, ours = pairs[f"{name}_gaia"], pairs[f"{name}_ours"]
         low, high = min(theirs.min(), ours.min()), max(theirs.max(), ours.max())
         axis.plot([low, high], [low, high], color="0.6", linewidth=1)

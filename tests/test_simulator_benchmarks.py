@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from surrogate.simulator.benchmarks import CASES, COLUMNS, run_benchmarks
+from surrogate.simulator.validation.benchmarks import BENCHMARK_CASES, BenchmarkRow, run_benchmarks
 
 
 def value(table, quantity, resolution):
@@ -13,7 +13,7 @@ def value(table, quantity, resolution):
 @pytest.mark.parametrize("case", ["blankenbach-1a", "cylinder-2.1"])
 def test_steady_convection_meets_the_published_values(case):
     table = run_benchmarks([case], [16, 32])
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == list(BenchmarkRow._fields)
     for quantity in ("Nu", "vrms"):
         assert abs(value(table, quantity, "32").difference) < 0.005
         assert abs(value(table, quantity, "Richardson").difference) < 0.002
@@ -47,7 +47,7 @@ def test_bad_requests_are_named(cases, resolutions, message):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [name for name in CASES if name.startswith(("blankenbach", "cylinder"))])
+@pytest.mark.parametrize("case", [name for name in BENCHMARK_CASES if name.startswith(("blankenbach", "cylinder"))])
 def test_every_steady_case_at_64(case):
     table = run_benchmarks([case], [48, 64])
     for quantity in ("Nu", "vrms"):

@@ -7,22 +7,23 @@ from surrogate.config import Physics, SimulatorSettings
 from surrogate.minerals import olivine_conductivity, olivine_expansivity
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS
-from surrogate.simulator import advection, elementary, phases, properties
-from surrogate.simulator.convection import Convection
+from surrogate.simulator import properties
 from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
-from surrogate.simulator.start import planet_mesh
+from surrogate.simulator.numba_engine import approximation, materials, transport
+from surrogate.simulator.numba_engine.step import Convection
+from surrogate.simulator.problem import planet_mesh
 from surrogate.units import GAS_CONSTANT
 
 POINT = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
 
 
-def test_elementary_functions_keep_their_accuracy():
+def test_approximations_keep_their_accuracy():
     exponent = np.linspace(-20, 20, 4001)
-    np.testing.assert_allclose([elementary.exponential(x) for x in exponent], np.exp(exponent), rtol=1e-8)
+    np.testing.assert_allclose([approximation.exponential(x) for x in exponent], np.exp(exponent), rtol=1e-8)
     fraction = np.linspace(0, 1, 1001)
-    np.testing.assert_allclose([elementary.log_one_plus(x) for x in fraction], np.log1p(fraction), atol=1e-8)
+    np.testing.assert_allclose([approximation.log_one_plus(x) for x in fraction], np.log1p(fraction), atol=1e-8)
     ratio = np.geomspace(0.3, 20, 1001)
-    np.testing.assert_allclose([elementary.power_minus_048(x) for x in ratio], ratio**-0.48, rtol=2e-7)
+    np.testing.assert_allclose([approximation.power_minus_048(x) for x in ratio], ratio**-0.48, rtol=2e-7)
 
 
 def mars_mesh() -> Mesh:
@@ -68,7 +69,7 @@ def test_budget_closes_to_round_off_with_variable_conductivity_and_flow(periodic
     mesh = make_mesh(graded_faces(20, 1 / 3, 4 / 3, 2.0), 24, 2 * np.pi if periodic else np.pi / 2, periodic=periodic)
     thermal = properties.planet_thermal(mesh, POINT, MARS, Physics())
     layer = Convection(mesh, thermal, generator.uniform(400, 2200, (20, 24)), 2250.0, 250.0, dissipation=1e-7)
-    before = layer.heat()
+    before = layer.heat_content()
     layer.log_viscosity[:] = generator.normal(size=(20, 24))
     layer.flow = generator.normal(size=layer.load.shape)
     layer.solve_flow()
@@ -77,7 +78,7 @@ def test_budget_closes_to_round_off_with_variable_conductivity_and_flow(periodic
     for _ in range(3):
         layer.step_temperature(1e-4, refresh=True)
     entered, left, sources, adiabatic, transitions = layer.tally
-    change = layer.heat() - before
+    change = layer.heat_content() - before
     np.testing.assert_allclose(entered - left + sources + adiabatic + transitions, change, rtol=1e-9)
     assert abs(transitions) > 1e-4 * abs(change)
 
@@ -93,19 +94,19 @@ def rotating(mesh: Mesh) -> np.ndarray:
 def advected(mesh: Mesh, values: np.ndarray, scheme: int) -> np.ndarray:
     radial, angular = np.empty((mesh.rows + 1, mesh.columns)), np.empty((mesh.rows, mesh.columns + 3))
     rate = np.empty_like(values)
-    advection.gradients(values, values[0, 0], values[-1, 0], mesh, radial, angular)
-    advection.advect(values, radial, angular, rotating(mesh), mesh, scheme, rate)
+    transport.gradients(values, values[0, 0], values[-1, 0], mesh, radial, angular)
+    transport.advect(values, radial, angular, rotating(mesh), mesh, scheme, rate)
     return rate
 
 
 def test_advection_keeps_heat_and_a_uniform_field():
     mesh = make_mesh(np.linspace(0, 1, 33), 32, 1.0, cartesian=True)
-    assert np.abs(advected(mesh, np.full((32, 32), 7.0), advection.LIMITED)).max() < 1e-13
+    assert np.abs(advected(mesh, np.full((32, 32), 7.0), transport.LIMITED)).max() < 1e-13
     blob = np.exp(-40 * ((mesh.centres[:, None] - 0.4) ** 2 + (mesh.angles - 0.5) ** 2))
-    assert abs(advected(mesh, blob, advection.LIMITED).sum()) < 1e-14
+    assert abs(advected(mesh, blob, transport.LIMITED).sum()) < 1e-14
 
 
-@pytest.mark.parametrize(("scheme", "order"), [(advection.UNLIMITED, 1.9), (advection.LIMITED, 1.9)])
+@pytest.mark.parametrize(("scheme", "order"), [(transport.UNLIMITED, 1.9), (transport.LIMITED, 1.9)])
 def test_advection_order_on_a_smooth_field(scheme, order):
     errors = []
     for cells in (32, 64):
@@ -157,7 +158,7 @@ def test_arrhenius_law_and_cut():
     rheology = properties.planet_rheology(mesh, POINT, MARS, 1e8)
     temperature = np.linspace(300, 2200, 40 * 12).reshape(40, 12)[::-1].copy()
     found = np.empty_like(temperature)
-    lowest = properties.arrhenius(temperature, rheology, found)
+    lowest = materials.arrhenius(temperature, rheology, found)
     pressure = MARS.pressure((mesh.faces[-1] - mesh.centres) * MARS.mantle_thickness)[:, None]
     reference = 3e5 + MARS.rheology_reference_pressure * 6e-6
     exact = (3e5 + pressure * 6e-6) / temperature - reference / MARS.rheology_reference_temperature
@@ -172,7 +173,7 @@ def phase_fields(temperature: np.ndarray) -> dict[str, np.ndarray]:
     thermal = properties.planet_thermal(mesh, POINT, MARS, Physics())
     names = ("buoyancy", "stiffness", "lapse", "phase", "phase_slope", "phase_work")
     fields = {name: np.empty_like(temperature) for name in names}
-    phases.phase_state(temperature, thermal, *fields.values())
+    materials.phase_state(temperature, thermal, *fields.values())
     return fields
 
 
@@ -189,10 +190,9 @@ def test_temperature_step_of_a_phase_transition():
     """Material that sinks through a transition without exchanging heat warms by gamma drho T / (rho^2 c)."""
     mesh = mars_mesh()
     thermal = properties.planet_thermal(mesh, POINT, MARS, Physics())
-    thermal = thermal._replace(**{
-        name: getattr(thermal, name)[:1]
-        for name in thermal._fields if name.startswith("transition_")
-    })  # fmt: skip
+    thermal = thermal._replace(
+        **{name: getattr(thermal, name)[:1] for name in thermal._fields if name.startswith("transition_")}
+    )
     arrays = [np.empty((40, 12)) for _ in range(6)]
     transition = MARS.phase_transitions[0]
     expected = transition.clapeyron_slope * transition.density_step / (3500.0**2 * 1200.0)
@@ -202,7 +202,7 @@ def test_temperature_step_of_a_phase_transition():
     for i in range(38, -1, -1):
         temperature[i] = temperature[i + 1]
         for _ in range(30):
-            phases.phase_state(temperature, thermal, *arrays)
+            materials.phase_state(temperature, thermal, *arrays)
             _, _, _, phase, slope, share = arrays
             work = -0.5 * (share[i] + share[i + 1]) * (mesh.centres[i + 1] - mesh.centres[i])
             excess = (temperature[i] - phase[i]) - (temperature[i + 1] - phase[i + 1]) - work

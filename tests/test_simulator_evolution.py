@@ -54,8 +54,11 @@ def test_initial_state_has_linear_boundary_layers():
 def test_energy_budget_closes_with_every_term_on(small_run):
     attributes = small_run.attrs
     assert attributes["budget_relative_error"] < 1e-10
-    terms = [name for name in attributes if name.startswith("budget_") and name not in
-             ("budget_change", "budget_relative_error", "budget_phase_work")]  # fmt: skip
+    terms = [
+        name
+        for name in attributes
+        if name.startswith("budget_") and name not in ("budget_change", "budget_relative_error", "budget_phase_work")
+    ]
     change = float(small_run.mean_temperature[-1] - small_run.mean_temperature[0])
     np.testing.assert_allclose(sum(attributes[name] for name in terms), change, rtol=1e-4)
     assert all(attributes[name] != 0 for name in terms)
@@ -82,9 +85,13 @@ def test_melt_keeps_the_mantle_at_its_solidus_and_its_heat_is_counted():
 
 def test_budget_of_one_term_is_what_can_be_computed_by_hand():
     off = Physics(
-        adiabatic_heating=False, viscous_dissipation=False, core_cooling=False, phase_transitions=False,
-        conductivity="constant", expansivity="constant",
-    )  # fmt: skip
+        adiabatic_heating=False,
+        viscous_dissipation=False,
+        core_cooling=False,
+        phase_transitions=False,
+        conductivity="constant",
+        expansivity="constant",
+    )
     run = simulate(POINT, SMALL.model_copy(update={"physics": off}))
     times = np.linspace(0.0, 0.3, 2001)
     watts = np.trapezoid(MARS.radiogenic_heating(times), times) * MARS.mantle_depletion(10.0)
@@ -187,8 +194,8 @@ def test_parameters_out_of_range_warn():
 
 
 def test_crust_heating_keeps_the_heat_of_the_whole_planet():
+    from surrogate.simulator.problem import planet_mesh
     from surrogate.simulator.properties import heating_profile
-    from surrogate.simulator.start import planet_mesh
 
     mesh = planet_mesh(SMALL)
     enriched = heating_profile(mesh, POINT, MARS, Physics(crust_heating="enriched"))

@@ -11,14 +11,14 @@ from surrogate.minerals import olivine_conductivity
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS
 from surrogate.simulator import simulate
-from surrogate.simulator.gaia import (
-    EXAMPLES,
-    OBSERVABLES,
+from surrogate.simulator.validation.gaia import (
+    GAIA_EXAMPLES,
+    GAIA_OBSERVABLES,
     PROFILE_RADII,
-    compare_examples,
     compare_gaia,
+    compare_gaia_examples,
     observables,
-    read_table,
+    read_gaia_table,
     summarise,
 )
 
@@ -43,15 +43,15 @@ def test_even_a_coarse_grid_is_near_gaia(comparison):
 
 def test_pairs_hold_the_rows_of_the_table(comparison):
     pairs, _ = comparison
-    table = read_table(TABLE)
-    for name, column in OBSERVABLES.items():
+    table = read_gaia_table(TABLE)
+    for name, column in GAIA_OBSERVABLES.items():
         np.testing.assert_allclose(pairs[f"{name}_gaia"], table.loc[pairs.row, column])
     np.testing.assert_allclose(pairs.crustal_enrichment, table.loc[pairs.row, "crust_enrichment"])
 
 
 def test_summary_by_hand():
-    pairs = pd.DataFrame({f"{name}_gaia": [1.0, 2.0, 4.0] for name in OBSERVABLES})
-    for name in OBSERVABLES:
+    pairs = pd.DataFrame({f"{name}_gaia": [1.0, 2.0, 4.0] for name in GAIA_OBSERVABLES})
+    for name in GAIA_OBSERVABLES:
         pairs[f"{name}_ours"] = [2.0, 5.0, 3.0]
     first = summarise(pairs).iloc[0]
     assert first.bias == pytest.approx(1.0)
@@ -74,8 +74,8 @@ def test_fluxes_are_gradients_times_the_conductivity_of_the_table(law):
 
 def test_examples_are_compared_at_their_times_and_radii(tmp_path):
     settings = SimulatorSettings(radial_cells=16, angular_cells=24, snapshots=10)
-    table = compare_examples(tmp_path, settings=settings)
-    assert len(table) == len(EXAMPLES) * 3 * PROFILE_RADII.size
+    table = compare_gaia_examples(tmp_path, settings=settings)
+    assert len(table) == len(GAIA_EXAMPLES) * 3 * PROFILE_RADII.size
     np.testing.assert_allclose(table.ours - table.published, table.difference)
     assert abs(table.difference.mean()) < 60
 
@@ -84,12 +84,12 @@ def test_a_broken_table_is_named(tmp_path):
     table = pd.read_csv(TABLE)
     table.drop(columns="crust_enrichment").to_csv(tmp_path / "short.csv", index=False)
     with pytest.raises(ValueError, match=r"short\.csv: columns crust_enrichment are missing"):
-        read_table(tmp_path / "short.csv")
+        read_gaia_table(tmp_path / "short.csv")
     table["mean_temperature_a_K"] = table["mean_temperature_a_K"].astype(object)
     table.loc[2, "mean_temperature_a_K"] = "warm"
     table.to_csv(tmp_path / "words.csv", index=False)
     with pytest.raises(ValueError, match="mean_temperature_a_K, row 2"):
-        read_table(tmp_path / "words.csv")
+        read_gaia_table(tmp_path / "words.csv")
 
 
 def test_too_many_rows_are_refused(tmp_path):

@@ -48,10 +48,10 @@ def simulate(
         initial_temperature=initial_temperature,
     )
     ready_for(output)
-    from surrogate.simulator import SimulationError, compile_first
+    from surrogate.simulator import SimulationError, compile_kernels
     from surrogate.simulator import simulate as run_model
 
-    compiled = compile_first(settings.simulator)
+    compiled = compile_kernels(settings.simulator)
     if compiled:
         say(f"compiled {compiled} functions")
     end = settings.simulator.end_time

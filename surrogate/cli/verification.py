@@ -63,14 +63,14 @@ def compare_gaia(
 
     Example: surrogate compare-gaia gaia_observables.csv --folder gaia --workers 2
     """
-    from surrogate.simulator import gaia
+    from surrogate import simulator
 
     ready_for(folder / "pairs.csv")
-    settings = gaia.gaia_settings("extracted" if melting else "none")
-    pairs, summary = gaia.compare_gaia(
+    settings = simulator.gaia_settings("extracted" if melting else "none")
+    pairs, summary = simulator.compare_gaia(
         observables, folder / "rows", rows, seed, settings, workers=workers, progress=say
     )
-    examples = gaia.compare_examples(folder / "examples", seed, settings, workers=workers, progress=say)
+    examples = simulator.compare_gaia_examples(folder / "examples", seed, settings, workers=workers, progress=say)
     for name, frame in (("pairs", pairs), ("summary", summary), ("examples", examples)):
         frame.to_csv(folder / f"{name}.csv", index=False)
     if as_json:

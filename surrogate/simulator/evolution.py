@@ -19,9 +19,10 @@ from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
 from surrogate.simulator import properties
 from surrogate.simulator.checkpoint import save_state
-from surrogate.simulator.convection import Convection, SolverError
-from surrogate.simulator.flow import root_mean_square_velocity
-from surrogate.simulator.start import SOLVER_VERSION, initial_temperature, planet_mesh, run_key
+from surrogate.simulator.numba_engine import materials
+from surrogate.simulator.numba_engine.step import Convection, SolverError
+from surrogate.simulator.numba_engine.stokes import root_mean_square_velocity
+from surrogate.simulator.problem import SOLVER_VERSION, initial_temperature, planet_mesh, run_key
 from surrogate.units import GIGAYEAR
 
 BUDGET_TOLERANCE = 1e-3
@@ -76,11 +77,15 @@ class Evolution:
         self.rheology = properties.planet_rheology(mesh, parameters, planet, settings.viscosity_contrast)
         viscous = planet.dissipation_number / thermal.buoyancy if physics.viscous_dissipation else 0.0
         self.layer = Convection(
-            mesh, thermal, initial_temperature(mesh, parameters, settings, planet, seed, number),
-            planet.initial_core_temperature, planet.surface_temperature,
-            tolerance=settings.stokes_tolerance, dissipation=viscous,
-        )  # fmt: skip
-        self.initial_heat = self.layer.heat()
+            mesh,
+            thermal,
+            initial_temperature(mesh, parameters, settings, planet, seed, number),
+            planet.initial_core_temperature,
+            planet.surface_temperature,
+            tolerance=settings.stokes_tolerance,
+            dissipation=viscous,
+        )
+        self.initial_heat = self.layer.heat_content()
         # Volumetric heat capacity is conductivity over diffusivity, so heating and core are on the time scale.
         length, capacity = planet.mantle_thickness, planet.conductivity / planet.diffusivity
         profile = properties.heating_profile(mesh, parameters, planet, physics) * physics.radiogenic_heating
@@ -151,12 +156,12 @@ class Evolution:
         return run_key(self.parameters, self.settings, self.planet, self.seed, self.number)
 
     def _solve(self, interval: float = 0.0, growth: float = 1.0) -> None:
-        properties.arrhenius(self.layer.temperature, self.rheology, self.layer.log_viscosity)
+        materials.arrhenius(self.layer.temperature, self.rheology, self.layer.log_viscosity)
         self.layer.solve_flow(interval, growth)
 
     def _extract_melt(self) -> None:
         if self.solidus is not None:
-            self.melted += properties.extract_melt(self.layer.temperature, self.solidus, self.mesh)
+            self.melted += materials.extract_melt(self.layer.temperature, self.solidus, self.mesh)
 
     def _heating(self) -> np.ndarray:
         return self.heating_scale * float(self.planet.radiogenic_heating(self.time / self.gigayear))
@@ -221,7 +226,7 @@ class Evolution:
         area = self.mesh.volume.sum() * self.mesh.columns
         entered, left, sources, adiabatic, transitions = layer.tally / area
         viscous, worked = layer.dissipated / area, layer.phase_worked / area
-        change = (layer.heat() - self.initial_heat) / area
+        change = (layer.heat_content() - self.initial_heat) / area
         terms = {
             "budget_core_heat": entered,
             "budget_surface_heat": -left,
@@ -281,6 +286,10 @@ class Evolution:
             **budget,
         }
         return make_run(
-            np.stack(self.snapshots), self.output_times[: len(self.snapshots)], Annulus(faces, angles), self.parameters,
-            self.series, attributes,
-        )  # fmt: skip
+            np.stack(self.snapshots),
+            self.output_times[: len(self.snapshots)],
+            Annulus(faces, angles),
+            self.parameters,
+            self.series,
+            attributes,
+        )

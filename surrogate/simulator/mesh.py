@@ -57,7 +57,8 @@ class Mesh(NamedTuple):
     @property
     def centres(self) -> np.ndarray:
         """Radius of the cell centres, shape (radial cells,)."""
-        return 0.5 * (self.faces[1:] + self.faces[:-1])
+        radii: np.ndarray = 0.5 * (self.faces[1:] + self.faces[:-1])
+        return radii
 
     @property
     def angles(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Material properties on the mesh: rheology, conductivity, expansivity, heat sources.
+"""Material properties of a run, row by row: rheology, conductivity, expansivity, phases, heat sources, solidus.
 
 Temperatures are absolute, in the unit of the caller (K for a planet, the temperature difference for a benchmark);
 lengths are in mantle thicknesses, times in diffusion times, viscosity in units of the reference viscosity.
@@ -9,13 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from surrogate.config import Physics
 from surrogate.minerals import olivine_conductivity, olivine_expansivity, peridotite_solidus
 from surrogate.parameters import Parameters
 from surrogate.planet import Planet
-from surrogate.simulator.elementary import FAST, power_minus_048
 from surrogate.simulator.mesh import Mesh
 from surrogate.units import GAS_CONSTANT
 
@@ -142,9 +140,10 @@ def heating_profile(mesh: Mesh, parameters: Parameters, planet: Planet, physics:
     depth_of_top = (mesh.faces[-1] - mesh.faces[1:]) * planet.mantle_thickness
     covered = np.clip((planet.crust_thickness - depth_of_top) / (mesh.thickness * planet.mantle_thickness), 0.0, 1.0)
     if physics.crust_heating == "none":
-        return planet.mantle_depletion(parameters.crustal_enrichment) * (1.0 - covered)
+        profile: np.ndarray = planet.mantle_depletion(parameters.crustal_enrichment) * (1.0 - covered)
+        return profile
     profile = 1.0 + (parameters.crustal_enrichment - 1.0) * covered
-    return profile / (mesh.volume @ profile / mesh.volume.sum())
+    return np.asarray(profile / (mesh.volume @ profile / mesh.volume.sum()))
 
 
 def melt_limit(mesh: Mesh, planet: Planet, physics: Physics) -> np.ndarray | None:
@@ -157,110 +156,3 @@ def melt_limit(mesh: Mesh, planet: Planet, physics: Physics) -> np.ndarray | Non
         return None
     pressure = planet.pressure((mesh.faces[-1] - mesh.centres) * planet.mantle_thickness)
     return np.where(pressure < 1e9 * physics.melt_pressure, peridotite_solidus(pressure), np.inf)
-
-
-def extract_melt(temperature: np.ndarray, solidus: np.ndarray, mesh: Mesh) -> float:
-    """Cool every cell to its solidus, in place: the heat in excess melts rock, and leaves at once with the melt.
-
-    Parameters
-    ----------
-    temperature : array, shape (radial cells, angular cells)
-    solidus : array, shape (radial cells,)
-
-    Returns
-    -------
-    float
-        The heat that left: temperature integrated over the area.
-    """
-    excess = np.maximum(temperature - solidus[:, None], 0.0)
-    temperature -= excess
-    return float(mesh.volume @ excess.sum(axis=1))
-
-
-@njit(cache=True, fastmath=FAST)
-def arrhenius(temperature, rheology, log_viscosity):
-    """Fill ln(eta / eta_ref), shape (radial cells, angular cells); returns its minimum."""
-    rows, columns = temperature.shape
-    lowest = np.inf
-    for i in range(rows):
-        enthalpy = rheology.enthalpy[i]
-        for j in range(columns):
-            value = enthalpy / temperature[i, j] - rheology.offset
-            log_viscosity[i, j] = value
-            lowest = min(lowest, value)
-    highest = lowest + rheology.contrast
-    for i in range(rows):
-        for j in range(columns):
-            log_viscosity[i, j] = min(log_viscosity[i, j], highest)
-    return lowest
-
-
-@njit(cache=True, fastmath=FAST)
-def thermal_coefficients(temperature, inner, outer, thermal, mesh, buoyancy, conductance_r, conductance_t, capacity,
-                         adiabatic, phase_slope, stiffness, lapse):  # fmt: skip
-    """Fill what the temperature field makes of the material, to be held over one Stokes step.
-
-    Parameters
-    ----------
-    temperature : array, shape (radial cells, angular cells)
-    inner, outer : float
-        Wall temperatures.
-    thermal : Thermal
-    mesh : Mesh
-    buoyancy : array, shape (radial cells, angular cells)
-        Radial body force of the thermal expansion is added.
-    conductance_r : array, shape (radial cells + 1, angular cells)
-        Heat through a radial face per unit gradient: conductivity times face length.
-    conductance_t : array, shape (radial cells, angular cells + 1)
-        Heat through an angular face per unit temperature difference; zero at insulating sides.
-    capacity : array, shape (radial cells, angular cells)
-        Heat capacity with the latent heat of transitions, over the plain one.
-    adiabatic : array, shape (radial cells, angular cells)
-        Cooling rate per temperature and rising velocity, Di alpha.
-    phase_slope : array, shape (radial cells, angular cells)
-        From :func:`surrogate.simulator.phases.phase_state`.
-    stiffness, lapse : array, shape (radial cells, angular cells)
-        In: the parts of the phases. Out: derivative of the whole force by temperature, whole cooling per height.
-    """
-    rows, columns = temperature.shape
-    conductivity = np.ones((rows, columns))
-    expansivity = np.ones(columns)
-    for i in range(rows):
-        if thermal.olivine_expansivity:
-            factor = thermal.expansivity_row[i]
-            for j in range(columns):
-                value = temperature[i, j]
-                expansivity[j] = factor * (3.15e-5 + 1.02e-8 * value - 0.76 / (value * value))
-        for j in range(columns):
-            buoyancy[i, j] += thermal.buoyancy * expansivity[j] * (temperature[i, j] - thermal.reference_temperature)
-        for j in range(columns):
-            stiffness[i, j] += thermal.buoyancy * expansivity[j]
-        for j in range(columns):
-            capacity[i, j] = 1.0 - phase_slope[i, j]
-        for j in range(columns):
-            adiabatic[i, j] = thermal.dissipation * expansivity[j]
-        for j in range(columns):
-            lapse[i, j] = (lapse[i, j] + thermal.dissipation * expansivity[j] * temperature[i, j]) / capacity[i, j]
-        if thermal.olivine_conductivity:
-            for j in range(columns):
-                conductivity[i, j] = thermal.conductivity_row[i] * power_minus_048(temperature[i, j] / 300.0)
-    wall_inner = 1.0
-    wall_outer = 1.0
-    if thermal.olivine_conductivity:
-        wall_inner = thermal.conductivity_walls[0] * power_minus_048(inner / 300.0)
-        wall_outer = thermal.conductivity_walls[1] * power_minus_048(outer / 300.0)
-    for i in range(1, rows):
-        weight = mesh.face_weight[i]
-        length = mesh.face_metric[i] * mesh.step
-        for j in range(columns):
-            conductance_r[i, j] = length * (weight * conductivity[i - 1, j] + (1.0 - weight) * conductivity[i, j])
-    for j in range(columns):
-        conductance_r[0, j] = 0.5 * mesh.face_metric[0] * mesh.step * (wall_inner + conductivity[0, j])
-        conductance_r[rows, j] = 0.5 * mesh.face_metric[rows] * mesh.step * (wall_outer + conductivity[rows - 1, j])
-    for i in range(rows):
-        factor = mesh.thickness[i] / (mesh.centre_metric[i] * mesh.step)
-        for j in range(1, columns):
-            conductance_t[i, j] = 0.5 * factor * (conductivity[i, j - 1] + conductivity[i, j])
-        side = 0.5 * factor * (conductivity[i, 0] + conductivity[i, columns - 1]) if mesh.periodic else 0.0
-        conductance_t[i, 0] = side
-        conductance_t[i, columns] = side

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import pandas as pd
 import xarray as xr
@@ -20,13 +20,39 @@ from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
 from surrogate.simulator.checkpoint import save_state
 from surrogate.simulator.evolution import SimulationError
-from surrogate.simulator.simulation import batch_engine, simulate
-from surrogate.simulator.start import run_key
-
-COLUMNS = ("simulation", "file", "status", "reason", "cpu_seconds", "steps", "snapshots", "end_time")
-"""Columns of the table of a shard: end_time in Gyr."""
+from surrogate.simulator.problem import run_key
+from surrogate.simulator.run import jax_batch, simulate
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class RunStatus(NamedTuple):
+    """What became of a run of a shard.
+
+    Attributes
+    ----------
+    simulation : int
+        Its number.
+    file : str
+        Name of its file; empty where there is none.
+    status : str
+        "done", "short" (the limit of steps came first; what there is was kept) or "failed".
+    reason : str
+        Why it is not "done".
+    cpu_seconds : float
+    steps, snapshots : int
+    end_time : float
+        Gyr.
+    """
+
+    simulation: int
+    file: str
+    status: str
+    reason: str
+    cpu_seconds: float
+    steps: int
+    snapshots: int
+    end_time: float
 
 
 def run_path(folder: str | os.PathLike[str], number: int) -> Path:
@@ -50,27 +76,27 @@ def _single_threaded() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _row(number: int, path: Path, run: xr.Dataset) -> dict[str, Any]:
+def _status(number: int, path: Path, run: xr.Dataset) -> RunStatus:
     attributes = run.attrs
-    return {
-        "simulation": number,
-        "file": path.name,
-        "status": str(attributes["status"]),
-        "reason": str(attributes["reason"]),
-        "cpu_seconds": round(float(attributes["cpu_seconds"]), 3),
-        "steps": int(attributes["steps"]),
-        "snapshots": run.sizes["time"],
-        "end_time": float(run.time[-1]),
-    }
+    return RunStatus(
+        number,
+        path.name,
+        str(attributes["status"]),
+        str(attributes["reason"]),
+        cpu_seconds=round(float(attributes["cpu_seconds"]), 3),
+        steps=int(attributes["steps"]),
+        snapshots=run.sizes["time"],
+        end_time=float(run.time[-1]),
+    )
 
 
-def _existing(number: int, path: Path, key: str) -> dict[str, Any] | None:
-    """Row of a finished run with this key, or None where there is none, or a broken one."""
+def _existing(number: int, path: Path, key: str) -> RunStatus | None:
+    """Status of a finished run with this key, or None where there is none, or a broken one."""
     if not path.exists():
         return None
     try:
         with open_netcdf(path) as run:
-            return _row(number, path, run) if run.attrs.get("key") == key else None
+            return _status(number, path, run) if run.attrs.get("key") == key else None
     except (FieldError, OSError, KeyError):
         return None
 
@@ -79,31 +105,24 @@ def _checkpoint(path: Path) -> Path:
     return path.with_suffix(".checkpoint.npz")
 
 
-def _keep(number: int, path: Path, make: Callable[[], xr.Dataset]) -> dict[str, Any]:
-    """Write the run that `make` gives; a failure of the run becomes a row, one of the machine is raised."""
+def _keep(number: int, path: Path, make: Callable[[], xr.Dataset]) -> RunStatus:
+    """Write the run that `make` gives; a failure of the run becomes its status, one of the machine is raised."""
     start = time.process_time()
     try:
         run = make()
         write_netcdf(run, path)
-        return _row(number, path, run)
+        return _status(number, path, run)
     except (SimulationError, FieldError, ArithmeticError, ValueError) as error:
         # Not OSError, not MemoryError: a full disk or node says nothing about the run, which is made another time.
         path.unlink(missing_ok=True)  # an older run of that name belongs to other settings
-        return {
-            "simulation": number,
-            "file": "",
-            "status": "failed",
-            "reason": f"{type(error).__name__}: {error}" if not isinstance(error, SimulationError) else str(error),
-            "cpu_seconds": round(time.process_time() - start, 3),
-            "steps": 0,
-            "snapshots": 0,
-            "end_time": 0.0,
-        }
+        reason = str(error) if isinstance(error, SimulationError) else f"{type(error).__name__}: {error}"
+        spent = round(time.process_time() - start, 3)
+        return RunStatus(number, "", "failed", reason, spent, steps=0, snapshots=0, end_time=0.0)
 
 
 def _work(
     number: int, parameters: Parameters, settings: SimulatorSettings, planet: Planet, seed: int, path: Path
-) -> dict[str, Any]:
+) -> RunStatus:
     """Make one run in this process and write it."""
     checkpoint = _checkpoint(path)
     return _keep(number, path, lambda: simulate(parameters, settings, planet, seed, number, checkpoint=checkpoint))
@@ -115,19 +134,19 @@ def _work_together(
     planet: Planet,
     seed: int,
     progress: Callable[[str], None],
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[RunStatus]:
     """Make runs side by side on one device and write each as it ends."""
     paths = {number: path for number, *_, path in waiting}
-    run_batch = batch_engine()
+    run_batch = jax_batch()
     runs = [(number, parameters) for number, parameters, *_ in waiting]
     for number, evolution in run_batch(
         runs, settings, planet, seed, lambda number: _checkpoint(paths[number]), progress
     ):
-        row = _keep(number, paths[number], evolution.dataset)
+        status = _keep(number, paths[number], evolution.dataset)
         _checkpoint(paths[number]).unlink(missing_ok=True)
         if evolution.status == "failed":
             save_state(evolution, _checkpoint(paths[number]).with_suffix(".failed.npz"))
-        yield row
+        yield status
 
 
 def run_shard(
@@ -160,34 +179,33 @@ def run_shard(
     Returns
     -------
     pandas.DataFrame
-        One row per run, in the order of `runs`, with the columns of :data:`COLUMNS`. ``status`` is "done", "short" (the
-        limit of steps came first; what there is was kept) or "failed" with a ``reason`` and no file.
+        One row per run, in the order of `runs`; its columns are the fields of :class:`RunStatus`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tell = progress or (lambda line: None)
-    rows: dict[int, dict[str, Any]] = {}
+    found: dict[int, RunStatus] = {}
     waiting = []
     for number, parameters in runs:
         path = run_path(folder, number)
-        row = _existing(number, path, run_key(parameters, settings, planet, seed, number))
-        if row is None:
+        status = _existing(number, path, run_key(parameters, settings, planet, seed, number))
+        if status is None:
             waiting.append((number, parameters, settings, planet, seed, path))
         else:
-            rows[number] = row
-    if rows:
-        tell(f"{len(rows)} of {len(runs)} runs are already there")
+            found[number] = status
+    if found:
+        tell(f"{len(found)} of {len(runs)} runs are already there")
 
-    def finish(row: dict[str, Any]) -> None:
-        rows[row["simulation"]] = row
+    def finish(status: RunStatus) -> None:
+        found[status.simulation] = status
         tell(
-            f"run {row['simulation']:5d} {row['status']:6s} {row['steps']:7d} steps {row['cpu_seconds']:7.1f} s "
-            f"({len(rows)}/{len(runs)}) {row['reason']}".rstrip()
+            f"run {status.simulation:5d} {status.status:6s} {status.steps:7d} steps {status.cpu_seconds:7.1f} s "
+            f"({len(found)}/{len(runs)}) {status.reason}".rstrip()
         )
 
     if settings.engine == "jax":
-        for row in _work_together(waiting, settings, planet, seed, tell):
-            finish(row)
+        for status in _work_together(waiting, settings, planet, seed, tell):
+            finish(status)
     elif workers <= 1 or len(waiting) <= 1:
         for job in waiting:
             finish(_work(*job))
@@ -204,4 +222,4 @@ def run_shard(
                 raise
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
-    return pd.DataFrame([rows[number] for number, _ in runs], columns=list(COLUMNS))
+    return pd.DataFrame([found[number] for number, _ in runs], columns=list(RunStatus._fields))

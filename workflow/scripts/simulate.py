@@ -9,10 +9,10 @@ if __name__ == "__main__":
     from surrogate.corpus.design import read_design
     from surrogate.files import atomic
     from surrogate.parameters import Parameters
-    from surrogate.simulator import compile_first, run_shard
+    from surrogate.simulator import compile_kernels, run_shard
 
     config = Config(**snakemake.params[0])
-    compiled = compile_first(config.simulator)
+    compiled = compile_kernels(config.simulator)
     if compiled:
         print(f"compiled {compiled} functions", flush=True)
     size = snakemake.params.shard_size

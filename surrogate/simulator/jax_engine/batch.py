@@ -15,22 +15,32 @@ import numpy as np
 from surrogate.config import SimulatorSettings
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
-from surrogate.simulator.batch import state as states
-from surrogate.simulator.batch import step
-from surrogate.simulator.batch.state import Layout, Run, State
 from surrogate.simulator.checkpoint import restore_state, save_state
 from surrogate.simulator.evolution import SERIES_NAMES, SHORTEST_STEP, Evolution
+from surrogate.simulator.jax_engine import state as states
+from surrogate.simulator.jax_engine import step
+from surrogate.simulator.jax_engine.state import Layout, Run, State
 
-CHUNK = 20
+SOLUTIONS_BETWEEN_LOOKS = 20
 """Flow solutions between two looks at the batch: a run that has ended idles half of them on average."""
 
 CHECKPOINT_SECONDS = 60.0
 """Wall time between two checkpoints of all runs of a batch, s."""
 
 _LAYER_FIELDS = (
-    "temperature", "counted", "flow", "previous_flow", "previous_load", "inner", "time_step", "tally", "dissipated",
-    "phase_worked", "stokes_solutions", "iterations",
-)  # fmt: skip
+    "temperature",
+    "counted",
+    "flow",
+    "previous_flow",
+    "previous_load",
+    "inner",
+    "time_step",
+    "tally",
+    "dissipated",
+    "phase_worked",
+    "stokes_solutions",
+    "iterations",
+)
 _RUN_FIELDS = ("time", "interval", "steps", "melted")
 
 
@@ -75,7 +85,8 @@ def _run(evolution: Evolution) -> Run:
         evolution.layer.dissipation,
         evolution.core_factor,
     )
-    return jax.tree.map(jnp.asarray, run)
+    arrays: Run = jax.tree.map(jnp.asarray, run)
+    return arrays
 
 
 def _to_state(evolution: Evolution, empty: State) -> State:
@@ -87,7 +98,8 @@ def _to_state(evolution: Evolution, empty: State) -> State:
     values = {name: getattr(evolution.layer, name) for name in _LAYER_FIELDS}
     values.update({name: getattr(evolution, name) for name in _RUN_FIELDS})
     filled = State(**values, status=states.RUNNING, recorded=recorded, snapshots=snapshots, series=series)
-    return jax.tree.map(lambda value, like: jnp.asarray(value, dtype=like.dtype), filled, empty)
+    state: State = jax.tree.map(lambda value, like: jnp.asarray(value, dtype=like.dtype), filled, empty)
+    return state
 
 
 def _to_evolution(state: State, evolution: Evolution) -> None:
@@ -164,7 +176,16 @@ def run_batch(
 class _Batch:
     """The places of a batch and the runs in them."""
 
-    def __init__(self, waiting, width, settings, planet, seed, checkpoint, progress) -> None:
+    def __init__(
+        self,
+        waiting: list[tuple[int, Parameters]],
+        width: int,
+        settings: SimulatorSettings,
+        planet: Planet,
+        seed: int,
+        checkpoint: Callable[[int], Path] | None,
+        progress: Callable[[str], None] | None,
+    ) -> None:
         self.waiting, self.width = waiting, width
         self.make = partial(Evolution, settings=settings, planet=planet, seed=seed)
         self.checkpoint, self.progress = checkpoint, progress or (lambda line: None)
@@ -176,11 +197,11 @@ class _Batch:
 
         def chunk(state: State, run: Run) -> State:
             def going(carry: tuple[State, Any]) -> Any:
-                return (carry[1] < CHUNK) & (carry[0].status == states.RUNNING).any()
+                return (carry[1] < SOLUTIONS_BETWEEN_LOOKS) & (carry[0].status == states.RUNNING).any()
 
-            return jax.lax.while_loop(
-                going, lambda carry: (each(carry[0], run), carry[1] + 1), (state, jnp.asarray(0))
-            )[0]
+            start = state, jnp.asarray(0)
+            state, _ = jax.lax.while_loop(going, lambda carry: (each(carry[0], run), carry[1] + 1), start)
+            return state
 
         self.chunk = jax.jit(chunk, donate_argnums=0)
         self.put = jax.jit(
@@ -217,7 +238,7 @@ class _Batch:
         occupied = sum(entry is not None for entry in self.places)
         self.progress(
             f"{occupied} runs in {self.width} places, {len(self.waiting)} waiting: "
-            f"{CHUNK} steps in {time.monotonic() - begun:.2f} s"
+            f"{SOLUTIONS_BETWEEN_LOOKS} steps in {time.monotonic() - begun:.2f} s"
         )
         if self.checkpoint is not None and time.monotonic() - self.saved > CHECKPOINT_SECONDS:
             self._save()

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from surrogate.simulator.analytic import AnnulusSolution, ManufacturedSolution, velocity_error
-from surrogate.simulator.steady import STEADY_CASES, critical_rayleigh, settle
+from surrogate.simulator.validation.analytic import AnnulusSolution, ManufacturedSolution, velocity_error
+from surrogate.simulator.validation.steady import STEADY_CASES, critical_rayleigh, settle
 
-COLUMNS = ("case", "resolution", "quantity", "published", "ours", "difference")
-"""Columns of the table: `difference` is relative, or absolute where the published value is an order or zero."""
+
+class BenchmarkRow(NamedTuple):
+    """A row of the table of benchmarks.
+
+    Attributes
+    ----------
+    case, resolution, quantity : str
+    published, ours : float
+    difference : float
+        Relative, or absolute where the published value is an order or zero.
+    """
+
+    case: str
+    resolution: str
+    quantity: str
+    published: float
+    ours: float
+    difference: float
+
 
 STOKES_CASES: dict[str, AnnulusSolution | ManufacturedSolution] = {
     "annulus-free-slip": AnnulusSolution(1.22, 2.22, 4, 6),
@@ -20,8 +38,8 @@ STOKES_CASES: dict[str, AnnulusSolution | ManufacturedSolution] = {
 }
 """Stokes solutions by name; the table holds the error of the velocity and the order of convergence."""
 
-ONSET = "onset"
-CASES: tuple[str, ...] = (*STEADY_CASES, ONSET, *STOKES_CASES)
+_ONSET = "onset"
+BENCHMARK_CASES: tuple[str, ...] = (*STEADY_CASES, _ONSET, *STOKES_CASES)
 """Every case that :func:`run_benchmarks` knows."""
 
 
@@ -32,15 +50,13 @@ def _extrapolated(resolutions: Sequence[int], values: Sequence[float]) -> float:
     return (ratio * values[-1] - values[-2]) / (ratio - 1)
 
 
-def _row(case: str, resolution: str, quantity: str, published: float, ours: float) -> dict[str, object]:
-    return {
-        "case": case, "resolution": resolution, "quantity": quantity, "published": published, "ours": ours,
-        "difference": (ours - published) / published,
-    }  # fmt: skip
+def _row(case: str, resolution: str, quantity: str, published: float, ours: float) -> BenchmarkRow:
+    return BenchmarkRow(case, resolution, quantity, published, ours, (ours - published) / published)
 
 
-def _steady_rows(name: str, resolutions: Sequence[int], grading: float | None) -> list[dict[str, object]]:
-    case, rows, state = STEADY_CASES[name], [], None
+def _steady_rows(name: str, resolutions: Sequence[int], grading: float | None) -> list[BenchmarkRow]:
+    case, state = STEADY_CASES[name], None
+    rows: list[BenchmarkRow] = []
     found: dict[str, list[float]] = {quantity: [] for quantity in case.published}
     for cells in resolutions:
         state = settle(case, cells, state.layer if state else None, grading)
@@ -54,21 +70,17 @@ def _steady_rows(name: str, resolutions: Sequence[int], grading: float | None) -
     return rows
 
 
-def _stokes_rows(name: str, resolutions: Sequence[int]) -> list[dict[str, object]]:
+def _stokes_rows(name: str, resolutions: Sequence[int]) -> list[BenchmarkRow]:
     solution = STOKES_CASES[name]
     errors = [velocity_error(solution, cells) for cells in resolutions]
-    rows: list[dict[str, object]] = [
-        {"case": name, "resolution": str(cells), "quantity": "velocity error", "published": 0.0, "ours": error,
-         "difference": error}
+    rows = [
+        BenchmarkRow(name, str(cells), "velocity error", 0.0, error, error)
         for cells, error in zip(resolutions, errors, strict=True)
-    ]  # fmt: skip
+    ]
     if len(resolutions) > 1:
-        order = np.log(errors[-2] / errors[-1]) / np.log(resolutions[-1] / resolutions[-2])
+        order = float(np.log(errors[-2] / errors[-1]) / np.log(resolutions[-1] / resolutions[-2]))
         span = f"{resolutions[-2]}-{resolutions[-1]}"
-        rows.append(
-            {"case": name, "resolution": span, "quantity": "order", "published": 2.0, "ours": float(order),
-             "difference": float(order) - 2.0}
-        )  # fmt: skip
+        rows.append(BenchmarkRow(name, span, "order", 2.0, order, order - 2.0))
     return rows
 
 
@@ -83,7 +95,7 @@ def run_benchmarks(
     Parameters
     ----------
     cases : sequence of str, optional
-        Of :data:`CASES`; default all.
+        Of :data:`BENCHMARK_CASES`; default all.
     resolutions : sequence of int
         Cells between the walls, increasing. With two or more, steady cases get a row of Richardson extrapolation from
         the last two, and Stokes solutions a row with the order of convergence.
@@ -96,7 +108,7 @@ def run_benchmarks(
     Returns
     -------
     pandas.DataFrame
-        With the columns of :data:`COLUMNS`: case, resolution, quantity, published value, ours, relative difference.
+        With the fields of :class:`BenchmarkRow` as columns.
 
     Raises
     ------
@@ -109,13 +121,13 @@ def run_benchmarks(
     >>> bool(table.ours.iloc[-1] > 1.9)
     True
     """
-    names = list(CASES) if cases is None else list(cases)
-    unknown = [name for name in names if name not in CASES]
+    names = list(BENCHMARK_CASES) if cases is None else list(cases)
+    unknown = [name for name in names if name not in BENCHMARK_CASES]
     if unknown:
-        raise ValueError(f"unknown benchmark {', '.join(unknown)}; expected some of {', '.join(CASES)}")
+        raise ValueError(f"unknown benchmark {', '.join(unknown)}; expected some of {', '.join(BENCHMARK_CASES)}")
     if not resolutions or any(cells < 8 for cells in resolutions) or list(resolutions) != sorted(set(resolutions)):
         raise ValueError(f"resolutions: expected increasing numbers of at least 8 cells, got {list(resolutions)}")
-    rows: list[dict[str, object]] = []
+    rows: list[BenchmarkRow] = []
     for name in names:
         if progress is not None:
             progress(name)
@@ -129,4 +141,4 @@ def run_benchmarks(
             rows += [_row(name, str(cells), "Ra", exact, ra) for cells, ra in zip(resolutions, found, strict=True)]
             if len(resolutions) > 1:
                 rows.append(_row(name, "Richardson", "Ra", exact, _extrapolated(resolutions, found)))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(BenchmarkRow._fields))

@@ -1,4 +1,4 @@
-"""What a run starts from: its key, its mesh, its initial temperature."""
+"""What a run is of: its key, its mesh, its initial temperature."""
 
 from __future__ import annotations
 
@@ -73,10 +73,14 @@ def initial_temperature(
     profile = np.interp(
         height,
         [0.0, thickness, 1.0 - thickness, 1.0],
-        [planet.initial_core_temperature, parameters.initial_temperature, parameters.initial_temperature,
-         planet.surface_temperature],
-    )  # fmt: skip
+        [
+            planet.initial_core_temperature,
+            parameters.initial_temperature,
+            parameters.initial_temperature,
+            planet.surface_temperature,
+        ],
+    )
     key = [seed, number] if settings.noise == "per_run" else [seed]
     noise = np.random.default_rng(key).uniform(-1.0, 1.0, (mesh.rows, mesh.columns))
     amplitude = settings.noise_amplitude * planet.temperature_scale * np.sin(np.pi * height)
-    return profile[:, None] + amplitude[:, None] * noise
+    return np.asarray(profile[:, None] + amplitude[:, None] * noise)

@@ -24,7 +24,7 @@ from surrogate.parameters import PARAMETER_NAMES, Parameters
 from surrogate.planet import MARS, Planet
 from surrogate.simulator.shards import run_path, run_shard
 
-PARAMETER_COLUMNS = (
+_PARAMETER_COLUMNS = (
     "reference_viscosity_Pa_s",
     "activation_energy_J_mol",
     "activation_volume_m3_mol",
@@ -33,7 +33,7 @@ PARAMETER_COLUMNS = (
 )
 """Columns of the table that hold the five parameters, in our order."""
 
-OBSERVABLES = {
+GAIA_OBSERVABLES = {
     "surface_heat_flux": "surface_heat_flux_mW_m2",
     "core_mantle_boundary_heat_flux": "cmb_heat_flux_mW_m2",
     "mean_temperature_a": "mean_temperature_a_K",
@@ -41,10 +41,10 @@ OBSERVABLES = {
 }
 """Our name of an observable, and its column in the table; fluxes in mW/m2, temperatures in K."""
 
-TABLE_CONDUCTIVITY = 4.0
+_TABLE_CONDUCTIVITY = 4.0
 """Conductivity with which the fluxes of the table were made, W/m/K."""
 
-MEAN_TEMPERATURE_RADII = {"mean_temperature_a": 0.73, "mean_temperature_b": 0.53}
+_MEAN_TEMPERATURE_RADII = {"mean_temperature_a": 0.73, "mean_temperature_b": 0.53}
 """Dimensionless radii of the two lateral means (inferred)."""
 
 PROFILE_RADII = np.array([0.35, 0.44, 0.51, 0.56, 0.69, 0.80, 0.92, 1.04, 1.15])
@@ -99,7 +99,7 @@ def _published_examples() -> tuple[ExampleRun, ...]:
     )
 
 
-EXAMPLES = _published_examples()
+GAIA_EXAMPLES = _published_examples()
 """The four published examples."""
 
 
@@ -111,7 +111,7 @@ def gaia_settings(melting: Literal["none", "extracted"] = "none") -> SimulatorSe
     return SimulatorSettings(radial_grading=3.0, physics=Physics(melting=melting))
 
 
-def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_gaia_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read the table of GAIA runs.
 
     Raises
@@ -120,7 +120,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         Naming the file and the columns that are missing or hold no numbers.
     """
     table = pd.read_csv(path)
-    wanted = [*PARAMETER_COLUMNS, *OBSERVABLES.values()]
+    wanted = [*_PARAMETER_COLUMNS, *GAIA_OBSERVABLES.values()]
     missing = [name for name in wanted if name not in table]
     if missing:
         raise ValueError(
@@ -152,7 +152,7 @@ def observables(run: xr.Dataset, settings: SimulatorSettings, planet: Planet = M
     Returns
     -------
     dict
-        By the names of :data:`OBSERVABLES`; mW/m2 and K.
+        By the names of :data:`GAIA_OBSERVABLES`; mW/m2 and K.
     """
     last = run.isel(time=-1)
     found = {}
@@ -163,9 +163,9 @@ def observables(run: xr.Dataset, settings: SimulatorSettings, planet: Planet = M
         conductivity = planet.conductivity
         if settings.physics.conductivity == "olivine":
             conductivity = float(olivine_conductivity(wall, pressure))
-        found[name] = 1e3 * float(last[name]) * TABLE_CONDUCTIVITY / conductivity
+        found[name] = 1e3 * float(last[name]) * _TABLE_CONDUCTIVITY / conductivity
     profile = last["temperature"].mean("angle").values
-    for name, radius in MEAN_TEMPERATURE_RADII.items():
+    for name, radius in _MEAN_TEMPERATURE_RADII.items():
         found[name] = float(np.interp(radius, _dimensionless_radius(run, planet), profile))
     return found
 
@@ -186,12 +186,13 @@ def summarise(pairs: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> pairs = pd.DataFrame({f"{name}_{who}": [1.0, 2.0, 3.0] for name in OBSERVABLES for who in ("gaia", "ours")})
+    >>> columns = [f"{name}_{whose}" for name in GAIA_OBSERVABLES for whose in ("gaia", "ours")]
+    >>> pairs = pd.DataFrame({column: [1.0, 2.0, 3.0] for column in columns})
     >>> float(summarise(pairs).rank_correlation.min())
     1.0
     """
     rows = []
-    for name in OBSERVABLES:
+    for name in GAIA_OBSERVABLES:
         theirs, ours = pairs[f"{name}_gaia"], pairs[f"{name}_ours"]
         difference = ours - theirs
         rows.append(
@@ -245,12 +246,12 @@ def compare_gaia(
         One row per run (parameters, then each observable of GAIA and ours), and :func:`summarise` of it. Runs that
         failed or fell short are left out.
     """
-    content = read_table(table)
+    content = read_gaia_table(table)
     if not 0 < rows <= len(content):
         raise ValueError(f"rows: expected 1 .. {len(content)}, got {rows}")
     settings = (settings or gaia_settings()).model_copy(update={"snapshots": 2})
     sample = content.sample(rows, random_state=seed).sort_index()
-    points = [Parameters(*map(float, values)) for values in sample[list(PARAMETER_COLUMNS)].to_numpy()]
+    points = [Parameters(*map(float, values)) for values in sample[list(_PARAMETER_COLUMNS)].to_numpy()]
     runs = [(int(number), point) for number, point in zip(sample.index, points, strict=True)]
     status = run_shard(runs, settings, planet, seed, folder, workers, progress)
     pairs = []
@@ -258,7 +259,7 @@ def compare_gaia(
         with open_netcdf(run_path(folder, number)) as run:
             ours = observables(run, settings, planet)
             entry = {"row": number, **parameters_of(run).as_dict()}
-        for name, column in OBSERVABLES.items():
+        for name, column in GAIA_OBSERVABLES.items():
             entry[f"{name}_gaia"] = float(sample.loc[number, column])
             entry[f"{name}_ours"] = ours[name]
         pairs.append(entry)
@@ -268,7 +269,7 @@ def compare_gaia(
     return result, summarise(result)
 
 
-def compare_examples(
+def compare_gaia_examples(
     folder: str | os.PathLike[str],
     seed: int = 2108,
     settings: SimulatorSettings | None = None,
@@ -286,11 +287,11 @@ def compare_examples(
         Columns example, time (Gyr), radius (dimensionless), published, ours, difference (K), and the five parameters.
     """
     settings = (settings or gaia_settings()).model_copy(update={"snapshots": 91})
-    runs = [(number, example.parameters) for number, example in enumerate(EXAMPLES)]
+    runs = [(number, example.parameters) for number, example in enumerate(GAIA_EXAMPLES)]
     status = run_shard(runs, settings, planet, seed, Path(folder), workers, progress)
     entries = []
     for number in status.simulation[status.status == "done"]:
-        example = EXAMPLES[number]
+        example = GAIA_EXAMPLES[number]
         with open_netcdf(run_path(folder, number)) as run:
             mean = run["temperature"].mean("angle").astype(float)
             for time, published in example.profiles.items():
@@ -302,5 +303,5 @@ def compare_examples(
     columns = ["example", "time", "radius", "published", "ours", "difference"]
     result = pd.DataFrame(entries, columns=columns)
     for name in PARAMETER_NAMES:
-        result[name] = [getattr(EXAMPLES[number].parameters, name) for number in result.example]
+        result[name] = [getattr(GAIA_EXAMPLES[number].parameters, name) for number in result.example]
     return result

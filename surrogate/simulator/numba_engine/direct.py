@@ -8,7 +8,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 
 from surrogate.simulator.mesh import Mesh
-from surrogate.simulator.stokes import Stencil
+from surrogate.simulator.stencil import Stencil
 
 
 def direct_solution(
@@ -51,10 +51,11 @@ def direct_solution(
     inside = (np.arange(1, rows)[:, None] * corners + first + np.arange(width)).T.ravel()  # radius fastest
     matrix = matrix.tocsr()[inside][:, inside].tocoo()
     if mesh.periodic:  # the first and last columns meet: no narrow band
-        solution = scipy.sparse.linalg.spsolve(matrix.tocsc(), load.T.ravel())
+        solution: np.ndarray = scipy.sparse.linalg.spsolve(matrix.tocsc(), load.T.ravel())
         return solution.reshape(width, rows - 1).T.copy()
     bandwidth = min(2 * (rows - 1), inside.size - 1)
     band = np.zeros((bandwidth + 1, inside.size))
     lower = matrix.row >= matrix.col
     band[matrix.row[lower] - matrix.col[lower], matrix.col[lower]] = matrix.data[lower]
-    return scipy.linalg.solveh_banded(band, load.T.ravel(), lower=True).reshape(width, rows - 1).T.copy()
+    solution = scipy.linalg.solveh_banded(band, load.T.ravel(), lower=True)
+    return solution.reshape(width, rows - 1).T.copy()

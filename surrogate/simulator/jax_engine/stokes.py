@@ -1,6 +1,6 @@
 """Stokes flow of one run in JAX: the operator, its separable preconditioner, conjugate gradients.
 
-The counterpart of :mod:`surrogate.simulator.stokes` and ``iterative``, for closed sectors with free-slip walls. psi at
+The counterpart of :mod:`surrogate.simulator.numba_engine.stokes`, for closed sectors with free-slip walls. psi at
 the inner corners has shape (radial cells - 1, angular cells - 1); on the walls and sides it is zero.
 """
 
@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from surrogate.simulator.batch.materials import Array
+from surrogate.simulator.jax_engine.materials import Array
 from surrogate.simulator.mesh import Mesh
-from surrogate.simulator.stokes import Stencil
+from surrogate.simulator.stencil import Stencil
 
-UNROLL = 4
+ROWS_PER_TURN = 4
 """Rows of a pentadiagonal sweep per turn of its loop: a device starts each turn anew."""
 
 
@@ -71,9 +71,11 @@ def _shear(psi: Array, stencil: Stencil) -> Array:
     )
     inside = psi[1:-1, 1:-1]
     return (
-        above * psi[2:, 1:-1] + below * psi[:-2, 1:-1] - (below + above + 2.0 * side) * inside
+        above * psi[2:, 1:-1]
+        + below * psi[:-2, 1:-1]
+        - (below + above + 2.0 * side) * inside
         + side * (psi[1:-1, :-2] + psi[1:-1, 2:])
-    )  # fmt: skip
+    )
 
 
 def apply_operator(unknowns: Array, weights: Weights, stencil: Stencil) -> Array:
@@ -88,11 +90,15 @@ def apply_operator(unknowns: Array, weights: Weights, stencil: Stencil) -> Array
     centre = -jnp.asarray(stencil.below + stencil.above)[1:-1, None] - 2.0 * side
     turned = weights.drag[1:-1] * (psi[1:-1, 1:] - psi[1:-1, :-1])
     return (
-        jnp.asarray(stencil.high)[:-1, None] * across[:-1] - jnp.asarray(stencil.low)[1:, None] * across[1:]
-        + from_below * tangent[:-2, 1:-1] + from_above * tangent[2:, 1:-1] + centre * tangent[1:-1, 1:-1]
+        jnp.asarray(stencil.high)[:-1, None] * across[:-1]
+        - jnp.asarray(stencil.low)[1:, None] * across[1:]
+        + from_below * tangent[:-2, 1:-1]
+        + from_above * tangent[2:, 1:-1]
+        + centre * tangent[1:-1, 1:-1]
         + side * (tangent[1:-1, :-2] + tangent[1:-1, 2:])
-        + turned[:, :-1] - turned[:, 1:]
-    )  # fmt: skip
+        + turned[:, :-1]
+        - turned[:, 1:]
+    )
 
 
 def factorise(weights: Weights, stencil: Stencil) -> Factors:
@@ -112,7 +118,7 @@ def factorise(weights: Weights, stencil: Stencil) -> Factors:
     )
     second = jnp.append(corners[2:-1] * below[2:-1] * above[2:-1], 0.0)[:, None] * jnp.ones_like(s)
 
-    def eliminate(carry, row):
+    def eliminate(carry: tuple[Array, ...], row: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         pivot_1, one_1, two_1, pivot_2, two_2 = carry
         value, one, two = row
         pivot = value - one_1**2 * pivot_1 - two_2**2 * pivot_2
@@ -121,29 +127,29 @@ def factorise(weights: Weights, stencil: Stencil) -> Factors:
         return (pivot, one, two, pivot_1, two_1), (inverse, one, two)
 
     zero = jnp.zeros_like(s[0])
-    return Factors(*lax.scan(eliminate, (zero,) * 5, (diagonal, first, second), unroll=UNROLL)[1])
+    return Factors(*lax.scan(eliminate, (zero,) * 5, (diagonal, first, second), unroll=ROWS_PER_TURN)[1])
 
 
 def precondition(residual: Array, factors: Factors, stencil: Stencil) -> Array:
     """Return M^-1 residual: angular modes, one pentadiagonal system in radius for each, and back."""
     modes = jnp.asarray(stencil.modes)
 
-    def forward(carry, row):
+    def forward(carry: tuple[Array, ...], row: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array]:
         value_1, value_2, one_1, two_1, two_2 = carry
         value, one, two = row
         value = value - one_1 * value_1 - two_2 * value_2
         return (value, value_1, one, two, two_1), value
 
-    def backward(carry, row):
+    def backward(carry: tuple[Array, ...], row: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array]:
         value, one, two = row
         value = value - one * carry[0] - two * carry[1]
         return (value, carry[0]), value
 
     work = residual @ modes
     zero = jnp.zeros_like(work[0])
-    _, work = lax.scan(forward, (zero,) * 5, (work, factors.first, factors.second), unroll=UNROLL)
+    _, work = lax.scan(forward, (zero,) * 5, (work, factors.first, factors.second), unroll=ROWS_PER_TURN)
     rows = (work * factors.inverse, factors.first, factors.second)
-    _, work = lax.scan(backward, (zero, zero), rows, reverse=True, unroll=UNROLL)
+    _, work = lax.scan(backward, (zero, zero), rows, reverse=True, unroll=ROWS_PER_TURN)
     return work @ modes.T
 
 
@@ -169,15 +175,15 @@ def conjugate_gradients(
     """
     factors = factorise(weights, stencil)
 
-    def short_of(solution, product):
+    def short_of(solution: Array, product: Array) -> Array:
         goal = tolerance**2 * jnp.abs(jnp.sum(load * solution))
         return wanted & (product > goal) & (product >= 1e-300)
 
-    def proceed(carry):
+    def proceed(carry: tuple[Array, ...]) -> Array:
         solution, _, _, product, count = carry
         return short_of(solution, product) & (count < limit)
 
-    def iterate(carry):
+    def iterate(carry: tuple[Array, ...]) -> tuple[Array, ...]:
         solution, residual, direction, product, count = carry
         image = apply_operator(direction, weights, stencil)
         step = product / jnp.sum(direction * image)
@@ -201,7 +207,7 @@ def buoyancy_load(force: Array, mesh: Mesh) -> Array:
 
 
 def stratification_drag(temperature: Array, stiffness: Array, lapse: Array, interval: Array, mesh: Mesh) -> Array:
-    """Return the resistance of a stable stratification, see :func:`surrogate.simulator.forcing.stratification_drag`.
+    """Return the resistance of a stable stratification, see ``stratification_drag`` of the other engine.
 
     Returns
     -------
@@ -221,3 +227,17 @@ def drag_load(flow: Array, drag: Array) -> Array:
     psi = jnp.pad(flow, 1)[1:-1]
     turned = drag[1:-1] * (psi[:, 1:] - psi[:, :-1])
     return turned[:, :-1] - turned[:, 1:]
+
+
+def root_mean_square_velocity(flow: Array, mesh: Mesh) -> Array:
+    """Root of the volume mean of the squared speed."""
+    psi = jnp.pad(flow, 1)
+    radial = jnp.diff(psi, axis=1) / jnp.asarray(mesh.face_metric * mesh.step)[:, None]
+    angular = jnp.diff(psi, axis=0) / jnp.asarray(mesh.thickness)[:, None]
+    square = 0.5 * (radial[1:] ** 2 + radial[:-1] ** 2 + angular[:, 1:] ** 2 + angular[:, :-1] ** 2)
+    return jnp.sqrt(average(square, mesh))
+
+
+def average(values: Array, mesh: Mesh) -> Array:
+    """Volume average of a cell field."""
+    return jnp.asarray(mesh.volume / mesh.volume.sum()) @ values.mean(axis=1)

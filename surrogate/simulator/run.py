@@ -17,8 +17,8 @@ from surrogate.simulator.checkpoint import restore_state
 from surrogate.simulator.evolution import Evolution
 
 
-def batch_engine() -> Callable[..., Iterator[tuple[int, Evolution]]]:
-    """Return :func:`surrogate.simulator.batch.run_batch`, which needs JAX.
+def jax_batch() -> Callable[..., Iterator[tuple[int, Evolution]]]:
+    """Return :func:`surrogate.simulator.run_batch`, which needs JAX.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def batch_engine() -> Callable[..., Iterator[tuple[int, Evolution]]]:
         Naming the extra to install where JAX is missing.
     """
     try:
-        from surrogate.simulator.batch import run_batch
+        from surrogate.simulator.jax_engine.batch import run_batch
     except ImportError as error:
         raise ValueError("simulator.engine: jax needs JAX; install the extra: pip install 'surrogate[jax]'") from error
     return run_batch
@@ -83,7 +83,7 @@ def simulate(
     settings = settings or SimulatorSettings()
     if settings.engine == "jax":
         where = None if checkpoint is None else lambda _: Path(checkpoint)
-        [(_, evolution)] = batch_engine()([(number, parameters)], settings, planet, seed, where)
+        [(_, evolution)] = jax_batch()([(number, parameters)], settings, planet, seed, where)
         if progress is not None:
             progress(evolution.time / evolution.gigayear)
     else:

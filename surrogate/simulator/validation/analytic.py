@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import Polynomial
 
-from surrogate.simulator import direct, flow, forcing, stokes
 from surrogate.simulator.mesh import Mesh, make_mesh
+from surrogate.simulator.numba_engine import direct, stokes
+from surrogate.simulator.stencil import make_stencil
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class ManufacturedSolution:
 
         def stress(factor: Polynomial) -> np.ndarray:
             radii = np.array([self.inner, self.outer])
-            return (walls * factor).deriv(2)(radii) - (walls * factor).deriv()(radii) / radii
+            return np.asarray((walls * factor).deriv(2)(radii) - (walls * factor).deriv()(radii) / radii)
 
         basis = [Polynomial([1.0]), Polynomial([0.0, 1.0]), Polynomial([0.0, 0.0, 1.0])]
         a, b = np.linalg.solve(np.stack([stress(basis[0]), stress(basis[1])]).T, -stress(basis[2]))
@@ -145,19 +146,19 @@ class ManufacturedSolution:
         edges = np.arange(mesh.columns + 1) * mesh.step
         radial = self.forces(mesh.faces[:, None], mesh.angles[None, :])[0] * mesh.spacing[:, None]
         angular = self.forces(mesh.centres[:, None], edges[None, :])[1] * (mesh.centre_metric * mesh.step)[:, None]
-        return (-np.diff(radial, axis=1))[1:-1] + np.diff(angular, axis=0)[:, 1:-1]
+        return np.asarray((-np.diff(radial, axis=1))[1:-1] + np.diff(angular, axis=0)[:, 1:-1])
 
 
 def velocity_error(solution: AnnulusSolution | ManufacturedSolution, cells: int) -> float:
     """Relative L2 error of the solver's velocity on a quarter annulus with `cells` cells in radius."""
     mesh = make_mesh(np.linspace(solution.inner, solution.outer, cells + 1), 3 * cells // 2, np.pi / 2)
     no_slip = isinstance(solution, AnnulusSolution) and solution.no_slip
-    stencil = stokes.make_stencil(mesh, no_slip, no_slip)
+    stencil = make_stencil(mesh, no_slip, no_slip)
     rows, columns = mesh.rows, mesh.columns
     load = np.empty((rows - 1, columns - 1))
     if isinstance(solution, AnnulusSolution):
         log_viscosity = np.zeros((rows, columns))
-        forcing.buoyancy_load(solution.force(mesh), mesh, load)
+        stokes.buoyancy_load(solution.force(mesh), mesh, load)
     else:
         log_viscosity = solution.log_viscosity(mesh)
         load = solution.load(mesh)
@@ -166,7 +167,7 @@ def velocity_error(solution: AnnulusSolution | ManufacturedSolution, cells: int)
     stokes.viscosity_weights(log_viscosity, stencil, mesh.periodic, *weights, *means)
     solved = direct.direct_solution(load, stencil, mesh, *weights)
     psi = np.zeros((rows + 1, columns + 3))
-    stokes.spread(solved, mesh.periodic, psi)
-    ours, exact = flow.velocity(psi, mesh), solution.velocity(mesh)
+    stokes.pad_streamfunction(solved, mesh.periodic, psi)
+    ours, exact = stokes.velocity(psi, mesh), solution.velocity(mesh)
     error = sum(((a - b) ** 2).sum() for a, b in zip(ours, exact, strict=True))
     return float(np.sqrt(error / sum((b**2).sum() for b in exact)))

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
-from surrogate.simulator import advection, properties
-from surrogate.simulator.convection import Convection
-from surrogate.simulator.flow import root_mean_square_velocity
 from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
+from surrogate.simulator.numba_engine.step import Convection
+from surrogate.simulator.numba_engine.stokes import root_mean_square_velocity
+from surrogate.simulator.numba_engine.transport import UNLIMITED
+from surrogate.simulator.properties import boussinesq_thermal
 
 _BLANKENBACH = "Blankenbach et al. 1989"
 _CYLINDER = "Davies et al. 2022"
@@ -115,7 +116,7 @@ def _carried_over(layer: Convection, mesh: Mesh) -> np.ndarray:
     radii = np.r_[2 * old.faces[0] - old.centres[0], old.centres, 2 * old.faces[-1] - old.centres[-1]]
     angles = (np.arange(-1, old.columns + 1) + 0.5) * old.step
     points = np.meshgrid(mesh.centres, mesh.angles, indexing="ij")
-    return RegularGridInterpolator((radii, angles), padded, method="cubic")(tuple(points))
+    return np.asarray(RegularGridInterpolator((radii, angles), padded, method="cubic")(tuple(points)))
 
 
 def settle(
@@ -163,11 +164,11 @@ def settle(
         temperature = _carried_over(start, mesh)
     layer = Convection(
         mesh,
-        properties.boussinesq_thermal(mesh, case.rayleigh),
+        boussinesq_thermal(mesh, case.rayleigh),
         temperature,
         1.0,
         0.0,
-        advection.UNLIMITED,
+        UNLIMITED,
         FLOW_TOLERANCE,
     )
     no_heat = np.zeros(mesh.rows)
@@ -196,9 +197,7 @@ def growth_rate(rayleigh: float, cells: int) -> float:
     mesh = make_mesh(np.linspace(0.0, 1.0, cells + 1), cells, 1.0, cartesian=True)
     height = mesh.centres[:, None]
     temperature = 1 - height + 1e-6 * np.sin(np.pi * height) * np.cos(np.pi * mesh.angles)
-    layer = Convection(
-        mesh, properties.boussinesq_thermal(mesh, rayleigh), temperature, 1.0, 0.0, advection.UNLIMITED, 1e-8
-    )
+    layer = Convection(mesh, boussinesq_thermal(mesh, rayleigh), temperature, 1.0, 0.0, UNLIMITED, 1e-8)
     speeds = []
     dt, steps = 2e-3, 60
     for _ in range(steps):

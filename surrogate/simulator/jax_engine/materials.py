@@ -1,4 +1,4 @@
-"""Material properties of one run in JAX; the counterpart of :mod:`surrogate.simulator.properties` and ``phases``."""
+"""Material of one run in JAX; the counterpart of :mod:`surrogate.simulator.numba_engine.materials`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = Any
 
 
 class PhaseState(NamedTuple):
-    """What :func:`surrogate.simulator.phases.phase_state` fills, arrays of shape (radial cells, angular cells)."""
+    """What ``phase_state`` of the other engine fills, arrays of shape (radial cells, angular cells)."""
 
     buoyancy: Array
     stiffness: Array
@@ -25,7 +25,7 @@ class PhaseState(NamedTuple):
 
 
 class Coefficients(NamedTuple):
-    """What :func:`surrogate.simulator.properties.thermal_coefficients` fills."""
+    """What ``thermal_coefficients`` of the other engine fills."""
 
     force: Array
     stiffness: Array

@@ -10,13 +10,15 @@ import subprocess
 import sys
 
 from surrogate.config import SimulatorSettings
+from surrogate.kernels import cache_misses
 from surrogate.parameters import Parameters
+from surrogate.simulator.run import simulate
 
-_SMALL = {"radial_cells": 12, "angular_cells": 16, "snapshots": 2, "end_time": 0.1, "maximum_steps": 100}
-_CHILD = "from surrogate.simulator.compiled import _compile; _compile()"
+_COARSE = {"radial_cells": 12, "angular_cells": 16, "snapshots": 2, "end_time": 0.1, "maximum_steps": 100}
+_CHILD = f"from {__name__} import _compile; _compile()"
 
 
-def compile_first(settings: SimulatorSettings) -> int:
+def compile_kernels(settings: SimulatorSettings) -> int:
     """Have another process compile what a simulation needs, and leave it in Numba's cache for this one.
 
     Call it before anything is simulated. Where Numba finds no folder to write its cache to, it has no effect.
@@ -39,7 +41,7 @@ def compile_first(settings: SimulatorSettings) -> int:
     if settings.engine != "numba":
         return 0
     child = subprocess.run(
-        [sys.executable, "-c", _CHILD], input=settings.model_dump_json(), encoding="utf-8", capture_output=True
+        [sys.executable, "-c", _CHILD], input=settings.model_dump_json(), text=True, capture_output=True
     )
     if child.returncode != 0:
         said = " ".join(child.stderr.strip().splitlines()[-1:])
@@ -47,20 +49,8 @@ def compile_first(settings: SimulatorSettings) -> int:
     return int(child.stdout.split()[-1])
 
 
-def cache_misses() -> int:
-    """Count the functions that this process had to compile although they are to be cached."""
-    import gc
-
-    from numba.core.dispatcher import Dispatcher
-
-    functions = [entry for entry in gc.get_objects() if isinstance(entry, Dispatcher)]
-    return sum(sum(function.stats.cache_misses.values()) for function in functions)
-
-
 def _compile() -> None:
     """Run a few steps on a coarse grid with the settings on stdin; print what was compiled."""
-    from surrogate.simulator.simulation import simulate
-
     settings = SimulatorSettings.model_validate_json(sys.stdin.read())
-    simulate(Parameters(1e22, 3e5, 6e-6, 10.0, 1700.0), settings.model_copy(update=_SMALL))
+    simulate(Parameters(1e22, 3e5, 6e-6, 10.0, 1700.0), settings.model_copy(update=_COARSE))
     print(cache_misses())

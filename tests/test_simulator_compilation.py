@@ -7,16 +7,16 @@ import sys
 import pytest
 
 from surrogate.config import SimulatorSettings
-from surrogate.simulator import compile_first
-from surrogate.simulator.compiled import cache_misses
+from surrogate.kernels import cache_misses
+from surrogate.simulator import compile_kernels
 
 PROGRAM = """
 from surrogate.config import SimulatorSettings
 from surrogate.parameters import Parameters
-from surrogate.simulator import compile_first, simulate
-from surrogate.simulator.compiled import cache_misses
+from surrogate.kernels import cache_misses
+from surrogate.simulator import compile_kernels, simulate
 settings = SimulatorSettings(radial_cells=12, angular_cells=16, snapshots=3, end_time=0.5)
-elsewhere = compile_first(settings)
+elsewhere = compile_kernels(settings)
 run = simulate(Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0), settings)
 print(elsewhere, cache_misses(), run.temperature.values[-1].tobytes().hex())
 """
@@ -37,20 +37,20 @@ def test_the_process_that_simulates_compiles_nothing_on_a_new_machine(tmp_path):
 
 def test_the_functions_of_the_cache_are_not_compiled_again():
     settings = SimulatorSettings()
-    compile_first(settings)  # there may be something to do on a new machine
+    compile_kernels(settings)  # there may be something to do on a new machine
     before = cache_misses()
-    assert compile_first(settings) == 0
+    assert compile_kernels(settings) == 0
     assert cache_misses() == before
 
 
 def test_what_the_child_says_is_told(monkeypatch):
-    monkeypatch.setattr("surrogate.simulator.compiled._CHILD", "raise SystemExit('no compiler')")
+    monkeypatch.setattr("surrogate.simulator.compilation._CHILD", "raise SystemExit('no compiler')")
     with pytest.raises(RuntimeError, match=r"exit code 1\): no compiler"):
-        compile_first(SimulatorSettings())
-    assert compile_first(SimulatorSettings(engine="jax")) == 0
+        compile_kernels(SimulatorSettings())
+    assert compile_kernels(SimulatorSettings(engine="jax")) == 0
 
 
-def test_both_ways_to_simulate_compile_first(monkeypatch, capsys, tmp_path):
+def test_both_ways_to_simulate_compile_kernels(monkeypatch, capsys, tmp_path):
     from pathlib import Path
 
     from test_cli_basics import run
@@ -58,13 +58,19 @@ def test_both_ways_to_simulate_compile_first(monkeypatch, capsys, tmp_path):
     def refuse(settings):
         raise RuntimeError(f"asked to compile for {settings.snapshots} snapshots")
 
-    monkeypatch.setattr("surrogate.simulator.compile_first", refuse)
+    monkeypatch.setattr("surrogate.simulator.compile_kernels", refuse)
     (tmp_path / "small.yaml").write_text("simulator: {snapshots: 3}\n")
-    names = ("reference-viscosity", "activation-energy", "activation-volume", "crustal-enrichment",
-             "initial-temperature")  # fmt: skip
-    point = [part for name, value in zip(names, (1e21, 3e5, 6e-6, 10, 1700), strict=True)
-             for part in (f"--{name}", value)]  # fmt: skip
+    names = (
+        "reference-viscosity",
+        "activation-energy",
+        "activation-volume",
+        "crustal-enrichment",
+        "initial-temperature",
+    )
+    point = [
+        part for name, value in zip(names, (1e21, 3e5, 6e-6, 10, 1700), strict=True) for part in (f"--{name}", value)
+    ]
     with pytest.raises(RuntimeError, match="for 3 snapshots"):
         run(capsys, "simulate", *point, "--config", tmp_path / "small.yaml", "-o", tmp_path / "run.nc")
     script = Path(__file__).parents[1] / "workflow" / "scripts" / "simulate.py"
-    assert "compile_first(config.simulator)" in script.read_text()
+    assert "compile_kernels(config.simulator)" in script.read_text()

@@ -1,4 +1,4 @@
-"""The energy equation of one run in JAX; the counterpart of ``advection``, ``diffusion``, ``energy`` and ``flow``."""
+"""The energy equation of one run in JAX; the counterpart of ``heat`` and ``transport`` of the other engine."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import lax
 
-from surrogate.simulator.batch.materials import Array, Coefficients
-from surrogate.simulator.batch.stokes import Weights, strain_rates
+from surrogate.simulator.jax_engine.materials import Array, Coefficients
+from surrogate.simulator.jax_engine.stokes import Weights, strain_rates
+from surrogate.simulator.jax_engine.transport import advect, gradients
 from surrogate.simulator.mesh import Mesh
-from surrogate.simulator.stokes import Stencil
+from surrogate.simulator.stencil import Stencil
 
 
 class Carrier(NamedTuple):
@@ -36,9 +37,15 @@ class Carrier(NamedTuple):
 
 
 def carry(
-    flow: Array, adiabatic: Array, phase_work: Array, heating: Array, dissipation: Array, weights: Weights,
-    stencil: Stencil, mesh: Mesh,
-) -> Carrier:  # fmt: skip
+    flow: Array,
+    adiabatic: Array,
+    phase_work: Array,
+    heating: Array,
+    dissipation: Array,
+    weights: Weights,
+    stencil: Stencil,
+    mesh: Mesh,
+) -> Carrier:
     """Prepare the flow, shape (radial cells - 1, angular cells - 1), to carry heat.
 
     Parameters
@@ -67,44 +74,6 @@ def carry(
     return Carrier(psi, rate.max(), adiabatic * rising, source, viscous.sum(), worked.sum())
 
 
-def root_mean_square_velocity(flow: Array, mesh: Mesh) -> Array:
-    """Root of the volume mean of the squared speed."""
-    psi = jnp.pad(flow, 1)
-    radial = jnp.diff(psi, axis=1) / jnp.asarray(mesh.face_metric * mesh.step)[:, None]
-    angular = jnp.diff(psi, axis=0) / jnp.asarray(mesh.thickness)[:, None]
-    square = 0.5 * (radial[1:] ** 2 + radial[:-1] ** 2 + angular[:, 1:] ** 2 + angular[:, :-1] ** 2)
-    return jnp.sqrt(average(square, mesh))
-
-
-def average(values: Array, mesh: Mesh) -> Array:
-    """Volume average of a cell field."""
-    return jnp.asarray(mesh.volume / mesh.volume.sum()) @ values.mean(axis=1)
-
-
-def gradients(values: Array, inner: Array, outer: Array, mesh: Mesh) -> tuple[Array, Array]:
-    """Return radial gradients, (rows + 1, columns), and angular differences, (rows, columns + 1); 0 at the sides."""
-    walls = jnp.broadcast_to(inner, values[:1].shape), jnp.broadcast_to(outer, values[:1].shape)
-    radial = jnp.diff(jnp.concatenate([walls[0], values, walls[1]]), axis=0) / jnp.asarray(mesh.spacing)[:, None]
-    return radial, jnp.pad(jnp.diff(values, axis=1), ((0, 0), (1, 1)))
-
-
-def _limited_slope(a: Array, b: Array) -> Array:
-    """Van Leer's harmonic mean of two gradients, zero at an extremum."""
-    product = a * b
-    return jnp.where(product > 0.0, 2.0 * product / jnp.where(product > 0.0, a + b, 1.0), 0.0)
-
-
-def advect(values: Array, radial: Array, angular: Array, psi: Array, mesh: Mesh) -> Array:
-    """Return -div(u values) times the cell volume, by van Leer's limited linear reconstruction."""
-    slope = 0.5 * jnp.asarray(mesh.thickness)[:, None] * _limited_slope(radial[:-1], radial[1:])
-    amount = jnp.diff(psi, axis=1)[1:-1]
-    upward = amount * jnp.where(amount >= 0.0, (values + slope)[:-1], (values - slope)[1:])
-    slope = 0.5 * _limited_slope(angular[:, :-1], angular[:, 1:])
-    amount = -jnp.diff(psi, axis=0)[:, 1:-1]
-    sideways = amount * jnp.where(amount >= 0.0, (values + slope)[:, :-1], (values - slope)[:, 1:])
-    return -jnp.diff(jnp.pad(upward, ((1, 1), (0, 0))), axis=0) - jnp.diff(jnp.pad(sideways, ((0, 0), (1, 1))), axis=1)
-
-
 def _implicit_line(values: Array, diagonal: Array, coupling: Array) -> Array:
     """Solve tridiagonal systems along the last axis; coupling, one longer, holds minus the off-diagonals."""
     diagonal = diagonal + coupling[:, :-1] + coupling[:, 1:]
@@ -122,9 +91,17 @@ def implicit_increment(change: Array, half_step: Array, material: Coefficients, 
 
 
 def energy_step(
-    temperature: Array, counted: Array, inner: Array, outer: float, time_step: Array, carrier: Carrier,
-    phase_slope: Array, transitions: bool, material: Coefficients, mesh: Mesh,
-) -> tuple[Array, Array, Array]:  # fmt: skip
+    temperature: Array,
+    counted: Array,
+    inner: Array,
+    outer: float,
+    time_step: Array,
+    carrier: Carrier,
+    phase_slope: Array,
+    transitions: bool,
+    material: Coefficients,
+    mesh: Mesh,
+) -> tuple[Array, Array, Array]:
     """Advance the temperature by one time step.
 
     Returns
@@ -136,10 +113,10 @@ def energy_step(
     volume = jnp.asarray(mesh.volume)[:, None]
     through_r, through_t = material.conductance_r, material.conductance_t
 
-    def transported(values, lower, upper):
+    def transported(values: Array, lower: Array, upper: Array) -> Array:
         return advect(values, *gradients(values, lower, upper, mesh), carrier.psi, mesh)
 
-    def transported_phase(values):
+    def transported_phase(values: Array) -> Array:
         return transported(values, values[0, 0], values[-1, 0]) if transitions else 0.0
 
     radial, angular = gradients(temperature, inner, outer, mesh)

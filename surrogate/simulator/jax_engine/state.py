@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from surrogate.simulator.batch.materials import Array
+from surrogate.simulator.jax_engine.materials import Array
 from surrogate.simulator.mesh import Mesh
 from surrogate.simulator.properties import Rheology, Thermal
-from surrogate.simulator.stokes import Stencil
+from surrogate.simulator.stencil import Stencil
 
 RUNNING, DONE, SHORT, DIVERGED, UNSOLVED, STALLED = range(6)
 """What a place of the batch is doing."""

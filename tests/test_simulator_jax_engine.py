@@ -12,8 +12,8 @@ from surrogate.simulator import SimulationError, run_key, run_path, run_shard, s
 from surrogate.simulator.evolution import Evolution
 
 jax = pytest.importorskip("jax")
-driver = pytest.importorskip("surrogate.simulator.batch.driver")
-run_batch = driver.run_batch
+batch_module = pytest.importorskip("surrogate.simulator.jax_engine.batch")
+run_batch = batch_module.run_batch
 
 POINTS = [
     Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0),
@@ -22,9 +22,15 @@ POINTS = [
 ]
 RUNS = list(enumerate(POINTS))
 SETTINGS = SimulatorSettings(
-    radial_cells=16, angular_cells=24, snapshots=4, end_time=0.3, radial_grading=2.0, engine="jax", batch_width=2,
+    radial_cells=16,
+    angular_cells=24,
+    snapshots=4,
+    end_time=0.3,
+    radial_grading=2.0,
+    engine="jax",
+    batch_width=2,
     physics=Physics(melting="extracted"),
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -84,7 +90,7 @@ def test_every_run_has_its_own_time_step(batch):
 
 
 def test_interrupted_batch_goes_on_with_the_same_result(batch, tmp_path, monkeypatch):
-    monkeypatch.setattr(driver, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(batch_module, "CHECKPOINT_SECONDS", 0.0)
 
     def file(number):
         return tmp_path / f"{number}.npz"
@@ -112,7 +118,7 @@ def test_a_run_that_diverges_ends_alone(monkeypatch, batch):
             if self.number == 1:
                 self.layer.temperature[3, 4] = np.nan
 
-    monkeypatch.setattr(driver, "Evolution", Broken)
+    monkeypatch.setattr(batch_module, "Evolution", Broken)
     ended = dict(run_batch(RUNS[:2], SETTINGS))
     assert ended[1].status == "failed"
     with pytest.raises(SimulationError, match=r"solved|finite"):
@@ -145,7 +151,7 @@ def test_full_annulus_is_refused():
 
 
 def test_missing_jax_names_the_extra(monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("surrogate.simulator.batch")]:
+    for name in [name for name in sys.modules if name.startswith("surrogate.simulator.jax_engine")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "jax", None)
     with pytest.raises(ValueError, match=r"surrogate\[jax\]"):

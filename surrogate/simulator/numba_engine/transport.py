@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from surrogate.simulator.elementary import FAST
+from surrogate.kernels import kernel
+from surrogate.simulator.mesh import Mesh
 
 LIMITED = 0
 """Van Leer's limiter: no new extrema."""
@@ -13,15 +13,17 @@ UNLIMITED = 1
 """Third-order upwind-biased reconstruction without limiter, for steady benchmarks."""
 
 
-@njit(cache=True, fastmath=FAST)
-def _limited_slope(a, b):
+@kernel()
+def _limited_slope(a: float, b: float) -> float:
     """Van Leer's harmonic mean of two gradients, zero at an extremum."""
     product = a * b
     return 2.0 * product / (a + b) if product > 0.0 else 0.0
 
 
-@njit(cache=True, fastmath=FAST)
-def gradients(values, inner, outer, mesh, radial, angular):
+@kernel()
+def gradients(
+    values: np.ndarray, inner: float, outer: float, mesh: Mesh, radial: np.ndarray, angular: np.ndarray
+) -> None:
     """Fill the radial gradients and the angular differences of a cell field at the faces.
 
     Parameters
@@ -55,8 +57,16 @@ def gradients(values, inner, outer, mesh, radial, angular):
             angular[i, columns + 2] = angular[i, 2]
 
 
-@njit(cache=True, fastmath=FAST)
-def advect(values, radial, angular, psi, mesh, scheme, rate):
+@kernel()
+def advect(
+    values: np.ndarray,
+    radial: np.ndarray,
+    angular: np.ndarray,
+    psi: np.ndarray,
+    mesh: Mesh,
+    scheme: int,
+    rate: np.ndarray,
+) -> None:
     """Fill the rate of change by advection, -div(u values), times the cell volume.
 
     Parameters

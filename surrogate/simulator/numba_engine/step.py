@@ -5,67 +5,44 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import njit
 
-from surrogate.simulator import (
-    advection,
-    diffusion,
-    direct,
-    energy,
-    flow,
-    forcing,
-    iterative,
-    phases,
-    properties,
-    stokes,
-)
-from surrogate.simulator.elementary import FAST
+from surrogate.kernels import kernel
 from surrogate.simulator.mesh import Mesh
+from surrogate.simulator.numba_engine import direct, heat, materials, stokes, transport
+from surrogate.simulator.properties import Thermal
+from surrogate.simulator.stencil import Stencil, make_stencil
 
 
 class SolverError(RuntimeError):
     """The run cannot go on; the message is the reason that is kept with it."""
 
 
-LEAD = 0.75
+LOAD_EXTRAPOLATION = 0.75
 """How far into the interval over which a flow is held the buoyancy is taken, 1/2 is the middle, 1 the end."""
 
-DRAG_SAFETY = 1.5
+DRAG_SAFETY_FACTOR = 1.5
 """Factor on the drag of a stable stratification: too much of it is harmless, too little oscillates."""
 
 
-@njit(cache=True, fastmath=FAST)
-def _prepare_flow(log_viscosity, force, drag, stencil, mesh, cell_weight, corner_weight, factors, load):
+@kernel()
+def _prepare_flow(
+    log_viscosity: np.ndarray,
+    force: np.ndarray,
+    drag: np.ndarray,
+    stencil: Stencil,
+    mesh: Mesh,
+    cell_weight: np.ndarray,
+    corner_weight: np.ndarray,
+    factors: np.ndarray,
+    load: np.ndarray,
+) -> None:
     """Fill everything that the Stokes solver needs from ln(viscosity) and the radial force."""
     rows = log_viscosity.shape[0]
     cell_mean = np.empty(rows)
     corner_mean = np.empty(rows + 1)
     stokes.viscosity_weights(log_viscosity, stencil, mesh.periodic, cell_weight, corner_weight, cell_mean, corner_mean)
-    iterative.factorise(stencil, cell_mean, corner_mean, drag, factors)
-    forcing.buoyancy_load(force, mesh, load)
-
-
-@njit(cache=True, fastmath=FAST)
-def _prepare_heat(psi, adiabatic, phase_work, heating, mesh, source):
-    """Turn the cooling rate per velocity into a cooling rate, and set the source; returns the heat of the phases.
-
-    heating : array, shape (radial cells,)
-        Heating rate of each row.
-    """
-    rows, columns = source.shape
-    total = 0.0
-    for i in range(rows):
-        low = 0.5 / (mesh.face_metric[i] * mesh.step)
-        high = 0.5 / (mesh.face_metric[i + 1] * mesh.step)
-        volume = mesh.volume[i]
-        produced = heating[i] * volume
-        for j in range(columns):
-            rising = low * (psi[i, j + 2] - psi[i, j + 1]) + high * (psi[i + 1, j + 2] - psi[i + 1, j + 1])
-            adiabatic[i, j] *= rising
-            work = phase_work[i, j] * rising * volume
-            source[i, j] = produced + work
-            total += work
-    return total
+    stokes.factorise(stencil, cell_mean, corner_mean, drag, factors)
+    stokes.buoyancy_load(force, mesh, load)
 
 
 @dataclass
@@ -75,12 +52,12 @@ class Convection:
     Attributes
     ----------
     mesh : Mesh
-    thermal : properties.Thermal
+    thermal : Thermal
     temperature : array, shape (radial cells, angular cells)
     inner, outer : float
         Wall temperatures.
     scheme : int
-        Advection scheme, :data:`advection.LIMITED` or :data:`advection.UNLIMITED`.
+        Advection scheme, :data:`transport.LIMITED` or :data:`transport.UNLIMITED`.
     tolerance : float
         Of the Stokes solution, relative, in the energy norm.
     dissipation : float
@@ -90,7 +67,7 @@ class Convection:
     previous_load : array or None, the shape of `flow`
         Work of the last buoyancy force.
     counted : array or None, shape (radial cells, angular cells)
-        State of the phases for which latent heat has been counted, see :func:`phases.settle_phases`.
+        State of the phases for which latent heat has been counted, see :func:`materials.settle_phases`.
     tally : array, shape (5,)
         Heat so far (dimensionless temperature times area): in through the inner wall, out through the outer wall,
         sources, adiabatic, change of phase.
@@ -99,11 +76,11 @@ class Convection:
     """
 
     mesh: Mesh
-    thermal: properties.Thermal
+    thermal: Thermal
     temperature: np.ndarray
     inner: float
     outer: float
-    scheme: int = advection.LIMITED
+    scheme: int = transport.LIMITED
     tolerance: float = 1e-2
     dissipation: float = 0.0
     inner_no_slip: bool = False
@@ -124,7 +101,7 @@ class Convection:
     def __post_init__(self) -> None:
         mesh = self.mesh
         rows, columns = mesh.rows, mesh.columns
-        self.stencil = stokes.make_stencil(mesh, self.inner_no_slip, self.outer_no_slip)
+        self.stencil = make_stencil(mesh, self.inner_no_slip, self.outer_no_slip)
         self.transitions = self.thermal.transition_depth.size > 0
         self.width = columns if mesh.periodic else columns - 1
         cells = (rows, columns)
@@ -138,7 +115,7 @@ class Convection:
         self.load = np.empty((rows - 1, self.width))
         self.stiffness, self.lapse, self.drag = np.zeros(cells), np.zeros(cells), np.zeros((rows + 1, columns + 2))
         self.psi = np.zeros((rows + 1, columns + 3))
-        self.diffusion_factors = diffusion.make_factors(mesh)
+        self.diffusion_factors = heat.empty_diffusion_factors(mesh)
 
     def solve_flow(self, interval: float = 0.0, growth: float = 1.0) -> None:
         """Solve for the flow of the current temperature; `log_viscosity` must have been set.
@@ -157,14 +134,29 @@ class Convection:
         """
         mesh = self.mesh
         self.update_coefficients()
-        forcing.stratification_drag(self.temperature, self.stiffness, self.lapse, DRAG_SAFETY * LEAD * interval, mesh,
-                                   self.drag)  # fmt: skip
-        _prepare_flow(self.log_viscosity, self.force, self.drag, self.stencil, mesh, self.cell_weight,
-                      self.corner_weight, self.factors, self.load)  # fmt: skip
+        stokes.stratification_drag(
+            self.temperature,
+            self.stiffness,
+            self.lapse,
+            DRAG_SAFETY_FACTOR * LOAD_EXTRAPOLATION * interval,
+            mesh,
+            self.drag,
+        )
+        _prepare_flow(
+            self.log_viscosity,
+            self.force,
+            self.drag,
+            self.stencil,
+            mesh,
+            self.cell_weight,
+            self.corner_weight,
+            self.factors,
+            self.load,
+        )
         load = self.load
         if self.flow is not None and self.previous_load is not None and interval > 0.0:
-            load = load + LEAD * min(growth, 1.5) * (load - self.previous_load)
-            forcing.drag_load(self.flow, self.drag, mesh.periodic, self.psi, load)
+            load = load + LOAD_EXTRAPOLATION * min(growth, 1.5) * (load - self.previous_load)
+            stokes.drag_load(self.flow, self.drag, mesh.periodic, self.psi, load)
         self.previous_load = self.load.copy()
         tolerance = self.tolerance
         if self.flow is None:
@@ -173,10 +165,18 @@ class Convection:
             solution = self.flow.copy()
         else:
             solution = 2 * self.flow - self.previous_flow
-        count = iterative.conjugate_gradients(
-            load, solution, self.stencil, self.cell_weight, self.corner_weight, self.drag, self.factors, mesh.periodic,
-            tolerance, self.iteration_limit,
-        )  # fmt: skip
+        count = stokes.conjugate_gradients(
+            load,
+            solution,
+            self.stencil,
+            self.cell_weight,
+            self.corner_weight,
+            self.drag,
+            self.factors,
+            mesh.periodic,
+            tolerance,
+            self.iteration_limit,
+        )
         if count < 0:
             if not np.all(np.isfinite(load)):
                 raise SolverError("diverged: the temperature is not finite")
@@ -195,7 +195,7 @@ class Convection:
     def update_coefficients(self) -> None:
         """Evaluate conductivity, expansivity, buoyancy and phases at the current temperature."""
         if self.transitions:
-            phases.phase_state(
+            materials.phase_state(
                 self.temperature,
                 self.thermal,
                 self.force,
@@ -207,16 +207,27 @@ class Convection:
             )
             if self.counted is None:
                 self.counted = self.phase.copy()
-            self.tally[4] += phases.settle_phases(
+            self.tally[4] += materials.settle_phases(
                 self.temperature, self.phase, self.phase_slope, self.counted, self.mesh
             )
         else:
             self.force[:], self.stiffness[:], self.lapse[:] = 0.0, 0.0, 0.0
             self.counted = self.phase
-        properties.thermal_coefficients(
-            self.temperature, self.inner, self.outer, self.thermal, self.mesh, self.force, self.conductance_r,
-            self.conductance_t, self.capacity, self.adiabatic, self.phase_slope, self.stiffness, self.lapse,
-        )  # fmt: skip
+        materials.thermal_coefficients(
+            self.temperature,
+            self.inner,
+            self.outer,
+            self.thermal,
+            self.mesh,
+            self.force,
+            self.conductance_r,
+            self.conductance_t,
+            self.capacity,
+            self.adiabatic,
+            self.phase_slope,
+            self.stiffness,
+            self.lapse,
+        )
 
     def carry(self, heating: np.ndarray) -> None:
         """Set the flow that carries the next steps, and the heat that is made in it.
@@ -229,18 +240,25 @@ class Convection:
         if self.flow is None:
             raise SolverError("the flow has not been solved for")
         mesh = self.mesh
-        stokes.spread(self.flow, mesh.periodic, self.psi)
-        self.phase_heat = _prepare_heat(self.psi, self.adiabatic, self.phase_work, heating, mesh, self.source)
+        stokes.pad_streamfunction(self.flow, mesh.periodic, self.psi)
+        self.phase_heat = heat.set_heat_sources(self.psi, self.adiabatic, self.phase_work, heating, mesh, self.source)
         self.viscous_heat = 0.0
         if self.dissipation > 0.0:
             before = self.source.sum()
-            flow.dissipated_heat(self.psi, self.stencil, self.cell_weight, self.corner_weight, mesh.periodic,
-                                   self.dissipation, self.source)  # fmt: skip
+            heat.dissipated_heat(
+                self.psi,
+                self.stencil,
+                self.cell_weight,
+                self.corner_weight,
+                mesh.periodic,
+                self.dissipation,
+                self.source,
+            )
             self.viscous_heat = float(self.source.sum() - before)
 
     def fastest_rate(self) -> float:
         """Inverse of the time in which the flow crosses a cell."""
-        return float(flow.fastest_rate(self.psi, self.mesh))
+        return float(heat.fastest_rate(self.psi, self.mesh))
 
     def step_temperature(self, time_step: float, refresh: bool) -> float:
         """Advance the temperature; `refresh` when the time step or the coefficients have changed.
@@ -250,24 +268,46 @@ class Convection:
         float
             Mean flux density that came in through the inner wall during the step.
         """
+        if self.counted is None:
+            raise SolverError("the material has not been evaluated")
         entered = self.tally[0]
         if refresh:
-            diffusion.factorise_diffusion(self.capacity, self.conductance_r, self.conductance_t, 0.5 * time_step,
-                                       self.mesh, self.diffusion_factors)  # fmt: skip
-        energy.energy_step(
-            self.temperature, self.counted, self.psi, self.inner, self.outer, time_step, self.source, self.adiabatic,
-            self.phase_slope, self.transitions, self.capacity, self.conductance_r, self.conductance_t, self.mesh,
-            self.diffusion_factors, self.scheme, self.tally,
-        )  # fmt: skip
+            heat.factorise_diffusion(
+                self.capacity,
+                self.conductance_r,
+                self.conductance_t,
+                0.5 * time_step,
+                self.mesh,
+                self.diffusion_factors,
+            )
+        heat.energy_step(
+            self.temperature,
+            self.counted,
+            self.psi,
+            self.inner,
+            self.outer,
+            time_step,
+            self.source,
+            self.adiabatic,
+            self.phase_slope,
+            self.transitions,
+            self.capacity,
+            self.conductance_r,
+            self.conductance_t,
+            self.mesh,
+            self.diffusion_factors,
+            self.scheme,
+            self.tally,
+        )
         self.dissipated += time_step * self.viscous_heat
         self.phase_worked += time_step * self.phase_heat
         length = self.mesh.face_metric[0] * self.mesh.step * self.mesh.columns
-        return float(self.tally[0] - entered) / (time_step * length)
+        return float(float(self.tally[0] - entered) / (time_step * length))
 
     def wall_flux(self) -> np.ndarray:
         """Mean outward flux through the walls at the current temperature, shape (2,)."""
-        return energy.wall_flux(self.temperature, self.inner, self.outer, self.conductance_r, self.mesh)
+        return heat.wall_flux(self.temperature, self.inner, self.outer, self.conductance_r, self.mesh)
 
-    def heat(self) -> float:
+    def heat_content(self) -> float:
         """Temperature integrated over the area."""
         return float(self.mesh.volume @ self.temperature.sum(axis=1))

@@ -1,7 +1,7 @@
 """One flow solution of one run in JAX with the energy steps that it carries, and the snapshot it may have reached.
 
-The counterpart of :mod:`surrogate.simulator.convection` and of the time loop of ``evolution``; every function here is
-for one run and is mapped over the runs of a batch.
+The counterpart of :mod:`surrogate.simulator.numba_engine.step` and of the time loop of ``evolution``; every function
+here is for one run and is mapped over the runs of a batch.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from surrogate.simulator.batch import heat, stokes
-from surrogate.simulator.batch.materials import Array, coefficients, log_viscosity, phase_state
-from surrogate.simulator.batch.state import DIVERGED, DONE, RUNNING, SHORT, STALLED, UNSOLVED, Layout, Run, State
-from surrogate.simulator.convection import DRAG_SAFETY, LEAD
+from surrogate.simulator.jax_engine import heat, stokes
+from surrogate.simulator.jax_engine.materials import Array, coefficients, log_viscosity, phase_state
+from surrogate.simulator.jax_engine.state import DIVERGED, DONE, RUNNING, SHORT, STALLED, UNSOLVED, Layout, Run, State
+from surrogate.simulator.numba_engine.step import DRAG_SAFETY_FACTOR, LOAD_EXTRAPOLATION
 
 
 def _prepare(state: State, run: Run, layout: Layout) -> tuple[State, Any, Any]:
@@ -63,10 +63,27 @@ def begin(temperature: Array, inner: Array, run: Run, layout: Layout) -> State:
     empty = jnp.zeros((rows - 1, columns - 1))
     frames = len(layout.output_times)
     state = State(
-        temperature, empty, empty, empty, empty, inner, zero, zero, zero, none, jnp.asarray(RUNNING), none,
-        jnp.zeros(5), zero, zero, zero, none, none,
-        jnp.zeros((frames, rows + 2, columns), dtype=jnp.float32), jnp.zeros((frames, 5)),
-    )  # fmt: skip
+        temperature,
+        empty,
+        empty,
+        empty,
+        empty,
+        inner,
+        zero,
+        zero,
+        zero,
+        none,
+        jnp.asarray(RUNNING),
+        none,
+        jnp.zeros(5),
+        zero,
+        zero,
+        zero,
+        none,
+        none,
+        jnp.zeros((frames, rows + 2, columns), dtype=jnp.float32),
+        jnp.zeros((frames, 5)),
+    )
     state = _extract_melt(state, layout)
     thermal = run.thermal
     state = state._replace(counted=phase_state(state.temperature, thermal).phase)
@@ -77,11 +94,16 @@ def begin(temperature: Array, inner: Array, run: Run, layout: Layout) -> State:
         load, empty, weights, stencil, jnp.asarray(0.1 * layout.tolerance), layout.iteration_limit, jnp.asarray(True)
     )
     state = state._replace(
-        flow=flow, previous_flow=flow, previous_load=load, stokes_solutions=none + 1, iterations=count,
+        flow=flow,
+        previous_flow=flow,
+        previous_load=load,
+        stokes_solutions=none + 1,
+        iterations=count,
         status=jnp.where(converged, RUNNING, UNSOLVED),
-    )  # fmt: skip
+    )
     # Plain dtypes: values that grew from Python numbers would make the same program compile twice.
-    return jax.tree.map(lambda value: value.astype(value.dtype), state)
+    plain: State = jax.tree.map(lambda value: value.astype(value.dtype), state)
+    return plain
 
 
 def _record(state: State, material: Any, due: Array, layout: Layout) -> State:
@@ -89,9 +111,14 @@ def _record(state: State, material: Any, due: Array, layout: Layout) -> State:
     mesh, frames = layout.mesh, len(layout.output_times)
     flux = heat.wall_flux(state.temperature, state.inner, layout.outer, material.conductance_r, mesh)
     values = jnp.stack(
-        [flux[1], flux[0], heat.average(state.temperature, mesh), state.inner,
-         heat.root_mean_square_velocity(state.flow, mesh)]
-    )  # fmt: skip
+        [
+            flux[1],
+            flux[0],
+            stokes.average(state.temperature, mesh),
+            state.inner,
+            stokes.root_mean_square_velocity(state.flow, mesh),
+        ]
+    )
     wall = jnp.ones_like(state.temperature[:1])
     field = jnp.concatenate([state.inner * wall, state.temperature, layout.outer * wall]).astype(jnp.float32)
     place = jnp.where(due, state.recorded, frames)  # beyond the end: dropped
@@ -128,16 +155,23 @@ def advance(state: State, run: Run, layout: Layout) -> State:
     expected = layout.substeps * jnp.minimum(state.time_step, end - state.time)
     growth = jnp.where(state.interval > 0.0, expected / jnp.where(state.interval > 0.0, state.interval, 1.0), 0.0)
     drag = stokes.stratification_drag(
-        state.temperature, material.stiffness, material.lapse, DRAG_SAFETY * LEAD * expected, mesh
+        state.temperature, material.stiffness, material.lapse, DRAG_SAFETY_FACTOR * LOAD_EXTRAPOLATION * expected, mesh
     )
     weights = _weights(state, drag, run, layout, viscous)
     plain = stokes.buoyancy_load(material.force, mesh)
-    lead = LEAD * jnp.minimum(growth, 1.5) * (plain - state.previous_load) + stokes.drag_load(state.flow, drag)
+    lead = LOAD_EXTRAPOLATION * jnp.minimum(growth, 1.5) * (plain - state.previous_load) + stokes.drag_load(
+        state.flow, drag
+    )
     load = jnp.where(expected > 0.0, plain + lead, plain)
     flow, count, converged = stokes.conjugate_gradients(
-        load, 2.0 * state.flow - state.previous_flow, weights, stencil, jnp.asarray(layout.tolerance),
-        layout.iteration_limit, going,
-    )  # fmt: skip
+        load,
+        2.0 * state.flow - state.previous_flow,
+        weights,
+        stencil,
+        jnp.asarray(layout.tolerance),
+        layout.iteration_limit,
+        going,
+    )
     rate_of_heating = run.heating * jnp.exp(-jnp.asarray(layout.decay) * state.time)[:, None]
     carrier = heat.carry(
         flow,
@@ -171,28 +205,45 @@ def advance(state: State, run: Run, layout: Layout) -> State:
     broken = moving & ~jnp.isfinite(state.tally).all()
     state = state._replace(status=jnp.where(broken, DIVERGED, state.status))
     keep = before.status != RUNNING
-    return jax.tree.map(
+    after: State = jax.tree.map(
         lambda old, new: new if old is new else jnp.where(keep, old, new),
-        before._replace(snapshots=state.snapshots, series=state.series), state,
-    )  # fmt: skip
+        before._replace(snapshots=state.snapshots, series=state.series),
+        state,
+    )
+    return after
 
 
 def _energy_substep(
-    state: State, active: Array, end: Array, limit: Array, run: Run, carrier: heat.Carrier, phase_slope: Array,
-    material: Any, layout: Layout,
-) -> tuple[State, Array]:  # fmt: skip
+    state: State,
+    active: Array,
+    end: Array,
+    limit: Array,
+    run: Run,
+    carrier: heat.Carrier,
+    phase_slope: Array,
+    material: Any,
+    layout: Layout,
+) -> tuple[State, Array]:
     """One energy step where `active`; returns the state and where another may follow before the snapshot."""
     remaining = end - state.time
     pieces = jnp.maximum(jnp.ceil(remaining / limit * (1 - 1e-12)), 1.0)
     step = jnp.where(active, jnp.where(pieces > layout.substeps, limit, remaining / pieces), 0.0)
     temperature, counted, tally = heat.energy_step(
-        state.temperature, state.counted, state.inner, layout.outer, step, carrier, phase_slope, layout.transitions,
-        material, layout.mesh,
-    )  # fmt: skip
+        state.temperature,
+        state.counted,
+        state.inner,
+        layout.outer,
+        step,
+        carrier,
+        phase_slope,
+        layout.transitions,
+        material,
+        layout.mesh,
+    )
     mesh = layout.mesh
     entered = tally[0] / jnp.where(active, step * (mesh.face_metric[0] * mesh.step * mesh.columns), 1.0)
 
-    def chosen(new, old):
+    def chosen(new: Array, old: Array) -> Array:
         return jnp.where(active, new, old)
 
     state = state._replace(

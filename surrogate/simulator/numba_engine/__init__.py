@@ -1,0 +1,1 @@
+"""One run on one core, compiled with Numba."""
