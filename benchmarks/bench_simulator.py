@@ -16,6 +16,8 @@ process with single-threaded BLAS. Compare within one run: machines differ, and 
 import argparse
 import os
 import time
+from collections.abc import Callable
+from typing import Any
 
 if __name__ == "__main__":  # before NumPy comes
     os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"})
@@ -27,7 +29,7 @@ from scipy.interpolate import RegularGridInterpolator
 from scipy.stats import qmc
 
 from surrogate.config import SimulatorSettings
-from surrogate.parameters import PARAMETERS, Parameters
+from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 from surrogate.simulator import Evolution, run_batch
 
 POINT = Parameters(1e21, 3e5, 6e-6, 20.0, 1700.0)
@@ -78,17 +80,17 @@ def advance(evolution: Evolution, steps: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def start():
+def start() -> Evolution:
     return developed()
 
 
 @pytest.fixture(scope="module", params=GRIDS)
-def grid(request, start):
+def grid(request: pytest.FixtureRequest, start: Evolution) -> tuple[Evolution, int]:
     """A run that has left its initial state behind, and how often to time it."""
     return carried_over(start, request.param), max(5, GRIDS[request.param] // 20)
 
 
-def test_step(benchmark, grid):
+def test_step(benchmark: Any, grid: tuple[Evolution, int]) -> None:
     evolution, count = grid
     layer = evolution.layer
     before = layer.iterations, layer.stokes_solutions
@@ -96,13 +98,13 @@ def test_step(benchmark, grid):
     benchmark.extra_info["iterations"] = (layer.iterations - before[0]) / (layer.stokes_solutions - before[1])
 
 
-def test_flow(benchmark, grid):
+def test_flow(benchmark: Any, grid: tuple[Evolution, int]) -> None:
     evolution, count = grid
     interval = 2 * evolution.layer.time_step
     benchmark.pedantic(evolution._solve, (interval, 1.0), rounds=count, warmup_rounds=1)
 
 
-def test_temperature(benchmark, grid):
+def test_temperature(benchmark: Any, grid: tuple[Evolution, int]) -> None:
     evolution, count = grid
     layer = evolution.layer
     layer.carry(evolution._heating())
@@ -116,12 +118,12 @@ def step_table() -> pd.DataFrame:
         evolution = carried_over(state, name)
         layer, solve, spent = evolution.layer, evolution._solve, [0.0]
 
-        def timed(*arguments, solve=solve, spent=spent):
+        def timed(*arguments: float, solve: Callable[..., None] = solve, spent: list[float] = spent) -> None:
             begun = time.process_time()
             solve(*arguments)
             spent[0] += time.process_time() - begun
 
-        evolution._solve = timed
+        setattr(evolution, "_solve", timed)  # noqa: B010
         before = layer.iterations, layer.stokes_solutions, evolution.steps, evolution.time
         begun = time.process_time()
         advance(evolution, count)
@@ -143,14 +145,8 @@ def step_table() -> pd.DataFrame:
 
 def sample(count: int, size: int = 64) -> list[Parameters]:
     """The first `count` points of a scrambled Sobol sample of the parameter ranges."""
-    runs = []
-    for unit in qmc.Sobol(len(PARAMETERS), seed=1).random(size)[:count]:
-        values = [
-            float(entry.inverse(entry.transform(entry.low) * (1 - x) + entry.transform(entry.high) * x))
-            for entry, x in zip(PARAMETERS, unit, strict=True)
-        ]
-        runs.append(Parameters(*values))
-    return runs
+    unit = qmc.Sobol(len(EVOLUTION_PARAMETERS), seed=1).random(size)[:count]
+    return [Parameters.from_array(values) for values in EVOLUTION_PARAMETERS.unscale(unit)]
 
 
 def whole_runs(name: str, count: int) -> pd.DataFrame:

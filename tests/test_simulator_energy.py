@@ -1,5 +1,7 @@
 """The energy equation and the material properties."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ from surrogate.units import GAS_CONSTANT
 POINT = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
 
 
-def test_approximations_keep_their_accuracy():
+def test_approximations_keep_their_accuracy() -> None:
     exponent = np.linspace(-20, 20, 4001)
     np.testing.assert_allclose([approximation.exponential(x) for x in exponent], np.exp(exponent), rtol=1e-8)
     fraction = np.linspace(0, 1, 1001)
@@ -30,7 +32,7 @@ def mars_mesh() -> Mesh:
     return planet_mesh(SimulatorSettings(radial_cells=40, angular_cells=12))
 
 
-def fluid(mesh: Mesh, temperature: np.ndarray, inner: float, outer: float, **options) -> Convection:
+def fluid(mesh: Mesh, temperature: np.ndarray, inner: float, outer: float, **options: Any) -> Convection:
     layer = Convection(mesh, properties.boussinesq_thermal(mesh, 0.0), temperature, inner, outer, **options)
     layer.flow = np.zeros_like(layer.load)
     layer.update_coefficients()
@@ -39,7 +41,7 @@ def fluid(mesh: Mesh, temperature: np.ndarray, inner: float, outer: float, **opt
 
 
 @pytest.mark.parametrize("cartesian", [True, False])
-def test_conduction_settles_to_the_exact_profile(cartesian):
+def test_conduction_settles_to_the_exact_profile(cartesian: bool) -> None:
     mesh = make_mesh(graded_faces(24, 1.0, 2.0, 2.0), 6, 0.5, cartesian=cartesian)
     layer = fluid(mesh, np.full((24, 6), 0.3), 1.0, 0.0)
     for _ in range(400):
@@ -50,7 +52,7 @@ def test_conduction_settles_to_the_exact_profile(cartesian):
     np.testing.assert_allclose(flux[0], flux[1], rtol=1e-6)
 
 
-def test_decay_of_a_mode_is_second_order_in_time():
+def test_decay_of_a_mode_is_second_order_in_time() -> None:
     mesh = make_mesh(np.linspace(0, 1, 65), 64, 1.0, cartesian=True)
     mode = np.sin(np.pi * mesh.centres)[:, None] * np.cos(np.pi * mesh.angles)
     errors = []
@@ -64,7 +66,7 @@ def test_decay_of_a_mode_is_second_order_in_time():
 
 
 @pytest.mark.parametrize("periodic", [False, True])
-def test_budget_closes_to_round_off_with_variable_conductivity_and_flow(periodic):
+def test_budget_closes_to_round_off_with_variable_conductivity_and_flow(periodic: bool) -> None:
     generator = np.random.default_rng(3)
     mesh = make_mesh(graded_faces(20, 1 / 3, 4 / 3, 2.0), 24, 2 * np.pi if periodic else np.pi / 2, periodic=periodic)
     thermal = properties.planet_thermal(mesh, POINT, MARS, Physics())
@@ -99,7 +101,7 @@ def advected(mesh: Mesh, values: np.ndarray, scheme: int) -> np.ndarray:
     return rate
 
 
-def test_advection_keeps_heat_and_a_uniform_field():
+def test_advection_keeps_heat_and_a_uniform_field() -> None:
     mesh = make_mesh(np.linspace(0, 1, 33), 32, 1.0, cartesian=True)
     assert np.abs(advected(mesh, np.full((32, 32), 7.0), transport.LIMITED)).max() < 1e-13
     blob = np.exp(-40 * ((mesh.centres[:, None] - 0.4) ** 2 + (mesh.angles - 0.5) ** 2))
@@ -107,7 +109,7 @@ def test_advection_keeps_heat_and_a_uniform_field():
 
 
 @pytest.mark.parametrize(("scheme", "order"), [(transport.UNLIMITED, 1.9), (transport.LIMITED, 1.9)])
-def test_advection_order_on_a_smooth_field(scheme, order):
+def test_advection_order_on_a_smooth_field(scheme: int, order: float) -> None:
     errors = []
     for cells in (32, 64):
         mesh = make_mesh(np.linspace(0, 1, cells + 1), cells, 1.0, cartesian=True)
@@ -121,7 +123,7 @@ def test_advection_order_on_a_smooth_field(scheme, order):
     assert np.log2(errors[0] / errors[1]) > order
 
 
-def test_limiter_makes_no_new_extrema():
+def test_limiter_makes_no_new_extrema() -> None:
     mesh = make_mesh(np.linspace(0, 1, 33), 32, 1.0, cartesian=True)
     step = np.where(mesh.angles < 0.4, 1.0, 0.0) * np.ones((32, 1))
     layer = fluid(mesh, step.copy(), 0.0, 0.0)
@@ -134,7 +136,7 @@ def test_limiter_makes_no_new_extrema():
     assert layer.temperature.max() < 1 + 1e-9
 
 
-def test_kernels_use_the_olivine_laws_of_the_planet():
+def test_kernels_use_the_olivine_laws_of_the_planet() -> None:
     mesh = mars_mesh()
     thermal = properties.planet_thermal(mesh, POINT, MARS, Physics(phase_transitions=False))
     temperature = np.linspace(300, 2200, 40 * 12).reshape(40, 12)[::-1].copy()
@@ -153,7 +155,7 @@ def test_kernels_use_the_olivine_laws_of_the_planet():
     )
 
 
-def test_arrhenius_law_and_cut():
+def test_arrhenius_law_and_cut() -> None:
     mesh = mars_mesh()
     rheology = properties.planet_rheology(mesh, POINT, MARS, 1e8)
     temperature = np.linspace(300, 2200, 40 * 12).reshape(40, 12)[::-1].copy()
@@ -177,7 +179,7 @@ def phase_fields(temperature: np.ndarray) -> dict[str, np.ndarray]:
     return fields
 
 
-def test_phase_derivatives_agree_with_differences():
+def test_phase_derivatives_agree_with_differences() -> None:
     temperature = np.linspace(1500, 2200, 40)[::-1, None] * np.ones((1, 12))
     at, above = phase_fields(temperature), phase_fields(temperature + 1e-3)
     np.testing.assert_allclose((above["phase"] - at["phase"]) / 1e-3, at["phase_slope"], atol=1e-6)
@@ -186,7 +188,7 @@ def test_phase_derivatives_agree_with_differences():
     assert (at["stiffness"] >= 0).all()  # warm material changes phase deeper: it is lighter
 
 
-def test_temperature_step_of_a_phase_transition():
+def test_temperature_step_of_a_phase_transition() -> None:
     """Material that sinks through a transition without exchanging heat warms by gamma drho T / (rho^2 c)."""
     mesh = mars_mesh()
     thermal = properties.planet_thermal(mesh, POINT, MARS, Physics())
@@ -211,7 +213,7 @@ def test_temperature_step_of_a_phase_transition():
     np.testing.assert_allclose(np.log(ratio), expected, rtol=0.02)
 
 
-def test_physics_switches_turn_terms_off():
+def test_physics_switches_turn_terms_off() -> None:
     mesh = mars_mesh()
     off = Physics(adiabatic_heating=False, phase_transitions=False, conductivity="constant", expansivity="constant")
     thermal = properties.planet_thermal(mesh, POINT, MARS, off)

@@ -1,8 +1,11 @@
 """A run and a shard: convention, budget, repeatability, failures that end with a reason."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from surrogate.config import Physics, SimulatorSettings
 from surrogate.fields import SERIES, annulus_of, open_netcdf, validate
@@ -18,11 +21,11 @@ SMALL = SimulatorSettings(radial_cells=16, angular_cells=24, snapshots=4, end_ti
 
 
 @pytest.fixture(scope="module")
-def small_run():
+def small_run() -> xr.Dataset:
     return simulate(POINT, SMALL)
 
 
-def test_run_follows_the_convention(small_run):
+def test_run_follows_the_convention(small_run: xr.Dataset) -> None:
     validate(small_run)
     assert small_run.temperature.dtype == np.float32
     np.testing.assert_allclose(small_run.time, [0.0, 0.1, 0.2, 0.3])
@@ -30,18 +33,18 @@ def test_run_follows_the_convention(small_run):
     assert small_run.attrs["status"] == "done"
 
 
-def test_walls_hold_core_and_surface_temperature(small_run):
+def test_walls_hold_core_and_surface_temperature(small_run: xr.Dataset) -> None:
     assert np.all(small_run.temperature[:, -1] == np.float32(MARS.surface_temperature))
     np.testing.assert_allclose(small_run.temperature[:, 0, 0], small_run.core_temperature, rtol=1e-6)
     assert float(small_run.core_temperature[0]) == MARS.initial_core_temperature
 
 
-def test_mean_temperature_is_the_average_of_the_field(small_run):
+def test_mean_temperature_is_the_average_of_the_field(small_run: xr.Dataset) -> None:
     mean = annulus_of(small_run).average(small_run.temperature.values.astype(float))
     np.testing.assert_allclose(mean, small_run.mean_temperature, rtol=1e-6)
 
 
-def test_initial_state_has_linear_boundary_layers():
+def test_initial_state_has_linear_boundary_layers() -> None:
     run = simulate(POINT, SMALL.model_copy(update={"noise_amplitude": 0.0, "snapshots": 2, "end_time": 0.01}))
     depth = annulus_of(run).depth
     profile = run.temperature[0].mean("angle").values
@@ -51,7 +54,7 @@ def test_initial_state_has_linear_boundary_layers():
     np.testing.assert_allclose(profile[top], 250.0 + (1700.0 - 250.0) * depth[top] / 300e3, rtol=1e-6)
 
 
-def test_energy_budget_closes_with_every_term_on(small_run):
+def test_energy_budget_closes_with_every_term_on(small_run: xr.Dataset) -> None:
     attributes = small_run.attrs
     assert attributes["budget_relative_error"] < 1e-10
     terms = [
@@ -64,7 +67,7 @@ def test_energy_budget_closes_with_every_term_on(small_run):
     assert all(attributes[name] != 0 for name in terms)
 
 
-def test_melt_keeps_the_mantle_at_its_solidus_and_its_heat_is_counted():
+def test_melt_keeps_the_mantle_at_its_solidus_and_its_heat_is_counted() -> None:
     hot = Parameters(1e21, 3e5, 6e-6, 1.0, 1800.0)
     melting = Physics(melting="extracted", melt_pressure=8.0)
     run = simulate(hot, SMALL.model_copy(update={"end_time": 1.0, "physics": melting}))
@@ -83,7 +86,7 @@ def test_melt_keeps_the_mantle_at_its_solidus_and_its_heat_is_counted():
     assert 0.3 * lost < cooler < 1.2 * lost
 
 
-def test_budget_of_one_term_is_what_can_be_computed_by_hand():
+def test_budget_of_one_term_is_what_can_be_computed_by_hand() -> None:
     off = Physics(
         adiabatic_heating=False,
         viscous_dissipation=False,
@@ -104,39 +107,39 @@ def test_budget_of_one_term_is_what_can_be_computed_by_hand():
     assert float(run.core_temperature[-1]) == MARS.initial_core_temperature
 
 
-def test_dissipation_balances_adiabatic_and_phase_work():
+def test_dissipation_balances_adiabatic_and_phase_work() -> None:
     run = simulate(POINT, SMALL.model_copy(update={"end_time": 1.5, "radial_cells": 32, "angular_cells": 48}))
     work = -run.attrs["budget_adiabatic_heat"] - run.attrs["budget_phase_work"]
     np.testing.assert_allclose(run.attrs["budget_viscous_dissipation"], work, rtol=0.15)
 
 
-def test_same_seed_same_run_other_seed_other_run(small_run):
+def test_same_seed_same_run_other_seed_other_run(small_run: xr.Dataset) -> None:
     again = simulate(POINT, SMALL, number=7)
     np.testing.assert_array_equal(again.temperature, small_run.temperature)
     other = simulate(POINT, SMALL, seed=1)
     assert not np.array_equal(other.temperature, small_run.temperature)
 
 
-def test_noise_per_run_depends_on_the_number():
+def test_noise_per_run_depends_on_the_number() -> None:
     settings = SMALL.model_copy(update={"noise": "per_run", "snapshots": 2, "end_time": 0.01})
     first, second = (simulate(POINT, settings, number=number) for number in (1, 2))
     assert not np.array_equal(first.temperature[0], second.temperature[0])
     assert run_key(POINT, settings, number=1) != run_key(POINT, settings, number=2)
 
 
-def test_limit_of_steps_keeps_the_snapshots_so_far():
+def test_limit_of_steps_keeps_the_snapshots_so_far() -> None:
     run = simulate(POINT, SMALL.model_copy(update={"maximum_steps": 30, "snapshots": 40, "end_time": 4.5}))
     assert run.attrs["status"] == "short"
     assert "30 steps" in run.attrs["reason"]
     assert 2 <= run.sizes["time"] < 40
 
 
-def test_too_few_snapshots_is_an_error_with_a_reason():
+def test_too_few_snapshots_is_an_error_with_a_reason() -> None:
     with pytest.raises(SimulationError, match="2 steps reached only"):
         simulate(POINT, SMALL.model_copy(update={"maximum_steps": 2, "snapshots": 2, "end_time": 4.5}))
 
 
-def test_not_a_number_ends_the_run_with_a_reason():
+def test_not_a_number_ends_the_run_with_a_reason() -> None:
     evolution = Evolution(POINT, SMALL)
     evolution.layer.temperature[3, 4] = np.nan
     evolution.run()
@@ -144,10 +147,10 @@ def test_not_a_number_ends_the_run_with_a_reason():
     assert "not finite" in evolution.reason
 
 
-def test_interrupted_run_goes_on_with_the_same_result(small_run, tmp_path):
+def test_interrupted_run_goes_on_with_the_same_result(small_run: xr.Dataset, tmp_path: Path) -> None:
     first = Evolution(POINT, SMALL)
 
-    def interrupt(time):
+    def interrupt(time: float) -> None:
         if time > 0.15:
             raise KeyboardInterrupt
 
@@ -164,7 +167,7 @@ def test_interrupted_run_goes_on_with_the_same_result(small_run, tmp_path):
     assert not path.exists()
 
 
-def test_checkpoint_of_another_run_is_not_used(small_run, tmp_path):
+def test_checkpoint_of_another_run_is_not_used(small_run: xr.Dataset, tmp_path: Path) -> None:
     path = tmp_path / "run.checkpoint.npz"
     other = Evolution(Parameters(1e20, 3e5, 6e-6, 10.0, 1700.0), SMALL)
     other.run()
@@ -174,7 +177,7 @@ def test_checkpoint_of_another_run_is_not_used(small_run, tmp_path):
     assert not restore_state(Evolution(POINT, SMALL), path)
 
 
-def test_long_run_saves_its_state_and_failure_leaves_it(tmp_path, monkeypatch):
+def test_long_run_saves_its_state_and_failure_leaves_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("surrogate.simulator.evolution.CHECKPOINT_SECONDS", 0.0)
     path = tmp_path / "run.checkpoint.npz"
     seen = []
@@ -187,13 +190,13 @@ def test_long_run_saves_its_state_and_failure_leaves_it(tmp_path, monkeypatch):
     assert (tmp_path / "run.checkpoint.failed.npz").exists()
 
 
-def test_parameters_out_of_range_warn():
+def test_parameters_out_of_range_warn() -> None:
     settings = SMALL.model_copy(update={"snapshots": 2, "end_time": 0.01})
     with pytest.warns(UserWarning, match="initial_temperature = 1900"):
         simulate(Parameters(1e21, 3e5, 6e-6, 10.0, 1900.0), settings)
 
 
-def test_crust_heating_keeps_the_heat_of_the_whole_planet():
+def test_crust_heating_keeps_the_heat_of_the_whole_planet() -> None:
     from surrogate.simulator.problem import planet_mesh
     from surrogate.simulator.properties import heating_profile
 
@@ -207,11 +210,11 @@ def test_crust_heating_keeps_the_heat_of_the_whole_planet():
     assert depleted[-1] == pytest.approx(MARS.mantle_depletion(10.0) * (1 - 64.3 / (1700 / 16)))
 
 
-def test_shard_writes_skips_and_reports(tmp_path):
+def test_shard_writes_skips_and_reports(tmp_path: Path) -> None:
     settings = SMALL.model_copy(update={"maximum_steps": 150, "snapshots": 6, "end_time": 0.3})
     stuck = Parameters(1e19, 5e5, 4e-6, 1.0, 1800.0)  # needs far more steps than it may take
     runs = [(3, POINT), (4, stuck)]
-    lines = []
+    lines: list[str] = []
     table = run_shard(runs, settings, folder=tmp_path, progress=lines.append)
     assert list(table.simulation) == [3, 4]
     assert table.status[0] == "done"
@@ -225,7 +228,7 @@ def test_shard_writes_skips_and_reports(tmp_path):
     pd.testing.assert_series_equal(again.status, table.status)
 
 
-def test_shard_makes_a_broken_or_foreign_file_again(tmp_path):
+def test_shard_makes_a_broken_or_foreign_file_again(tmp_path: Path) -> None:
     settings = SMALL.model_copy(update={"snapshots": 2, "end_time": 0.02})
     run_path(tmp_path, 0).write_bytes(b"not a NetCDF file")
     table = run_shard([(0, POINT)], settings, folder=tmp_path)
@@ -235,7 +238,7 @@ def test_shard_makes_a_broken_or_foreign_file_again(tmp_path):
     assert table.end_time[0] == 0.03
 
 
-def test_shard_in_processes_gives_the_same_files(tmp_path):
+def test_shard_in_processes_gives_the_same_files(tmp_path: Path) -> None:
     settings = SMALL.model_copy(update={"snapshots": 2, "end_time": 0.05})
     runs = [(0, POINT), (1, Parameters(1e20, 2e5, 6e-6, 10.0, 1650.0))]
     run_shard(runs, settings, folder=tmp_path / "one")

@@ -1,6 +1,7 @@
 """Comparison with GAIA, on eight rows of its table (tests/data/gaia_sample.csv; MIT licence, A. Agarwal)."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -27,11 +28,11 @@ COARSE = SimulatorSettings(radial_cells=24, angular_cells=32, radial_grading=3.0
 
 
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory):
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame]:
     return compare_gaia(TABLE, tmp_path_factory.mktemp("gaia"), rows=8, settings=COARSE)
 
 
-def test_even_a_coarse_grid_is_near_gaia(comparison):
+def test_even_a_coarse_grid_is_near_gaia(comparison: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     _, summary = comparison
     summary = summary.set_index("observable")
     assert (summary.rows == 8).all()
@@ -41,7 +42,7 @@ def test_even_a_coarse_grid_is_near_gaia(comparison):
     assert summary.rank_correlation["surface_heat_flux"] > 0.8
 
 
-def test_pairs_hold_the_rows_of_the_table(comparison):
+def test_pairs_hold_the_rows_of_the_table(comparison: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     pairs, _ = comparison
     table = read_gaia_table(TABLE)
     for name, column in GAIA_OBSERVABLES.items():
@@ -49,7 +50,7 @@ def test_pairs_hold_the_rows_of_the_table(comparison):
     np.testing.assert_allclose(pairs.crustal_enrichment, table.loc[pairs.row, "crust_enrichment"])
 
 
-def test_summary_by_hand():
+def test_summary_by_hand() -> None:
     pairs = pd.DataFrame({f"{name}_gaia": [1.0, 2.0, 4.0] for name in GAIA_OBSERVABLES})
     for name in GAIA_OBSERVABLES:
         pairs[f"{name}_ours"] = [2.0, 5.0, 3.0]
@@ -61,7 +62,7 @@ def test_summary_by_hand():
 
 
 @pytest.mark.parametrize("law", ["olivine", "constant"])
-def test_fluxes_are_gradients_times_the_conductivity_of_the_table(law):
+def test_fluxes_are_gradients_times_the_conductivity_of_the_table(law: Literal["olivine", "constant"]) -> None:
     settings = COARSE.model_copy(update={"physics": Physics(conductivity=law), "end_time": 0.01})
     run = simulate(Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0), settings)
     found = observables(run, settings)
@@ -72,7 +73,7 @@ def test_fluxes_are_gradients_times_the_conductivity_of_the_table(law):
     assert found["surface_heat_flux"] == pytest.approx(1e3 * 4.0 * 1450 / 300e3, rel=0.1)
 
 
-def test_examples_are_compared_at_their_times_and_radii(tmp_path):
+def test_examples_are_compared_at_their_times_and_radii(tmp_path: Path) -> None:
     settings = SimulatorSettings(radial_cells=16, angular_cells=24, snapshots=10)
     table = compare_gaia_examples(tmp_path, settings=settings)
     assert len(table) == len(GAIA_EXAMPLES) * 3 * PROFILE_RADII.size
@@ -80,7 +81,7 @@ def test_examples_are_compared_at_their_times_and_radii(tmp_path):
     assert abs(table.difference.mean()) < 60
 
 
-def test_a_broken_table_is_named(tmp_path):
+def test_a_broken_table_is_named(tmp_path: Path) -> None:
     table = pd.read_csv(TABLE)
     table.drop(columns="crust_enrichment").to_csv(tmp_path / "short.csv", index=False)
     with pytest.raises(ValueError, match=r"short\.csv: columns crust_enrichment are missing"):
@@ -92,6 +93,6 @@ def test_a_broken_table_is_named(tmp_path):
         read_gaia_table(tmp_path / "words.csv")
 
 
-def test_too_many_rows_are_refused(tmp_path):
+def test_too_many_rows_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"1 \.\. 8"):
         compare_gaia(TABLE, tmp_path, rows=9)

@@ -1,6 +1,9 @@
 """Runs side by side in JAX: the same physics as the other engine, run by run."""
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +17,9 @@ from surrogate.simulator.evolution import Evolution
 jax = pytest.importorskip("jax")
 batch_module = pytest.importorskip("surrogate.simulator.jax_engine.batch")
 run_batch = batch_module.run_batch
+
+Batch = tuple[dict[int, Evolution], list[str]]
+"""Runs by number, and what was told of them."""
 
 POINTS = [
     Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0),
@@ -34,7 +40,7 @@ SETTINGS = SimulatorSettings(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory):
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The same program serves several tests."""
     settings = {
         "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
@@ -49,14 +55,14 @@ def compiled_once(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def batch():
+def batch() -> Batch:
     """Three runs in two places: the third takes the place that is free first."""
-    lines = []
+    lines: list[str] = []
     return dict(run_batch(RUNS, SETTINGS, progress=lines.append)), lines
 
 
 @pytest.fixture(scope="module")
-def single():
+def single() -> list[Evolution]:
     """The same runs, one after the other."""
     runs = []
     for number, point in RUNS:
@@ -67,7 +73,7 @@ def single():
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_batch_agrees_with_the_other_engine_run_by_run(batch, single, number):
+def test_batch_agrees_with_the_other_engine_run_by_run(batch: Batch, single: list[Evolution], number: int) -> None:
     ours, theirs = batch[0][number], single[number]
     assert ours.status == theirs.status == "done"
     assert ours.steps == pytest.approx(theirs.steps, abs=2)
@@ -82,22 +88,24 @@ def test_batch_agrees_with_the_other_engine_run_by_run(batch, single, number):
     assert ours.budget()["budget_relative_error"] < 1e-10
 
 
-def test_every_run_has_its_own_time_step(batch):
+def test_every_run_has_its_own_time_step(batch: Batch) -> None:
     steps = [batch[0][number].steps for number, _ in RUNS]
     assert len(set(steps)) == 3
     assert batch[0][1].melted > 0  # so the comparison sees the extraction of melt
     assert "1 waiting" not in batch[1][-1]
 
 
-def test_interrupted_batch_goes_on_with_the_same_result(batch, tmp_path, monkeypatch):
+def test_interrupted_batch_goes_on_with_the_same_result(
+    batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(batch_module, "CHECKPOINT_SECONDS", 0.0)
 
-    def file(number):
+    def file(number: int) -> Path:
         return tmp_path / f"{number}.npz"
 
     looks = []
 
-    def interrupt(line):
+    def interrupt(line: str) -> None:
         looks.append(line)
         if len(looks) == 2:  # told before the state is saved: the first chunk is on disk
             raise KeyboardInterrupt
@@ -111,9 +119,9 @@ def test_interrupted_batch_goes_on_with_the_same_result(batch, tmp_path, monkeyp
         np.testing.assert_allclose(again[number].snapshots, batch[0][number].snapshots, atol=1e-3)
 
 
-def test_a_run_that_diverges_ends_alone(monkeypatch, batch):
+def test_a_run_that_diverges_ends_alone(monkeypatch: pytest.MonkeyPatch, batch: Batch) -> None:
     class Broken(Evolution):
-        def __init__(self, *arguments, **keywords):
+        def __init__(self, *arguments: Any, **keywords: Any) -> None:
             super().__init__(*arguments, **keywords)
             if self.number == 1:
                 self.layer.temperature[3, 4] = np.nan
@@ -126,31 +134,31 @@ def test_a_run_that_diverges_ends_alone(monkeypatch, batch):
     np.testing.assert_array_equal(ended[0].snapshots, batch[0][0].snapshots)
 
 
-def test_shard_runs_on_the_engine_of_the_settings(tmp_path, batch):
+def test_shard_runs_on_the_engine_of_the_settings(tmp_path: Path, batch: Batch) -> None:
     table = run_shard(RUNS[:1], SETTINGS, folder=tmp_path)
     assert table.status.tolist() == ["done"]
     with open_netcdf(run_path(tmp_path, 0)) as run:
         assert run.attrs["engine"] == "jax"
         assert run.attrs["key"] == run_key(POINTS[0], SETTINGS)
         np.testing.assert_allclose(run.temperature, batch[0][0].snapshots, atol=1e-3)
-    lines = []
+    lines: list[str] = []
     run_shard(RUNS[:1], SETTINGS, folder=tmp_path, progress=lines.append)
     assert lines == ["1 of 1 runs are already there"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run_00000.nc"]
 
 
-def test_engine_counts_in_the_key_and_width_does_not():
+def test_engine_counts_in_the_key_and_width_does_not() -> None:
     numba = SETTINGS.model_copy(update={"engine": "numba"})
     assert run_key(POINTS[0], SETTINGS) != run_key(POINTS[0], numba)
     assert run_key(POINTS[0], SETTINGS) == run_key(POINTS[0], SETTINGS.model_copy(update={"batch_width": 9}))
 
 
-def test_full_annulus_is_refused():
+def test_full_annulus_is_refused() -> None:
     with pytest.raises(ValueError, match="sector_degrees"):
         simulate(POINTS[0], SETTINGS.model_copy(update={"sector_degrees": 360.0}))
 
 
-def test_missing_jax_names_the_extra(monkeypatch):
+def test_missing_jax_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("surrogate.simulator.jax_engine")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "jax", None)

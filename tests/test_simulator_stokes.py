@@ -1,20 +1,33 @@
 """The Stokes solver: against an independent assembly, exact solutions, and its own identities."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
-from surrogate.simulator.mesh import graded_faces, make_mesh
+from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
 from surrogate.simulator.numba_engine import direct, heat, stokes
-from surrogate.simulator.stencil import make_stencil
+from surrogate.simulator.stencil import Stencil, make_stencil
 from surrogate.simulator.validation.analytic import AnnulusSolution, ManufacturedSolution, velocity_error
 
 ROWS, COLUMNS = 14, 20
 
 
-def problem(periodic=False, no_slip=False, cartesian=False, lateral=True, seed=0):
+class Problem(NamedTuple):
+    mesh: Mesh
+    stencil: Stencil
+    weights: tuple[np.ndarray, np.ndarray]
+    drag: np.ndarray
+    factors: np.ndarray
+    load: np.ndarray
+
+
+def problem(
+    periodic: bool = False, no_slip: bool = False, cartesian: bool = False, lateral: bool = True, seed: int = 0
+) -> Problem:
     """A rough viscosity and a rough load on a graded mesh."""
-    width = 2 * np.pi if periodic else np.pi / 2
-    mesh = make_mesh(graded_faces(ROWS, 1 / 3, 4 / 3, 3.0), COLUMNS, width, cartesian=cartesian, periodic=periodic)
+    angle = 2 * np.pi if periodic else np.pi / 2
+    mesh = make_mesh(graded_faces(ROWS, 1 / 3, 4 / 3, 3.0), COLUMNS, angle, cartesian=cartesian, periodic=periodic)
     stencil = make_stencil(mesh, no_slip, no_slip)
     generator = np.random.default_rng(seed)
     log_viscosity = generator.normal(size=(ROWS, COLUMNS if lateral else 1)) * 1.5 * np.ones((1, COLUMNS))
@@ -29,10 +42,11 @@ def problem(periodic=False, no_slip=False, cartesian=False, lateral=True, seed=0
     factors = np.empty((3, ROWS - 1, width))
     stokes.factorise(stencil, *means, drag, factors)
     load = generator.normal(size=(ROWS - 1, width))
-    return mesh, stencil, weights, drag, factors, load
+    return Problem(mesh, stencil, weights, drag, factors, load)
 
 
-def iterate(mesh, stencil, weights, drag, factors, load, tolerance=1e-10, limit=400):
+def iterate(given: Problem, tolerance: float = 1e-10, limit: int = 400) -> tuple[np.ndarray, int]:
+    mesh, stencil, weights, drag, factors, load = given
     solution = np.zeros_like(load)
     count = stokes.conjugate_gradients(
         load, solution, stencil, *weights, drag, factors, mesh.periodic, tolerance, limit
@@ -49,21 +63,22 @@ GEOMETRIES = {
 
 
 @pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
-def test_iteration_agrees_with_banded_cholesky(options):
-    mesh, stencil, weights, drag, factors, load = problem(**options)
-    solution, count = iterate(mesh, stencil, weights, drag, factors, load)
+def test_iteration_agrees_with_banded_cholesky(options: dict[str, bool]) -> None:
+    given = problem(**options)
+    mesh, stencil, weights, drag, _, load = given
+    solution, count = iterate(given)
     exact = direct.direct_solution(load, stencil, mesh, *weights, drag)
     assert 1 < count < 200
     np.testing.assert_allclose(solution, exact, atol=1e-8 * np.abs(exact).max())
 
 
 @pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
-def test_preconditioner_is_exact_for_a_viscosity_of_radius_only(options):
-    *_, count = iterate(*problem(lateral=False, **options), tolerance=1e-8)
+def test_preconditioner_is_exact_for_a_viscosity_of_radius_only(options: dict[str, bool]) -> None:
+    *_, count = iterate(problem(lateral=False, **options), tolerance=1e-8)
     assert count <= 2
 
 
-def test_dissipation_is_the_work_of_the_load():
+def test_dissipation_is_the_work_of_the_load() -> None:
     mesh, stencil, weights, _, _, load = problem(no_slip=True)
     solved = direct.direct_solution(load, stencil, mesh, *weights)
     psi = np.zeros((ROWS + 1, COLUMNS + 3))
@@ -74,9 +89,9 @@ def test_dissipation_is_the_work_of_the_load():
     assert made.min() >= 0
 
 
-def test_velocity_has_no_divergence():
-    mesh, stencil, weights, drag, factors, load = problem()
-    solved, _ = iterate(mesh, stencil, weights, drag, factors, load, tolerance=0.3)  # however loosely solved
+def test_velocity_has_no_divergence() -> None:
+    mesh = (given := problem()).mesh
+    solved, _ = iterate(given, tolerance=0.3)  # however loosely solved
     psi = np.zeros((ROWS + 1, COLUMNS + 3))
     stokes.pad_streamfunction(solved, False, psi)
     radial, angular = stokes.velocity(psi, mesh)
@@ -85,7 +100,7 @@ def test_velocity_has_no_divergence():
     assert np.abs(out).max() < 1e-12 * np.abs(angular).max()
 
 
-def test_a_steady_flow_feels_no_drag():
+def test_a_steady_flow_feels_no_drag() -> None:
     mesh, stencil, weights, drag, _, load = problem()
     steady = direct.direct_solution(load, stencil, mesh, *weights)
     pushed = load.copy()
@@ -94,7 +109,7 @@ def test_a_steady_flow_feels_no_drag():
     np.testing.assert_allclose(again, steady, atol=1e-9 * np.abs(steady).max())
 
 
-def test_rotation_of_a_full_annulus_rotates_the_flow():
+def test_rotation_of_a_full_annulus_rotates_the_flow() -> None:
     mesh, stencil, weights, _, _, load = problem(periodic=True)
     turned = tuple(np.roll(weight[:, :COLUMNS], 3, axis=1) for weight in weights)
     turned_weights = turned[0], np.c_[turned[1], turned[1][:, :1]]
@@ -103,7 +118,7 @@ def test_rotation_of_a_full_annulus_rotates_the_flow():
     np.testing.assert_allclose(rotated, np.roll(solved, 3, axis=1), atol=1e-9 * np.abs(solved).max())
 
 
-def test_full_annulus_refuses_no_slip():
+def test_full_annulus_refuses_no_slip() -> None:
     mesh = make_mesh(np.linspace(1, 2, 9), 12, 2 * np.pi, periodic=True)
     with pytest.raises(ValueError, match="free slip"):
         make_stencil(mesh, inner_no_slip=True)
@@ -119,18 +134,18 @@ SOLUTIONS = {
 
 
 @pytest.mark.parametrize("solution", SOLUTIONS.values(), ids=SOLUTIONS.keys())
-def test_second_order_against_exact_solutions(solution):
+def test_second_order_against_exact_solutions(solution: AnnulusSolution | ManufacturedSolution) -> None:
     coarse, fine = velocity_error(solution, 16), velocity_error(solution, 32)
     assert fine < 0.02
     assert 1.85 < np.log2(coarse / fine) < 2.15
 
 
-def test_manufactured_forces_balance_the_stress():
+def test_manufactured_forces_balance_the_stress() -> None:
     """The forces, derived by hand, against finite differences of the stress in the weak form of one test function."""
     solution = ManufacturedSolution(1 / 3, 4 / 3, 1e4)
     step = 1e-5
 
-    def stress(r, t):
+    def stress(r: float, t: float) -> tuple[float, float]:
         f, n = solution.profile(), 4
         eta = np.exp(solution._exponent(np.asarray(r), np.asarray(t))[0])
         stretch = n * np.cos(n * t) * (f.deriv()(r) / r - f(r) / r**2)

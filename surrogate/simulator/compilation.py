@@ -41,7 +41,7 @@ def compile_kernels(settings: SimulatorSettings) -> int:
     if settings.engine != "numba":
         return 0
     child = subprocess.run(
-        [sys.executable, "-c", _CHILD], input=settings.model_dump_json(), text=True, capture_output=True
+        [sys.executable, "-c", _CHILD], input=settings.model_dump_json(), encoding="utf-8", capture_output=True
     )
     if child.returncode != 0:
         said = " ".join(child.stderr.strip().splitlines()[-1:])

@@ -15,7 +15,7 @@ from surrogate.annulus import Annulus
 from surrogate.config import SimulatorSettings
 from surrogate.fields import make_run
 from surrogate.files import code_version
-from surrogate.parameters import Parameters
+from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 from surrogate.planet import MARS, Planet
 from surrogate.simulator import properties
 from surrogate.simulator.checkpoint import save_state
@@ -69,6 +69,7 @@ class Evolution:
         seed: int = 2108,
         number: int = 0,
     ) -> None:
+        EVOLUTION_PARAMETERS.check_names(parameters)
         self.parameters, self.settings, self.planet = parameters, settings, planet
         self.seed, self.number = seed, number
         physics = settings.physics

@@ -41,7 +41,7 @@ def run_key(
         described["physics"].update(melting=melting, melt_pressure=limit)
     return fingerprint(
         {
-            "parameters": parameters.as_dict(),
+            "parameters": dict(parameters),
             "settings": described,
             "planet": repr(planet),
             "seed": seed,

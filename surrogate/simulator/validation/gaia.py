@@ -20,7 +20,7 @@ import xarray as xr
 from surrogate.config import Physics, SimulatorSettings
 from surrogate.fields import open_netcdf, parameters_of
 from surrogate.minerals import olivine_conductivity
-from surrogate.parameters import PARAMETER_NAMES, Parameters
+from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 from surrogate.planet import MARS, Planet
 from surrogate.simulator.shards import run_path, run_shard
 
@@ -258,7 +258,7 @@ def compare_gaia(
     for number in status.simulation[status.status == "done"]:
         with open_netcdf(run_path(folder, number)) as run:
             ours = observables(run, settings, planet)
-            entry = {"row": number, **parameters_of(run).as_dict()}
+            entry = {"row": number, **parameters_of(run)}
         for name, column in GAIA_OBSERVABLES.items():
             entry[f"{name}_gaia"] = float(sample.loc[number, column])
             entry[f"{name}_ours"] = ours[name]
@@ -302,6 +302,6 @@ def compare_gaia_examples(
                     entries.append((number, time, radius, float(theirs), value, value - theirs))
     columns = ["example", "time", "radius", "published", "ours", "difference"]
     result = pd.DataFrame(entries, columns=columns)
-    for name in PARAMETER_NAMES:
+    for name in EVOLUTION_PARAMETERS.names:
         result[name] = [getattr(GAIA_EXAMPLES[number].parameters, name) for number in result.example]
     return result
