@@ -30,7 +30,7 @@ from scipy.stats import qmc
 
 from surrogate.config import SimulatorSettings
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
-from surrogate.simulator import Evolution, run_batch
+from surrogate.simulator import Evolution
 
 POINT = Parameters(1e21, 3e5, 6e-6, 20.0, 1700.0)
 GRIDS = {"32x48": 600, "64x96": 600, "128x192": 400, "302x394": 300}
@@ -193,8 +193,10 @@ def fit(paths: list[str]) -> None:
         steps.append(table.steps[:common].mean())
         cost.append(seconds[:common].mean())
     powers = [np.polyfit(np.log(cells), np.log(values), 1)[0] for values in (steps, np.divide(cost, steps), cost)]
-    print(f"over the first {common} runs of each: steps ~ N^{powers[0]:.2f}, time per step ~ N^{powers[1]:.2f}, "
-          f"cost ~ N^{powers[2]:.2f}")  # fmt: skip
+    print(
+        f"over the first {common} runs of each: steps ~ N^{powers[0]:.2f}, time per step ~ N^{powers[1]:.2f}, "
+        f"cost ~ N^{powers[2]:.2f}"
+    )
 
 
 def batched(name: str, count: int) -> None:
@@ -203,6 +205,8 @@ def batched(name: str, count: int) -> None:
     settings = SimulatorSettings(
         radial_cells=rows, angular_cells=columns, snapshots=2, end_time=0.5, engine="jax", batch_width=count
     )
+
+    from surrogate.simulator import run_batch
 
     runs = list(enumerate(sample(count)))
     begun = time.process_time()

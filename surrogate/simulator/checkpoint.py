@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 _LAYER_ARRAYS = ("temperature", "counted", "flow", "previous_flow", "previous_load", "tally")
 _LAYER_NUMBERS = (
-    "inner", "time_step", "dissipated", "phase_worked", "stokes_solutions", "iterations", "direct_solutions",
-)  # fmt: skip
+    "inner",
+    "time_step",
+    "dissipated",
+    "phase_worked",
+    "stokes_solutions",
+    "iterations",
+    "direct_solutions",
+)
 _RUN_NUMBERS = ("time", "interval", "steps", "cpu_seconds", "initial_heat", "melted", "status", "reason")
 
 

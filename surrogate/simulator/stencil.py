@@ -71,6 +71,13 @@ def make_stencil(mesh: Mesh, inner_no_slip: bool = False, outer_no_slip: bool = 
         modes = np.sqrt(2.0 / columns) * np.sin(np.pi * np.outer(order, order) / columns)
         eigenvalues = (2 * np.sin(np.pi * order / columns / 2)) ** 2
     return Stencil(
-        low, high, below, above, 1.0 / (mesh.face_metric * mesh.step) ** 2, 4.0 * mesh.volume, corner_volume,
-        np.ascontiguousarray(modes), eigenvalues,
-    )  # fmt: skip
+        low,
+        high,
+        below,
+        above,
+        1.0 / (mesh.face_metric * mesh.step) ** 2,
+        4.0 * mesh.volume,
+        corner_volume,
+        np.ascontiguousarray(modes),
+        eigenvalues,
+    )
