@@ -18,6 +18,8 @@ _HOME = {
     "Parameters": "surrogate.parameters",
     "Planet": "surrogate.planet",
     "Surrogate": "surrogate.query",
+    "load_config": "surrogate.config",
+    "snakefile": "surrogate.cli.project",
 }
 
 __all__ = ["__version__", *_HOME]
@@ -26,7 +28,7 @@ __all__ = ["__version__", *_HOME]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'surrogate' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    return getattr(import_module(_HOME[name]), "load" if name == "load_config" else name)
 
 
 def __dir__() -> list[str]:

@@ -39,7 +39,7 @@ COMMANDS = [
     ["predict"], ["inspect"], ["verify"], ["check"], ["export"], ["pack"], ["speed"], ["simulate"], ["benchmark"],
     ["compare-gaia"],
     ["corpus", "design"], ["corpus", "ingest"], ["corpus", "inspect"], ["corpus", "doctor"], ["corpus", "show"],
-    ["config", "schema"], ["config", "default"], ["config", "check"],
+    ["init"], ["config", "schema"], ["config", "default"], ["config", "check"],
 ]  # fmt: skip
 
 

@@ -39,8 +39,35 @@ def site_file(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def profile(site_file):
+def plugin(monkeypatch):
+    """Have the plugin found, installed or not."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, find=importlib.util.find_spec: find("yte"))
+
+
+@pytest.fixture
+def profile(site_file, plugin):
     return yte.process_yaml(open(ROOT / "profiles/slurm/profile.yaml"), require_use_yte=True)
+
+
+def test_the_site_lies_beside_the_profile_wherever_that_is_used(plugin, tmp_path, monkeypatch):
+    monkeypatch.delenv("SURROGATE_SITE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with open(ROOT / "profiles/slurm/profile.yaml") as file:
+        assert yte.process_yaml(file, require_use_yte=True)["jobs"] == SITE["jobs"]
+
+
+def test_a_missing_plugin_names_the_extra(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"surrogate\[slurm\]"):
+        yte.process_yaml(open(ROOT / "profiles/slurm/profile.yaml"), require_use_yte=True)
+
+
+def test_the_profile_for_a_gpu_says_so_where_there_is_none(monkeypatch, capsys):
+    for found, said in ([], "no NVIDIA GPU"), (["/dev/nvidia0"], ""):
+        monkeypatch.setattr("glob.glob", lambda pattern, found=found: found)
+        yte.process_yaml(open(ROOT / "profiles/gpu/profile.yaml"), require_use_yte=True)
+        err = capsys.readouterr().err
+        assert said in err if said else err == ""
 
 
 def rules():

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from surrogate.cli import configuration, corpus, explore, query, simulation, verification
+from surrogate.cli import configuration, corpus, explore, project, query, simulation, verification
 from surrogate.cli.output import BAD_INPUT, INTERRUPTED, say
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ query.register(app)
 explore.register(app)
 simulation.register(app)
 verification.register(app)
+project.register(app)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(configuration.app, name="config")
 

@@ -1,0 +1,174 @@
+"""The documentation holds: the code of every page runs, in order, and its configurations are valid."""
+
+import glob
+import json
+import re
+import shlex
+import shutil
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import yaml
+from corpus_samples import write_runs
+from test_cli_basics import run
+
+from surrogate.config import parse
+from surrogate.corpus.readers.mapping import GriddedOptions
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/measurements").glob("*.md"))]
+NOTEBOOK = ROOT / "docs/notebooks/what_if.ipynb"
+CELLS = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
+# A comment right above a block takes it out: `<!-- not run: why -->`, or `<!-- needs jax -->` where that is missing.
+BLOCK = re.compile(r"^(?:<!-- (not run: .+|needs \w+) -->\n)?( *)```(\S+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+PROGRAMS = set("make pip snakemake git cd source export ssh squeue scancel sacct apptainer docker sbatch".split())
+
+
+def blocks(page, kind):
+    """Return the blocks of one language, without those that cannot be run."""
+    found = BLOCK.findall(page.read_text())
+    return [code for comment, _, language, code in found if language == kind and _can_run(comment)]
+
+
+def _can_run(comment):
+    return not comment or (comment.startswith("needs ") and find_spec(comment.split()[1]) is not None)
+
+
+def named(page):
+    return pytest.param(page, id=str(page.relative_to(ROOT)))
+
+
+def pages_with(kind):
+    return [named(page) for page in PAGES if blocks(page, kind)]
+
+
+@pytest.fixture
+def folder(bundle_folder, tmp_path, monkeypatch):
+    """Go to a folder that holds what the pages speak of: raw runs and a trained surrogate."""
+    results = tmp_path / "results/default"
+    shutil.copytree(bundle_folder, results / "surrogate")
+    (results / "raw").mkdir()
+    write_runs(results / "raw", range(12))
+    (tmp_path / "raw").symlink_to(results / "raw")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def query(names, folder):
+    assert names["run"].temperature.dims == ("time", "radius", "angle")
+    assert names["message"].startswith("reference_viscosity: expected a value in Pa s")
+    assert len(names["table"]) == 8
+    assert (folder / "evolution.nc").exists()
+    assert bool((names["high"] >= names["low"]).all())
+
+
+def corpus(names, folder):
+    assert names["summary"].runs == 12
+    # The reader of the recipe reads what the recipe says, in K.
+    (folder / "own").mkdir()
+    point = {"reference_viscosity": "1e21 Pa s", "activation_energy": 3e5, "activation_volume": 6e-6}
+    point |= {"crustal_enrichment": 10, "initial_temperature": 1700}
+    (folder / "own/run.json").write_text(json.dumps({"times_Gyr": [0.0, 1.0], "parameters": point}))
+    for number in range(2):
+        np.save(folder / f"own/T_{number:04d}.npy", np.full((6, 8), 0.5 + 0.1 * number))
+    reader = names["MySolverReader"]()
+    assert reader.accepts(folder / "own")
+    from surrogate.fields import validate
+
+    np.testing.assert_allclose(validate(reader.open(folder / "own", {})).temperature[1], 1450.0)
+
+
+def simulator(names, folder):
+    assert float(abs(names["run"].attrs["budget_relative_error"])) < 1e-6
+
+
+EXPECTED = {"query": query, "corpus": corpus, "simulator": simulator}
+"""What must hold after the code of a page has run."""
+
+
+@pytest.mark.parametrize("page", pages_with("python"))
+def test_its_python_runs(page, folder):
+    names = {"__name__": "__main__"}
+    with matplotlib.rc_context({"backend": "agg"}):
+        for code in blocks(page, "python"):
+            exec(compile(code, str(page), "exec"), names)
+    EXPECTED.get(page.stem, lambda names, folder: None)(names, folder)
+
+
+@pytest.mark.parametrize("page", pages_with("bash"))
+def test_its_commands_run(page, folder, capsys):
+    for line in (line for code in blocks(page, "bash") for line in code.replace("\\\n", " ").splitlines()):
+        program, *arguments = shlex.split(line, comments=True) or ["#"]
+        if program == "surrogate":
+            arguments = [name for pattern in arguments for name in sorted(glob.glob(pattern)) or [pattern]]
+            code, _, err = run(capsys, *arguments)
+            # The networks of the tests are too small to pass a report card.
+            assert code == 0 or (code == 1 and arguments[0] == "check"), f"{line}: {err}"
+        else:
+            assert program in PROGRAMS | {"#"}, f"{page}: unknown program in {line!r}"
+
+
+@pytest.mark.parametrize("page", pages_with("yaml"))
+def test_its_configurations_are_valid(page):
+    for code in blocks(page, "yaml"):
+        source = parse(yaml.safe_load(code)).source
+        if source.reader == "gridded":
+            GriddedOptions.model_validate(source.options)
+
+
+@pytest.mark.parametrize("page", pages_with("toml"))
+def test_its_toml_can_be_read(page):
+    for code in blocks(page, "toml"):
+        assert tomllib.loads(code)
+
+
+@pytest.mark.parametrize("page", [named(page) for page in PAGES])
+def test_no_block_is_overlooked(page):
+    text = page.read_text()
+    found = BLOCK.findall(text)
+    assert len(re.findall(r"^ *```", text, re.MULTILINE)) == 2 * len(found)
+    assert {language for _, _, language, _ in found} <= {"python", "bash", "yaml", "toml", "text", "{toctree}"}
+
+
+@pytest.mark.parametrize("page", [named(page) for page in PAGES])
+def test_its_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" not in target:
+            path = page.parent / target.partition("#")[0]
+            assert path.exists(), f"{page}: {target}"
+
+
+def test_the_reader_of_the_recipe_has_thirty_lines():
+    recipe = next(code for code in blocks(ROOT / "docs/corpus.md", "python") if "class MySolverReader" in code)
+    assert len([line for line in recipe.splitlines() if line.strip()]) <= 30
+
+
+def test_the_notebook_was_executed_from_top_to_bottom_without_errors_and_is_small():
+    assert [cell["execution_count"] for cell in CELLS] == list(range(1, len(CELLS) + 1))
+    outputs = [output for cell in CELLS for output in cell["outputs"]]
+    assert {output["output_type"] for output in outputs} <= {"stream", "display_data", "execute_result"}
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 5
+    assert NOTEBOOK.stat().st_size < 1e6
+
+
+@pytest.mark.slow
+def test_the_code_of_the_notebook_runs():
+    names = {}
+    with matplotlib.rc_context({"backend": "agg"}):
+        for number, cell in enumerate(CELLS, 1):
+            lines = "".join(cell["source"]).splitlines()
+            code = "\n".join(line for line in lines if not line.startswith("%"))  # magic of notebooks
+            exec(compile(code, f"{NOTEBOOK.name}, cell {number}", "exec"), names)
+    assert names["about"]["name"] == "demo"
+    truth, accuracy = names["truth"], names["relative_accuracy"]
+    assert all(float(accuracy(truth, answer).mean()) > 95 for answer in names["answers"].values())
+    assert float(names["inside"].mean()) > 0.5
+    # What the text says: after the first billion years, the stiffer the mantle, the less heat leaves it.
+    late = names["study"].surface_heat_flux.sel(time=slice(2, None))
+    assert bool((late.diff("simulation") < 0).all())
+    assert not names["far"].in_range.item()
