@@ -22,7 +22,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary name beside `path`; on success it is renamed to `path`, on failure it is removed.
 
     Works for a file and for a folder. An older file or folder of that name is replaced only after the new one
-    is complete.
+    is complete; a symbolic link stays, and what it points to is replaced.
 
     Examples
     --------
@@ -34,6 +34,8 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     ['note.txt']
     """
     path = Path(path)
+    if path.is_symlink():
+        path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: libraries choose a format by it.
     holder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))

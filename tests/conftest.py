@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,22 @@ from hypothesis import settings
 # A loaded machine is no reason to fail.
 settings.register_profile("surrogate", deadline=None, max_examples=50)
 settings.load_profile("surrogate")
+
+
+@pytest.fixture
+def command(capsys) -> Callable[..., tuple[int, str, str]]:
+    """Run the command `surrogate` in this process; gives its exit code, stdout and stderr."""
+    from surrogate.cli import main
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        code = ended.value.code or 0
+        assert isinstance(code, int)
+        return code, captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@ import json
 
 import pytest
 from made_up import made_up_run
-from test_cli_basics import run
 
 from surrogate.fields import annulus_of, make_run, write_netcdf
 from surrogate.parameters import PARAMETERS, Parameters
@@ -23,56 +22,56 @@ def raw(tmp_path):
     return folder
 
 
-def test_a_corpus_from_raw_runs_to_a_table(capsys, raw, tmp_path):
+def test_a_corpus_from_raw_runs_to_a_table(command, raw, tmp_path):
     files = sorted(map(str, raw.glob("*.nc")))
     store, rejected = tmp_path / "corpus.zarr", tmp_path / "rejected.csv"
-    code, out, err = run(capsys, "corpus", "ingest", store, *files, "--rejected", rejected, "--json")
+    code, out, err = command("corpus", "ingest", store, *files, "--rejected", rejected, "--json")
     assert code == 0, err
     summary = json.loads(out)
     assert (summary["runs"], summary["rejected"]) == (11, 1)
     assert "run_00004.nc" in rejected.read_text()
 
-    code, out, _ = run(capsys, "corpus", "inspect", store, "--json")
+    code, out, _ = command("corpus", "inspect", store, "--json")
     content = json.loads(out)
     assert code == 0
     assert sum(content["split"].values()) == 11
     assert [entry["what"] for entry in content["rejected"]] == ["unreadable"]
-    code, out, _ = run(capsys, "corpus", "inspect", store)
+    code, out, _ = command("corpus", "inspect", store)
     assert "left out: 1" in out
 
-    code, out, _ = run(capsys, "corpus", "show", store, "--json")
+    code, out, _ = command("corpus", "show", store, "--json")
     rows = json.loads(out)
     assert [row["simulation"] for row in rows] == [n for n in range(12) if n != 4]
-    code, out, _ = run(capsys, "corpus", "show", store, "--simulation", 3, "--json")
+    code, out, _ = command("corpus", "show", store, "--simulation", 3, "--json")
     assert len(json.loads(out)) == 12
-    code, _, err = run(capsys, "corpus", "show", store, "--simulation", 4)
+    code, _, err = command("corpus", "show", store, "--simulation", 4)
     assert code == 2
     assert "has no run 4" in err
 
-    code, out, _ = run(capsys, "corpus", "doctor", store)
+    code, out, _ = command("corpus", "doctor", store)
     assert code == 1
     assert "run_00004.nc" in out
 
 
-def test_a_raw_run_is_inspected_and_a_report_written(capsys, raw, tmp_path):
-    code, out, _ = run(capsys, "corpus", "inspect", raw / "run_00005.nc")
+def test_a_raw_run_is_inspected_and_a_report_written(command, raw, tmp_path):
+    code, out, _ = command("corpus", "inspect", raw / "run_00005.nc")
     assert code == 0
     assert "reader native" in out
-    code, out, _ = run(capsys, "corpus", "inspect", raw / "run_00004.nc", "--json")
+    code, out, _ = command("corpus", "inspect", raw / "run_00004.nc", "--json")
     assert code == 1
     assert "cannot be read" in json.loads(out)["problem"]
     for name in ("health.html", "health.md"):
-        code, *_ = run(capsys, "corpus", "doctor", *sorted(raw.glob("*.nc")), "--report", tmp_path / name)
+        code, *_ = command("corpus", "doctor", *sorted(raw.glob("*.nc")), "--report", tmp_path / name)
         assert code == 1
         assert "run_00004.nc" in (tmp_path / name).read_text()
 
 
-def test_the_doctor_examines_raw_runs(capsys, raw, tmp_path):
-    code, out, _ = run(capsys, "corpus", "doctor", raw / "run_00004.nc", raw / "run_00005.nc", "--json")
+def test_the_doctor_examines_raw_runs(command, raw, tmp_path):
+    code, out, _ = command("corpus", "doctor", raw / "run_00004.nc", raw / "run_00005.nc", "--json")
     assert code == 1
     findings = json.loads(out)
     assert [entry["file"].rsplit("/", 1)[-1] for entry in findings] == ["run_00004.nc"]
-    code, out, _ = run(capsys, "corpus", "doctor", raw / "run_00005.nc")
+    code, out, _ = command("corpus", "doctor", raw / "run_00005.nc")
     assert code == 0
     assert "nothing wrong" in out
 
@@ -80,32 +79,42 @@ def test_the_doctor_examines_raw_runs(capsys, raw, tmp_path):
     odd = make_run(good.temperature.values, good.time.values,
                    annulus_of(good), Parameters(1e24, 3e5, 6e-6, 10, 1700))  # fmt: skip
     write_netcdf(odd, tmp_path / "odd.nc")
-    code, out, _ = run(capsys, "corpus", "doctor", tmp_path / "odd.nc")
+    code, out, _ = command("corpus", "doctor", tmp_path / "odd.nc")
     assert code == 0
     assert "reference_viscosity" in out
     assert "warning" in out
 
 
-def test_design_takes_the_configuration(capsys, tmp_path):
+def test_design_takes_the_configuration(command, tmp_path):
     (tmp_path / "mine.yaml").write_text("design: {runs: 8, seed: 5}")
-    run(capsys, "corpus", "design", tmp_path / "a.csv", "--config", tmp_path / "mine.yaml")
-    run(capsys, "corpus", "design", tmp_path / "b.csv", "--runs", 8, "--seed", 5)
+    command("corpus", "design", tmp_path / "a.csv", "--config", tmp_path / "mine.yaml")
+    command("corpus", "design", tmp_path / "b.csv", "--runs", 8, "--seed", 5)
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
 
 
-def test_simulate_writes_a_run(capsys, tmp_path):
-    from surrogate.fields import open_netcdf, validate
+def test_the_doctor_says_the_same_thing_of_many_runs_once(command, tmp_path):
+    good = made_up_run(count=12)
+    for number in range(8):
+        point = Parameters(1e24 * (1 + number), 3e5, 6e-6, 10, 1700)
+        noisy = good.temperature.values + 0.01 * number
+        write_netcdf(make_run(noisy, good.time.values, annulus_of(good), point), tmp_path / f"odd_{number}.nc")
+    code, out, _ = command("corpus", "doctor", *sorted(tmp_path.glob("*.nc")))
+    assert code == 0
+    (line,) = [line for line in out.splitlines() if "reference_viscosity" in line]
+    assert "odd_0.nc, odd_1.nc, odd_2.nc and 5 more" in line
+    assert line.endswith("(and 7 like it)")
+    assert len(json.loads(command("corpus", "doctor", *sorted(tmp_path.glob("*.nc")), "--json")[1])) >= 8
 
-    (tmp_path / "small.yaml").write_text(
-        "simulator: {radial_cells: 12, angular_cells: 16, snapshots: 3, end_time: 0.1}"
-    )
-    point = ["--reference-viscosity", "1e22 Pa s", "--activation-energy", "300 kJ/mol", "--activation-volume", "6e-6",
-             "--crustal-enrichment", "10", "--initial-temperature", "1700"]  # fmt: skip
-    path = tmp_path / "run.nc"
-    code, out, err = run(capsys, "simulate", *point, "--config", tmp_path / "small.yaml", "-o", path, "--json")
-    assert code == 0, err
-    assert json.loads(out)["status"] == "done"
-    with open_netcdf(path) as result:
-        validate(result)
-        assert result.sizes["time"] == 3
-        assert float(result.reference_viscosity) == 1e22
+
+def test_a_store_behind_a_link_is_written_and_read_and_the_link_stays(command, raw, tmp_path):
+    files = [path for path in sorted(raw.glob("*.nc")) if path.name != "run_00004.nc"]
+    link = tmp_path / "link.zarr"
+    (tmp_path / "disk").mkdir()
+    link.symlink_to(tmp_path / "disk" / "corpus.zarr")
+    for number in range(2):  # the second time there is nothing left to do
+        code, out, err = command("corpus", "ingest", link, *files, "--json")
+        assert code == 0, err
+        assert json.loads(out)["runs"] == 11
+        assert link.is_symlink(), number
+    assert command("corpus", "inspect", link)[0] == 0
+    assert command("corpus", "doctor", link)[0] == 0

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import yaml
 from corpus_samples import write_runs
-from test_cli_basics import run
 
 from surrogate.config import parse
 from surrogate.corpus.readers.mapping import GriddedOptions
@@ -100,12 +99,12 @@ def test_its_python_runs(page, folder):
 
 
 @pytest.mark.parametrize("page", pages_with("bash"))
-def test_its_commands_run(page, folder, capsys):
+def test_its_commands_run(page, folder, command):
     for line in (line for code in blocks(page, "bash") for line in code.replace("\\\n", " ").splitlines()):
         program, *arguments = shlex.split(line, comments=True) or ["#"]
         if program == "surrogate":
             arguments = [name for pattern in arguments for name in sorted(glob.glob(pattern)) or [pattern]]
-            code, _, err = run(capsys, *arguments)
+            code, _, err = command(*arguments)
             # The networks of the tests are too small to pass a report card.
             assert code == 0 or (code == 1 and arguments[0] == "check"), f"{line}: {err}"
         else:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from explore_server import running, tiny_explorer
 from learning_examples import made_up_corpus
-from test_cli_basics import run
 
 from surrogate.diagnostics import surface_heat_flux
 from surrogate.explore import ExploreError
@@ -226,11 +225,11 @@ def test_only_this_machine_is_asked_in_unless_told(address):
     assert greeting("0.0.0.0", 1)[0].startswith("warning: 0.0.0.0 is not loopback")
 
 
-def test_a_missing_bundle_and_a_missing_corpus_end_the_command(capsys, bundle_folder, tmp_path):
-    code, _, err = run(capsys, "explore", tmp_path / "nothing")
+def test_a_missing_bundle_and_a_missing_corpus_end_the_command(command, bundle_folder, tmp_path):
+    code, _, err = command("explore", tmp_path / "nothing")
     assert code == 2
     assert "nothing: no such bundle" in err
-    code, _, err = run(capsys, "explore", bundle_folder, "--corpus", tmp_path / "none.zarr")
+    code, _, err = command("explore", bundle_folder, "--corpus", tmp_path / "none.zarr")
     assert code == 2
     assert "none.zarr: no such corpus" in err
 

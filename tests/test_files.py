@@ -132,3 +132,19 @@ def test_an_installed_copy_in_a_foreign_checkout_does_not_take_its_commit(monkey
         assert calls[0][3] == Path(files.__file__).name
     finally:
         files.code_version.cache_clear()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path, there):
+    link, target = tmp_path / "link", tmp_path / "disk" / "target"
+    target.parent.mkdir()
+    if there:
+        target.mkdir()
+        (target / "old").write_text("old")
+    link.symlink_to(target)
+    with atomic(link) as temporary:
+        temporary.mkdir()
+        (temporary / "new").write_text("new")
+    assert link.is_symlink()
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert sorted(path.name for path in (*tmp_path.iterdir(), *target.parent.iterdir())) == ["disk", "link", "target"]

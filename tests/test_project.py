@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_cli_basics import run
 
 import surrogate
 
@@ -71,8 +70,8 @@ def test_a_tiny_project_of_a_wheel_runs_to_its_end(python, tmp_path):
     assert (tmp_path / "mine/report.html").stat().st_size > 100_000
 
 
-def test_a_project_has_the_documented_default_under_its_own_name(tmp_path, capsys):
-    code, out, _ = run(capsys, "init", tmp_path / "mine")
+def test_a_project_has_the_documented_default_under_its_own_name(tmp_path, command):
+    code, out, _ = command("init", tmp_path / "mine")
     assert code == 0
     assert sorted(out.split()) == sorted(str(path) for path in (tmp_path / "mine").rglob("*") if path.is_file())
     settings = surrogate.load_config(tmp_path / "mine/config.yaml")
@@ -80,11 +79,11 @@ def test_a_project_has_the_documented_default_under_its_own_name(tmp_path, capsy
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "Snakefile", "profiles/default/profile.yaml"])
-def test_nothing_is_overwritten(tmp_path, capsys, name):
+def test_nothing_is_overwritten(tmp_path, command, name):
     taken = tmp_path / "mine" / name
     taken.parent.mkdir(parents=True)
     taken.write_text("mine")
-    code, out, err = run(capsys, "init", tmp_path / "mine")
+    code, out, err = command("init", tmp_path / "mine")
     assert code == 2
     assert f"{taken} exists already; nothing was written" in err
     assert out == ""
@@ -92,22 +91,22 @@ def test_nothing_is_overwritten(tmp_path, capsys, name):
     assert taken.read_text() == "mine"
 
 
-def test_a_profile_comes_at_once_or_later(tmp_path, capsys):
-    assert run(capsys, "init", tmp_path / "mine", "--profile", "gpu")[0] == 0
+def test_a_profile_comes_at_once_or_later(tmp_path, command):
+    assert command("init", tmp_path / "mine", "--profile", "gpu")[0] == 0
     (tmp_path / "mine/config.yaml").write_text("name: changed")
-    assert run(capsys, "init", tmp_path / "mine", "--profile", "slurm")[0] == 0
+    assert command("init", tmp_path / "mine", "--profile", "slurm")[0] == 0
     assert {path.name for path in (tmp_path / "mine/profiles").iterdir()} == {"default", "gpu", "slurm"}
     assert (tmp_path / "mine/config.yaml").read_text() == "name: changed"
-    code, _, err = run(capsys, "init", tmp_path / "mine", "--profile", "slurm")
+    code, _, err = command("init", tmp_path / "mine", "--profile", "slurm")
     assert code == 2
     assert "exists already" in err
-    code, _, err = run(capsys, "init", tmp_path / "mine", "--profile", "pbs")
+    code, _, err = command("init", tmp_path / "mine", "--profile", "pbs")
     assert code == 2
     assert "there are default, gpu, slurm" in err
 
 
-def test_a_name_that_no_folder_of_results_may_have_is_refused(tmp_path, capsys):
-    code, _, err = run(capsys, "init", tmp_path / "my project")
+def test_a_name_that_no_folder_of_results_may_have_is_refused(tmp_path, command):
+    code, _, err = command("init", tmp_path / "my project")
     assert code == 2
     assert "my project" in err
     assert not (tmp_path / "my project").exists()

@@ -7,7 +7,6 @@ import zipfile
 import numpy as np
 import pytest
 from query_examples import POINT
-from test_cli_basics import run
 
 from surrogate.files import fingerprint
 from surrogate.query import BundleError, Surrogate
@@ -51,9 +50,10 @@ def test_a_converted_bundle_gives_the_same_answers_to_the_bit(old_bundle, tiny, 
     assert new.verify()["passed"]
 
 
-def test_the_command_converts_and_refuses_what_is_no_old_bundle(old_bundle, bundle_folder, tmp_path, capsys):
-    assert run(capsys, "convert", str(old_bundle), str(tmp_path / "new"))[0] == 0
+def test_the_command_converts_and_refuses_what_is_no_old_bundle(old_bundle, bundle_folder, tmp_path, command):
+    assert command("convert", str(old_bundle), str(tmp_path / "new"))[0] == 0
     assert read_bundle(tmp_path / "new")["converted_from"]["digest"]
-    code, _, err = run(capsys, "convert", str(bundle_folder), str(tmp_path / "again"))
-    assert code == 2 and "format 3, expected 2; it needs no conversion" in err
+    code, _, err = command("convert", str(bundle_folder), str(tmp_path / "again"))
+    assert code == 2
+    assert "format 3, expected 2; it needs no conversion" in err
     assert not (tmp_path / "again").exists()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from surrogate.cli.output import FAILED, Json, emit_json, progress, say, table
+from surrogate.cli.output import FAILED, Json, emit_json, progress, ready_for, say, table
 
 if TYPE_CHECKING:
     from surrogate.config import Config
+    from surrogate.corpus.findings import Finding
+
+FEW = 3
+"""Runs that are named where many have the same fault."""
 
 app = typer.Typer(help="A corpus of runs: sample, ingest, look at it.", no_args_is_help=True)
 
@@ -38,6 +44,7 @@ def design(
     settings = (Config() if config is None else load(config)).model_dump()
     changes = {name: value for name, value in (("runs", runs), ("seed", seed)) if value is not None}
     settings["design"] = {**settings["design"], **changes}
+    ready_for(output, ".csv")
     table_of_runs = make_design(parse(settings, "options").design)
     write_design(table_of_runs, output)
     say(f"{output}: {len(table_of_runs)} runs")
@@ -60,9 +67,11 @@ def ingest(
     from surrogate.corpus.ingest import ingest as run_ingest
 
     settings = _settings(config)
+    if rejected is not None:
+        ready_for(rejected, ".csv")
     summary = run_ingest(
         files,
-        store,
+        store.resolve(),  # a link stays, its target is written
         settings.corpus,
         rejected,
         reader=reader or settings.source.reader,
@@ -134,6 +143,8 @@ def doctor(
     """
     from surrogate.corpus.doctor import Examination, examine, examine_store
 
+    if report is not None:
+        ready_for(report, ".html", ".md")
     stores = [path for path in paths if _is_corpus(path)]
     files = [path for path in paths if path not in stores]
     parts = [examine_store(path) for path in stores]
@@ -156,12 +167,26 @@ def doctor(
     if as_json:
         emit_json([finding.as_dict() for finding in seen.findings])
     elif seen.findings:
-        columns = ["simulation", "file", "severity", "what", "message"]
-        typer.echo(table(columns, [[str(entry.as_dict()[name]) for name in columns] for entry in seen.findings]))
+        typer.echo(table(["severity", "what", "runs", "message"], _grouped(seen.findings)))
     else:
         typer.echo(f"nothing wrong with {len(paths)} {'store' if stores else 'files'}")
     if seen.severe:
         raise typer.Exit(FAILED)
+
+
+def _grouped(findings: Sequence[Finding]) -> list[list[str]]:
+    """One row for all runs of which the same is said but for the numbers in it."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for entry in findings:
+        kind = re.sub(r"[-+]?\d[\d.]*(e[-+]?\d+)?", "#", entry.message.replace(entry.file, "FILE"))
+        groups.setdefault((entry.severity, entry.what, kind), []).append(entry)
+    rows = []
+    for (severity, what, _), entries in sorted(groups.items(), key=lambda group: group[0][0] != "severe"):
+        runs = [Path(entry.file).name or str(entry.simulation) for entry in entries]
+        named = ", ".join(runs[:FEW]) + (f" and {len(runs) - FEW} more" if len(runs) > FEW else "")
+        others = f" (and {len(entries) - 1} like it)" if len(entries) > 1 else ""
+        rows.append([severity, what, named, entries[0].message + others])
+    return rows
 
 
 @app.command()

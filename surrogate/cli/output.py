@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
-OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes: all is well; a check failed; the input cannot be used; Ctrl+C."""
+OK, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+"""Exit codes: all is well; a check failed; the input cannot be used; Ctrl+C; SIGTERM."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
 
@@ -43,7 +43,7 @@ def _plain(value: Any) -> Any:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Align columns of text, numbers to the right.
+    """Align columns of text.
 
     >>> print(table(["time", "name"], [[1.0, "a"], [4.25, "bc"]]))
     time  name
@@ -59,15 +59,25 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     )
 
 
-def ready_for(path: Path) -> Path:
+def ready_for(path: Path, *suffixes: str) -> Path:
     """Make sure that a file can be written, before long work and not after it.
+
+    Parameters
+    ----------
+    path : Path
+    *suffixes : str
+        Of which the name must have one; any will do if none is given.
 
     Raises
     ------
-    OSError
+    ValueError, OSError
         Naming the file and the reason.
     """
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise ValueError(f"{path}: expected a name that ends in {' or '.join(suffixes)}")
     try:
+        if path.is_dir():
+            raise OSError("it is a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=path.parent):
             return path
@@ -76,7 +86,16 @@ def ready_for(path: Path) -> Path:
 
 
 def load_networks_quietly() -> None:
-    """Import Keras with stderr closed: TensorFlow announces itself there before it can be told not to."""
+    """Import Keras with stderr closed: TensorFlow announces itself there before it can be told not to.
+
+    Raises
+    ------
+    EnvironmentFault
+        If the user's settings of Keras would change the answers.
+    """
+    from surrogate.environment import check_keras
+
+    check_keras()
     if "keras" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -94,10 +113,17 @@ def load_networks_quietly() -> None:
         os.close(nowhere)
 
 
-def progress(label: str) -> Callable[[str, int, int], None]:
-    """Return a callback (stage, done, total) that keeps one line on stderr up to date."""
+def progress(label: str) -> Callable[[str, float, float], None]:
+    """Return a callback (stage, done, total): on a terminal it keeps one line up to date, elsewhere it adds few."""
+    terminal, last = sys.stderr.isatty(), ("", -1)
 
-    def show(stage: str, done: int, total: int) -> None:
-        typer.echo(f"\r{label}: {stage} {done}/{total}", nl=done >= total, err=True)
+    def show(stage: str, done: float, total: float) -> None:
+        nonlocal last
+        before, last = last, (stage, int(10 * done / total) if total else 10)
+        amounts = "/".join(f"{amount:.3f}" if isinstance(amount, float) else str(amount) for amount in (done, total))
+        if terminal:
+            typer.echo(f"\r{label}: {stage} {amounts}", nl=done >= total, err=True)
+        elif last != before:
+            say(f"{label}: {stage} {amounts}")
 
     return show

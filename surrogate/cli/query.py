@@ -1,4 +1,4 @@
-"""Commands that ask a trained surrogate: predict, inspect, verify, check, speed, pack."""
+"""Commands that ask a trained surrogate, on the command line or on a page, and those about its bundle."""
 
 from __future__ import annotations
 
@@ -17,25 +17,13 @@ WRITTEN_AT_ONCE = 0.2
 """Gigabytes of fields; more are computed and written piece by piece, which Ctrl+C can end between two pieces."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    for command in (predict, inspect, verify, check, export, pack, convert, speed):
-        app.command()(command)
+app = typer.Typer()
 
 
-def _parameter(flag: str, text: str) -> Any:
-    return typer.Option(flag, help=text, show_default=False, rich_help_panel="Parameters")
-
-
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def predict(
+    context: typer.Context,
     bundle: Bundle,
-    reference_viscosity: Annotated[
-        str | None, _parameter("--reference-viscosity", 'Pa s, or with a unit: "1e21 Pa s".')
-    ] = None,
-    activation_energy: Annotated[str | None, _parameter("--activation-energy", 'J/mol: "300 kJ/mol".')] = None,
-    activation_volume: Annotated[str | None, _parameter("--activation-volume", 'm3/mol: "6 cm**3/mol".')] = None,
-    crustal_enrichment: Annotated[str | None, _parameter("--crustal-enrichment", "No unit.")] = None,
-    initial_temperature: Annotated[str | None, _parameter("--initial-temperature", 'K: "1700 K".')] = None,
     parameters: Annotated[
         Path | None,
         typer.Option("--parameters", help="CSV with one row per set, as `surrogate corpus design` writes it."),
@@ -55,7 +43,8 @@ def predict(
 ) -> None:
     """Predict the thermal evolution of one set of parameters, or of a table of them.
 
-    Without --output, print mean temperature and heat fluxes.
+    Every parameter that `surrogate inspect BUNDLE` lists is an option: --initial-temperature 1700, or with a unit,
+    "1427 degC". Without --output, print mean temperature and heat fluxes.
 
     Example: surrogate predict results/default/surrogate --reference-viscosity "1e21 Pa s" --activation-energy
     "300 kJ/mol" --activation-volume 6e-6 --crustal-enrichment 10 --initial-temperature 1700 --time 1 --time 4.5
@@ -63,23 +52,16 @@ def predict(
     """
     from surrogate.query import QueryError, Surrogate
 
-    named = {
-        "reference_viscosity": reference_viscosity,
-        "activation_energy": activation_energy,
-        "activation_volume": activation_volume,
-        "crustal_enrichment": crustal_enrichment,
-        "initial_temperature": initial_temperature,
-    }
-    given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    bundle, given = _named_parameters([bundle, *context.args])
     if parameters is not None:
         if given:
             raise QueryError(f"--parameters: a table cannot be combined with {', '.join(given)}")
         from surrogate.corpus.design import read_design
 
         given = {"parameters": read_design(parameters)}
-    for path in (output, picture):
+    for path, suffixes in ((output, (".nc",)), (picture, (".png", ".pdf", ".svg"))):
         if path is not None:
-            ready_for(path)
+            ready_for(path, *suffixes)
     surrogate = Surrogate.load(bundle)
     question: dict[str, Any] = {**given, "time": time or None, "method": method}
     load_networks_quietly()
@@ -104,14 +86,31 @@ def predict(
     _print_series(flux, as_json)
 
 
+def _named_parameters(words: list[str]) -> tuple[str, dict[str, Any]]:
+    """Read the bundle and options of parameters, ``--name value`` or ``--name=value``, in any order."""
+    from surrogate.query import QueryError
+
+    bundles, values, rest = [], {}, iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            bundles.append(word)
+            continue
+        name, given, value = word.lstrip("-").partition("=")
+        name = name.replace("-", "_")
+        value = value if given else next(rest, "")
+        if not name.isidentifier() or not value:
+            raise QueryError(f"{word}: expected the name of a parameter, and its value")
+        values[name] = value
+    if len(bundles) != 1:
+        raise QueryError(f"expected one bundle, got {', '.join(bundles) or 'none'}")
+    return bundles[0], values
+
+
 def _draw(surrogate: Any, question: dict[str, Any], path: Path) -> None:
     import warnings
 
     from surrogate.files import atomic
-    from surrogate.query import QueryError
 
-    if path.suffix not in (".png", ".pdf", ".svg"):
-        raise QueryError(f"--picture {path}: expected a name that ends in .png, .pdf or .svg")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the answer itself says it
         figure = surrogate.plot(**question, interval=0.9 if surrogate.calibrated(question["method"]) else None)
@@ -141,6 +140,7 @@ def _print_series(answer: Any, as_json: bool) -> None:
     typer.echo(table(header, [units, *lines]))
 
 
+@app.command()
 def inspect(bundle: Bundle, as_json: Json = False) -> None:
     """Tell what a bundle is: origin, training range, measures, limits.
 
@@ -181,6 +181,7 @@ def inspect(bundle: Bundle, as_json: Json = False) -> None:
     typer.echo(f"\nmade by surrogate {content['provenance'].get('code_version', '?')}")
 
 
+@app.command()
 def verify(bundle: Bundle, as_json: Json = False) -> None:
     """Check every file of a bundle against its checksum and recompute its stored example.
 
@@ -204,6 +205,7 @@ def verify(bundle: Bundle, as_json: Json = False) -> None:
         raise typer.Exit(FAILED)
 
 
+@app.command()
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="NetCDF files of runs or predictions.")],
     conductivity: Annotated[str, typer.Option(help="Law of the simulations: olivine or constant.")] = "olivine",
@@ -237,6 +239,7 @@ def check(
         raise typer.Exit(FAILED)
 
 
+@app.command()
 def export(
     bundle: Bundle,
     output: Annotated[Path, typer.Argument(metavar="PATH", help="Folder (savedmodel) or *.onnx file to write.")],
@@ -253,6 +256,7 @@ def export(
     say(f"{path}: input parameters_and_time (n, 6): the five parameters in SI units and Gyr; output in K")
 
 
+@app.command()
 def pack(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of a bundle.")],
     output: Annotated[Path, typer.Argument(metavar="ZIP", help="File to write.")],
@@ -278,6 +282,7 @@ def pack(
     say(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
 
 
+@app.command()
 def convert(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="Folder or zip file of a bundle of format 2.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder to write, or a zip file (*.zip).")],
@@ -291,6 +296,7 @@ def convert(
     say(f"{write(old, new)}: opens with this version; the old bundle is as it was")
 
 
+@app.command()
 def speed(
     bundle: Bundle,
     sets: Annotated[int, typer.Option(min=1, help="Parameter sets of the batch.")] = 256,
@@ -309,3 +315,24 @@ def speed(
         emit_json(result)
     else:
         typer.echo(table(["question", "ms"], [[name, round(1e3 * value, 3)] for name, value in result.items()]))
+
+
+@app.command()
+def explore(
+    bundle: Annotated[
+        str, typer.Argument(metavar="[BUNDLE]", help="Folder or zip file of a bundle, or the name of a run.")
+    ] = "demo",
+    corpus: Annotated[
+        Path | None, typer.Option(help="Store of simulations to compare with. Default: the one beside the bundle.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 5006,
+    address: Annotated[str, typer.Option(help="Who may connect; the default is this machine only.")] = "127.0.0.1",
+) -> None:
+    """Open a web page that asks a surrogate: sliders, pictures, heat fluxes, intervals, simulations beside them.
+
+    Example: surrogate explore results/default/surrogate --corpus results/default/corpus.zarr
+    """
+    from surrogate.explore import serve
+
+    load_networks_quietly()
+    serve(bundle, corpus, port, address, say)
