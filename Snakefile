@@ -7,7 +7,10 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: f"{workflow.basedir}/config/config.yaml"
+# Without --configfile it is the default; a file that is named stands alone: what it leaves out has the default value.
+if not (config or workflow.overwrite_configfiles):
+
+    configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "workflow/rules/common.smk"

@@ -22,14 +22,15 @@ import keras
 import numpy as np
 from bench_corpus import DEFAULT, SNAPSHOTS, synthetic_run
 
-from surrogate.config import AutoencoderSettings, CorpusSettings
+from surrogate.config import CorpusSettings
 from surrogate.corpus.ingest import ingest
 from surrogate.corpus.store import open_corpus
 from surrogate.fields import write_netcdf
-from surrogate.learning.autoencoder_networks import DefaultNetworks
 from surrogate.learning.batches import SnapshotBatches
-from surrogate.learning.reduction import Reduction
+from surrogate.learning.networks.pod import PodNetworks
+from surrogate.learning.pod import Reduction
 from surrogate.learning.scaling import FieldScaler
+from surrogate.settings import PodAutoencoderSettings
 
 HELD = 6
 BATCH = 128
@@ -49,9 +50,9 @@ def write(folder, runs):
 
 def network(shape, scalars):
     """The default autoencoder: the network with the cheapest step per snapshot."""
-    settings = AutoencoderSettings(refinement=0)
+    settings = PodAutoencoderSettings(refinement=0)
     reduction = Reduction.zeros(shape[0] * shape[1], scalars, settings.modes)
-    built = DefaultNetworks(shape, scalars, settings, reduction)
+    built = PodNetworks(shape, scalars, settings, reduction)
     model = keras.Model(built.encoder.inputs, built.decoder(built.encoder.outputs[0])[0])
     model.compile("adam", "mse", jit_compile=keras.backend.backend() == "jax")
     return model

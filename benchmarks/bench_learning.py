@@ -9,9 +9,9 @@ import pytest
 
 from surrogate.config import Config
 from surrogate.learning import autoencoder_networks, lstm_networks
-from surrogate.learning.fnn import default_network
-from surrogate.learning.latents import LatentLoss
-from surrogate.learning.reduction import Reduction
+from surrogate.learning.fnn import residual_network
+from surrogate.learning.networks.layers import LatentLoss
+from surrogate.learning.pod import Reduction
 
 CONFIG = Config()
 SHAPE = (CONFIG.simulator.radial_cells, CONFIG.simulator.angular_cells)
@@ -20,7 +20,7 @@ LATENTS = CONFIG.autoencoder.latents
 
 def autoencoder():
     reduction = Reduction.zeros(SHAPE[0] * SHAPE[1], 1, CONFIG.autoencoder.modes)
-    return autoencoder_networks.DefaultNetworks(SHAPE, 1, CONFIG.autoencoder, reduction)
+    return autoencoder_networks.PodNetworks(SHAPE, 1, CONFIG.autoencoder, reduction)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_autoencoder_step(benchmark, generator):
 def test_fnn_step(benchmark, generator):
     size = CONFIG.fnn.training.batch_size
     inputs, targets = (generator.normal(size=(size, width)).astype("float32") for width in (6, LATENTS))
-    network = default_network(6, LATENTS, CONFIG.fnn)
+    network = residual_network(6, LATENTS, CONFIG.fnn)
     train_step(benchmark, network, LatentLoss([1.0] * LATENTS), inputs, targets)
 
 

@@ -121,17 +121,17 @@ def short_training(known: xr.Dataset, asked: xr.Dataset) -> np.ndarray:
 
     One epoch and four; fields of the asked runs, shape (run, time, radius, angle).
     """
-    from surrogate.config import AutoencoderSettings, FnnSettings
     from surrogate.learning.autoencoder import encode_corpus, train_autoencoder
-    from surrogate.learning.compression import fewer_epochs
-    from surrogate.learning.fnn import train_fnn
+    from surrogate.learning.fnn import FnnPredictor
+    from surrogate.learning.studies.compression import fewer_epochs
+    from surrogate.settings import FnnSettings, PodAutoencoderSettings
 
-    settings = AutoencoderSettings(latents=RANK, modes=100, mirror=False, refinement=0)
+    settings = PodAutoencoderSettings(latents=RANK, modes=100, mirror=False, refinement=0)
     predictor = FnnSettings(members=4)
     with tempfile.TemporaryDirectory() as folder:
         autoencoder = train_autoencoder(known, fewer_epochs(settings, 1 / 60), f"{folder}/autoencoder", progress=None)
         latents = encode_corpus(autoencoder, known)
-        network = train_fnn(latents, fewer_epochs(predictor, 0.08), f"{folder}/fnn", progress=None)
+        network = FnnPredictor.train(latents, fewer_epochs(predictor, 0.08), f"{folder}/fnn", progress=None)
     predicted = network.predict(parameter_table(asked), asked.snapshot_time.values)
     return np.stack([autoencoder.decode(run) for run in predicted])
 

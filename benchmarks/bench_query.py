@@ -139,21 +139,22 @@ def test_many_profiles(benchmark, surrogate):
 def test_paper_sized(benchmark, network, way):
     import keras
 
-    from surrogate.config import AutoencoderSettings, FnnSettings
     from surrogate.learning import autoencoder_networks as networks
-    from surrogate.learning.fnn import default_network, paper_network
-    from surrogate.learning.reduction import Reduction
+    from surrogate.learning.fnn import residual_network
+    from surrogate.learning.networks.paper import paper_autoencoder, paper_fnn
+    from surrogate.learning.pod import Reduction
     from surrogate.query.compiling import compiled
+    from surrogate.settings import PodAutoencoderSettings, ResidualFnnSettings
 
     keras.utils.set_random_seed(0)
     if network == "paper":
-        _, decoder = networks.paper_networks((302, 394))
-        predictor = paper_network(6, decoder.input_shape[-1], FnnSettings())
+        _, decoder = paper_autoencoder((302, 394))
+        predictor = paper_fnn(6, decoder.input_shape[-1])
     else:
-        decoder = networks.DefaultNetworks(
-            (302, 394), 0, AutoencoderSettings(), Reduction.zeros(302 * 394, 0, 200)
+        decoder = networks.PodNetworks(
+            (302, 394), 0, PodAutoencoderSettings(), Reduction.zeros(302 * 394, 0, 200)
         ).decoder
-        predictor = default_network(6, decoder.input_shape[-1], FnnSettings())
+        predictor = residual_network(6, decoder.input_shape[-1], ResidualFnnSettings())
     rows = np.random.default_rng(0).uniform(-1, 1, (45, 6)).astype(np.float32)
     answer = compiled(lambda batch: decoder(predictor(batch, training=False)[:, 0], training=False)[0], 6)
     if way == "compiled":

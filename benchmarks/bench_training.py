@@ -66,8 +66,8 @@ def main(results):
         autoencoders.train_autoencoder(
             open_corpus(results / "corpus.zarr"), config.autoencoder, base / "a", progress=None
         )
-        fnns.train_fnn(latents, config.fnn, base / "f", progress=None)
-        lstms.train_lstm(latents, config.lstm, base / "r", progress=None)
+        fnns.FnnPredictor.train(latents, config.fnn, base / "f", progress=None)
+        lstms.LstmPredictor.train(latents, config.lstm, base / "r", progress=None)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The configuration: one pydantic model per section of ``config/*.yaml``.
 
 The JSON schema in ``workflow/schemas/`` and the documented default ``config/config.yaml`` are generated from these
-models (``python -m surrogate.config``), so they cannot drift apart. A key that is not known here is an error.
+models (``python -m surrogate.config``), so they cannot drift apart. A key that is not known here is an error, and so is
+one that has no effect beside the others. The networks have the sections that :data:`surrogate.methods.METHODS` names.
 """
 
 from __future__ import annotations
@@ -10,29 +11,36 @@ import dataclasses
 import json
 import os
 import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, create_model, field_validator, model_validator
 
 from surrogate.files import atomic, fingerprint
-from surrogate.parameters import PARAMETERS
+from surrogate.methods import METHODS, methods
+from surrogate.parameters import EVOLUTION_PARAMETERS
 from surrogate.planet import MARS, Planet
-
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Count = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """A part of the configuration; unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+from surrogate.settings import (
+    AutoencoderSettings,
+    Count,
+    FlowSettings,
+    FnnSettings,
+    Fraction,
+    LstmSettings,
+    Positive,
+    Section,
+    SharedTraining,
+    TrainingSettings,
+)
 
 
 class Physics(Section):
     """Terms of the equations, each of which can be switched off."""
+
+    conditions = (("melt_pressure", "melting", "extracted"),)
 
     adiabatic_heating: bool = Field(True, description="Heating and cooling by compression (extended Boussinesq).")
     viscous_dissipation: bool = Field(True, description="Heating by viscous dissipation (extended Boussinesq).")
@@ -51,13 +59,13 @@ class Physics(Section):
     melting: Literal["none", "extracted"] = Field(
         "none", description="Whether melt forms at the solidus of peridotite and takes its heat away at once."
     )
-    melt_pressure: Positive = Field(
-        8.0, description="GPa; at higher pressures melt is denser than the rock and stays (melting: extracted)."
-    )
+    melt_pressure: Positive = Field(8.0, description="GPa; at higher pressures melt is denser than the rock and stays.")
 
 
 class SimulatorSettings(Section):
     """The forward model: grid, physics, numerics, output."""
+
+    conditions = (("batch_width", "engine", "jax"),)
 
     radial_cells: Annotated[int, Field(ge=8)] = Field(48, description="Cells between core and surface.")
     angular_cells: Annotated[int, Field(ge=8)] = Field(64, description="Cells along the sector.")
@@ -93,9 +101,7 @@ class SimulatorSettings(Section):
     engine: Literal["numba", "jax"] = Field(
         "numba", description="numba: each run on a core; jax: many runs at once, on a GPU or CPU (extra: jax)."
     )
-    batch_width: Count = Field(
-        64, description="Runs at once (engine: jax); memory grows with it, results do not change."
-    )
+    batch_width: Count = Field(64, description="Runs at once; memory grows with it, results do not change.")
 
 
 class DesignSettings(Section):
@@ -104,33 +110,39 @@ class DesignSettings(Section):
     runs: Count = Field(128, description="Number of runs: a scrambled Sobol sample (a power of two balances it).")
     seed: int = Field(2108, description="Of the scrambling and of the initial perturbations.")
     ranges: dict[str, tuple[float, float]] = Field(
-        default_factory=lambda: {parameter.name: (parameter.low, parameter.high) for parameter in PARAMETERS},
-        description="Lower and upper limit of each parameter, SI units.",
+        default_factory=lambda: EVOLUTION_PARAMETERS.ranges,
+        description="Lower and upper limit of each parameter, SI units; one that is not named keeps its own.",
     )
 
     @field_validator("ranges")
     @classmethod
     def _complete(cls, ranges: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-        names = [parameter.name for parameter in PARAMETERS]
-        if sorted(ranges) != sorted(names):
-            raise ValueError(f"expected exactly the parameters {names}, got {sorted(ranges)}")
+        names = list(EVOLUTION_PARAMETERS.names)
+        unknown = sorted(set(ranges) - set(names))
+        if unknown:
+            raise ValueError(f"unknown parameters {unknown}; expected some of {names}")
         for name, (low, high) in ranges.items():
             if not 0 < low < high:
                 raise ValueError(f"{name}: expected 0 < low < high, got {low:g} .. {high:g}")
-        return {name: ranges[name] for name in names}
+        return {**EVOLUTION_PARAMETERS.ranges, **ranges}
 
 
 class SourceSettings(Section):
     """Where the raw runs come from."""
 
+    conditions = tuple(
+        (key, "kind", "files") for key in ("files", "reader", "options", "conductivity", "crust_heating")
+    )
+
     kind: Literal["simulate", "files"] = Field("simulate", description="Make the runs, or read existing ones.")
-    files: str = Field("", description="Glob of existing raw runs (kind: files), relative to the working directory.")
+    files: str = Field("", description="Glob of existing raw runs, relative to the working directory.")
     reader: str = Field("auto", description="Name of a reader (entry point group surrogate.readers), or auto.")
     options: dict[str, Any] = Field(default_factory=dict, description="Settings of the reader.")
-    shard_size: Count = Field(16, description="Raw runs per job of the simulator.")
-    ingest_size: Count = Field(
-        500,
-        description="Raw runs per job of the ingest; more runs are staged by several jobs, and one makes the store.",
+    conductivity: Literal["constant", "olivine"] = Field(
+        "olivine", description="Law of the existing runs: heat fluxes and budgets are computed with it."
+    )
+    crust_heating: Literal["none", "enriched"] = Field(
+        "none", description="Whether the heat produced in the crust is in the fields of the existing runs."
     )
 
     @model_validator(mode="after")
@@ -143,6 +155,8 @@ class SourceSettings(Section):
 class CorpusSettings(Section):
     """How raw runs become one store."""
 
+    conditions = (("snapshots", "times", "resample"),)
+
     radial_cells: Annotated[int, Field(ge=8)] | None = Field(
         None, description="Grid of the store; null keeps the runs' own."
     )
@@ -152,7 +166,7 @@ class CorpusSettings(Section):
     times: Literal["keep", "resample"] = Field(
         "keep", description="Keep each run's times, or interpolate to common ones."
     )
-    snapshots: Annotated[int, Field(ge=2)] = Field(60, description="Number of common times (times: resample).")
+    snapshots: Annotated[int, Field(ge=2)] = Field(60, description="Number of common times.")
     encoding: Literal["float32", "int16"] = Field(
         "float32", description="int16 packs in steps of 1/16 K: the error is at most 0.031 K, the size about half."
     )
@@ -174,109 +188,10 @@ class CorpusSettings(Section):
         return self
 
 
-class TrainingSettings(Section):
-    """How one network is trained."""
-
-    epochs: Count = Field(100, description="At most.")
-    batch_size: Count = Field(32, description="Samples per step.")
-    learning_rate: Positive = Field(1e-3, description="Peak learning rate.")
-    schedule: Literal["cosine", "constant", "steps"] = Field(
-        "cosine",
-        description="Of the learning rate: cosine after warm-up, constant, or a tenth at each third (the paper).",
-    )
-    warmup_fraction: Fraction = Field(0.05, description="Share of the steps with a rising learning rate.")
-    weight_decay: Annotated[float, Field(ge=0.0)] = Field(1e-4, description="AdamW.")
-    patience: Count = Field(1000, description="Epochs without a better validation loss before training stops.")
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
-        "float32", description="Of the arithmetic."
-    )
-    deterministic: bool = Field(False, description="Bitwise repeatable, slower.")
-    distribute: bool = Field(False, description="Share each batch among all GPUs of the machine.")
-    loggers: list[Literal["tensorboard", "mlflow"]] = Field(
-        [], description="Follow the training there too; losses.csv is always written."
-    )
-    seed: int = Field(5, description="Of initial weights, shuffling and dropout.")
-
-
-class AutoencoderSettings(Section):
-    """The compression of snapshots to latents."""
-
-    network: Literal["default", "paper"] = Field("default", description="Architecture.")
-    latents: Count = Field(48, description="Latent variables per snapshot.")
-    modes: Count = Field(200, description="POD modes that the network sees and may add to.")
-    width: Count = Field(256, description="Units per layer.")
-    depth: Count = Field(3, description="Hidden layers of encoder and decoder each.")
-    dropout: Fraction = Field(0.1, description="Share of units dropped in training.")
-    lateral_weight: Annotated[float, Field(ge=0.0)] = Field(
-        1.0, description="Weight of the lateral anomaly in the loss, beside the temperature itself."
-    )
-    wall_weight: Annotated[float, Field(ge=1.0)] = Field(
-        10.0, description="Weight of the rows next to the walls, which carry the heat fluxes, against their volume."
-    )
-    mirror: bool = Field(True, description="Train on mirror images too.")
-    refinement: Annotated[int, Field(ge=0)] = Field(
-        2, description="Gauss-Newton steps by which the encoder betters its latents, looking at what they decode to."
-    )
-    memory: Positive = Field(2.0, description="Gigabytes of snapshots held in memory; a larger corpus is streamed.")
-    training: TrainingSettings = Field(
-        default_factory=lambda: TrainingSettings(epochs=60, batch_size=128), description="Training."
-    )
-
-
-class FnnSettings(Section):
-    """The FNN: parameters and time to latents."""
-
-    network: Literal["default", "paper"] = Field("default", description="Architecture.")
-    width: Count = Field(128, description="Units per layer.")
-    depth: Count = Field(6, description="Hidden layers.")
-    dropout: Fraction = Field(0.0, description="Share of units dropped in training.")
-    time_frequencies: Annotated[int, Field(ge=0)] = Field(2, description="Fourier features of time.")
-    members: Count = Field(
-        12, description="Networks of the ensemble, trained side by side; their mean is the prediction."
-    )
-    training: TrainingSettings = Field(
-        default_factory=lambda: TrainingSettings(epochs=50, batch_size=128, learning_rate=2e-3), description="Training."
-    )
-
-
-class LstmSettings(Section):
-    """The LSTM: parameters and past latents to the next latents."""
-
-    network: Literal["default", "paper"] = Field("default", description="Architecture.")
-    width: Count = Field(128, description="Units per layer.")
-    depth: Count = Field(1, description="LSTM layers.")
-    dropout: Fraction = Field(0.0, description="Share of units dropped in training.")
-    time_frequencies: Annotated[int, Field(ge=0)] = Field(2, description="Fourier features of time.")
-    members: Count = Field(
-        8, description="Networks of the ensemble, trained side by side; their mean is the prediction."
-    )
-    window: Count = Field(20, description="Steps seen by the paper's network.")
-    evolution: TrainingSettings = Field(
-        default_factory=lambda: TrainingSettings(epochs=50, batch_size=128, learning_rate=2e-3),
-        description="Training of the mean evolution alone, before the rollouts.",
-    )
-    training: TrainingSettings = Field(
-        default_factory=lambda: TrainingSettings(epochs=12, batch_size=16, learning_rate=1e-3),
-        description="Training on whole rollouts.",
-    )
-
-
-class FlowSettings(Section):
-    """The flow: draws one of the evolutions that the parameters allow, as sharp as a simulation."""
-
-    width: Count = Field(256, description="Units per layer.")
-    depth: Count = Field(3, description="Residual blocks.")
-    dropout: Fraction = Field(0.1, description="Share of units dropped in training.")
-    flow_steps: Count = Field(8, description="Steps from noise to a sample, two evaluations of the network each.")
-    training: TrainingSettings = Field(
-        default_factory=lambda: TrainingSettings(epochs=60, batch_size=256), description="Training."
-    )
-
-
 class SearchSettings(Section):
     """Search for better settings of a predictor (`snakemake search`; not part of a normal run)."""
 
-    predictor: Literal["fnn", "lstm"] = Field("fnn", description="Whose settings.")
+    predictor: str = Field("fnn", description="Whose settings.")
     trials: Count = Field(24, description="Trainings in all; a search that was stopped goes on.")
     ranges: dict[str, tuple[float, float]] = Field(
         {
@@ -290,6 +205,14 @@ class SearchSettings(Section):
     )
     seed: int = Field(17, description="Of the sampler.")
 
+    @field_validator("predictor")
+    @classmethod
+    def _searchable(cls, predictor: str) -> str:
+        known = [method.key for method in METHODS.values() if method.curves]
+        if predictor not in known:
+            raise ValueError(f"expected one of {', '.join(known)}")
+        return predictor
+
     @field_validator("ranges")
     @classmethod
     def _rising(cls, ranges: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
@@ -301,11 +224,34 @@ class SearchSettings(Section):
         return ranges
 
 
+class StudySettings(Section):
+    """Further trainings that show what a choice costs; none by default."""
+
+    conditions = (("compression_epochs", "compression_curve", ...), ("compression_beside", "compression_curve", ...))
+
+    search: SearchSettings = Field(default_factory=SearchSettings, description="Better settings: `snakemake search`.")
+    learning_curve: list[Annotated[float, Field(gt=0.0, le=1.0)]] = Field(
+        [], description="Shares of the training runs that the predictors are trained on once more; empty: no curve."
+    )
+    compression_curve: list[Annotated[float, Field(gt=1.0)]] = Field(
+        [],
+        description="Values of a snapshot per latent at which autoencoder and FNN are trained once more; empty: none.",
+    )
+    compression_epochs: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        1.0, description="Of those trainings, as a share of the epochs of the whole run's."
+    )
+    compression_beside: dict[str, str] = Field(
+        {}, description="Title to compression_curve/points.csv of another pipeline run, drawn in the same figure."
+    )
+
+
 class EvaluationSettings(Section):
     """What is compared, and with what."""
 
-    baselines: list[Literal["mean_profile", "nearest_run", "pod_gaussian_process"]] = Field(
-        ["mean_profile", "nearest_run", "pod_gaussian_process"],
+    conditions = (("pod_modes", "baselines", "pod_gaussian_process"),)
+
+    baselines: list[str] = Field(
+        default_factory=lambda: [method.key for method in methods("baseline")],
         description="Trivial predictors on the same split.",
     )
     pod_modes: Count = Field(48, description="Modes kept by the POD baseline.")
@@ -315,6 +261,14 @@ class EvaluationSettings(Section):
         description="Networks of other runs in the table of measures: title to metrics.json, from the working "
         'directory, e.g. {"networks of the paper": "results/paper/metrics.json"}.',
     )
+
+    @field_validator("baselines")
+    @classmethod
+    def _known_baselines(cls, baselines: list[str]) -> list[str]:
+        known = [method.key for method in methods("baseline")]
+        if set(baselines) - set(known) or len(set(baselines)) < len(baselines):
+            raise ValueError(f"expected each at most once of {', '.join(known)}")
+        return baselines
 
 
 class FigureSettings(Section):
@@ -328,30 +282,28 @@ class FigureSettings(Section):
     )
     example_times: list[Positive] = Field([1.0, 2.0, 3.0, 4.5], description="Of the example runs, Gyr.")
     examples: Count = Field(2, description="Number of unseen runs drawn.")
-    learning_curve: list[Annotated[float, Field(gt=0.0, le=1.0)]] = Field(
-        [], description="Shares of the training runs that both predictors are trained on once more; empty: no curve."
-    )
-    compression_curve: list[Annotated[float, Field(gt=1.0)]] = Field(
-        [],
-        description="Values of a snapshot per latent at which autoencoder and FNN are trained once more; empty: none.",
-    )
-    compression_epochs: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
-        1.0, description="Of those trainings, as a share of the epochs of the whole run's."
-    )
-    compression_beside: dict[str, str] = Field(
-        {}, description="Title to compression_curve/points.csv of another pipeline run, drawn in the same figure."
-    )
     resolution: Annotated[int, Field(ge=50, le=1200)] = Field(150, description="Dots per inch of PNG files.")
 
 
 class Resources(Section):
-    """What jobs ask for; profiles may override it."""
+    """What jobs ask for and how large they are; results do not depend on it."""
 
+    shard_size: Count = Field(16, description="Raw runs per job of the simulator.")
+    ingest_size: Count = Field(
+        500,
+        description="Raw runs per job of the ingest; more runs are staged by several jobs, and one makes the store.",
+    )
     ingest_workers: Count = Field(2, description="Dask workers of an ingest job.")
     ingest_scheduler: Literal["processes", "threads"] = Field(
         "processes", description="What the workers are; processes decompress at the same time."
     )
     memory_limit: str = Field("4GB", description="Memory of all Dask workers of a job together.")
+
+
+def _network(key: str) -> Any:
+    """Field of the section of a network."""
+    method = METHODS[key]
+    return Field(default_factory=lambda: method.make_settings({}), description=method.description)
 
 
 class Config(Section):
@@ -368,13 +320,17 @@ class Config(Section):
     source: SourceSettings = Field(default_factory=SourceSettings, description="Simulate, or read existing runs.")
     simulator: SimulatorSettings = Field(default_factory=SimulatorSettings, description="The forward model.")
     corpus: CorpusSettings = Field(default_factory=CorpusSettings, description="The store made of the runs.")
-    autoencoder: AutoencoderSettings = Field(default_factory=AutoencoderSettings, description="Snapshots to latents.")
-    fnn: FnnSettings = Field(default_factory=FnnSettings, description="FNN in the latent space.")
-    lstm: LstmSettings = Field(default_factory=LstmSettings, description="LSTM in the latent space.")
-    flow: FlowSettings = Field(
-        default_factory=FlowSettings, description="Flow in the latent space: samples around the FNN's mean."
+    training: SharedTraining = Field(
+        default_factory=SharedTraining,
+        description="Of all networks; the block `training` of a network may override it.",
     )
-    search: SearchSettings = Field(default_factory=SearchSettings, description="For settings; not part of a run.")
+    autoencoder: AutoencoderSettings = _network("autoencoder")
+    fnn: FnnSettings = _network("fnn")
+    lstm: LstmSettings = _network("lstm")
+    flow: FlowSettings = _network("flow")
+    studies: StudySettings = Field(
+        default_factory=StudySettings, description="Further trainings that show what a choice costs."
+    )
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, description="Measures and baselines.")
     figures: FigureSettings = Field(default_factory=FigureSettings, description="Pictures.")
     resources: Resources = Field(default_factory=Resources, description="Of the jobs.")
@@ -389,9 +345,48 @@ class Config(Section):
         dataclasses.replace(MARS, **constants)  # type: ignore[arg-type]  # refuses impossible planets
         return constants
 
+    @model_validator(mode="before")
+    @classmethod
+    def _share_training(cls, content: Any) -> Any:
+        """Hand the keys of the block `training` to every training that does not override them."""
+        if not isinstance(content, Mapping):
+            return content
+        shared = content.get("training", {})
+        shared = shared.model_dump() if isinstance(shared, SharedTraining) else shared
+        content = dict(content)
+        for key, method in METHODS.items():
+            section = content.get(key, {})
+            if not method.trained or not isinstance(section, Mapping) or not isinstance(shared, Mapping):
+                continue  # a section that is no mapping is refused where it stands
+            try:
+                default = method.make_settings({"network": section["network"]} if "network" in section else {})
+            except ValidationError:
+                continue  # so is an unknown network
+            content[key] = dict(section)
+            for name in type(default).model_fields:
+                own, given = getattr(default, name), section.get(name, {})
+                if isinstance(own, TrainingSettings) and isinstance(given, Mapping):
+                    content[key][name] = {**own.model_dump(exclude=set(SharedTraining.model_fields)), **shared, **given}
+        return content
+
     def make_planet(self) -> Planet:
         """Return Mars with the constants that this configuration changes."""
         return dataclasses.replace(MARS, **self.planet)  # type: ignore[arg-type]
+
+    @property
+    def networks(self) -> dict[str, Section]:
+        """Settings of all networks by the key of their method."""
+        return {key: getattr(self, key) for key, method in METHODS.items() if method.trained}
+
+    @property
+    def conductivity(self) -> Literal["constant", "olivine"]:
+        """Law of the runs."""
+        return self.source.conductivity if self.source.kind == "files" else self.simulator.physics.conductivity
+
+    @property
+    def crust_heating(self) -> Literal["none", "enriched"]:
+        """Whether the heat produced in the crust is in the fields of the runs."""
+        return self.source.crust_heating if self.source.kind == "files" else self.simulator.physics.crust_heating
 
     def fingerprint(self) -> str:
         """Short digest of the whole configuration."""
@@ -400,6 +395,34 @@ class Config(Section):
 
 class ConfigError(ValueError):
     """A configuration that cannot be used; the message names file, key, and what was expected."""
+
+
+RENAMED = {
+    "feedforward": "fnn",
+    "recurrent": "lstm",
+    "generative": "flow",
+    "search": "studies.search",
+    "figures.learning_curve": "studies.learning_curve",
+    "figures.compression_curve": "studies.compression_curve",
+    "figures.compression_epochs": "studies.compression_epochs",
+    "figures.compression_beside": "studies.compression_beside",
+    "source.shard_size": "resources.shard_size",
+    "source.ingest_size": "resources.ingest_size",
+}
+"""Keys of version 0.1 and what they are called now."""
+
+
+@lru_cache(maxsize=8)
+def _model_with(keys: tuple[str, ...]) -> type[Config]:
+    fields: Any = {key: (METHODS[key].settings, _network(key)) for key in keys}
+    return create_model("Config", __base__=Config, **fields) if keys else Config
+
+
+def config_model() -> type[Config]:
+    """Return :class:`Config` with the sections of all registered networks."""
+    return _model_with(
+        tuple(key for key, method in METHODS.items() if method.trained and key not in Config.model_fields)
+    )
 
 
 def parse(content: Any, source: str = "configuration") -> Config:
@@ -417,15 +440,46 @@ def parse(content: Any, source: str = "configuration") -> Config:
         ...
     surrogate.config.ConfigError: configuration: design.runs: Input should be greater than or equal to 1 (got 0)
     """
+    content = {} if content is None else content
     try:
-        return Config.model_validate({} if content is None else content)
+        config = config_model().model_validate(content)
     except ValidationError as error:
-        lines = []
-        for problem in error.errors():
-            place = ".".join(map(str, problem["loc"])) or "(top)"
-            message = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
-            lines.append(f"{source}: {place}: {message} (got {problem['input']!r:.80})")
-        raise ConfigError("\n".join(lines)) from None
+        lines = [f"{source}: {_complaint(problem)}" for problem in error.errors()]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+    idle = [f"{source}: {line}" for line in _without_effect(content, config)]
+    if idle:
+        raise ConfigError("\n".join(idle))
+    return config
+
+
+def _complaint(problem: Any) -> str:
+    """Say of one problem that pydantic found where it is, what is wrong and what came."""
+    parts = [str(part) for part in problem["loc"]]
+    if len(parts) > 2 and parts[0] in METHODS:
+        del parts[1]  # which of the networks of a section is no key
+    place = ".".join(parts)
+    message = problem["msg"]
+    if problem["type"] == "extra_forbidden":
+        message = f"is now called {RENAMED[place]}" if place in RENAMED else "unknown key"
+        if parts[0] in METHODS and len(parts) == 2:
+            message = f"unknown key, or without effect on network: {problem['loc'][1]}"
+    return f"{place or '(top)'}: {message} (got {problem['input']!r:.80})"
+
+
+def _without_effect(content: Mapping[str, Any], section: Section, place: str = "") -> Iterator[str]:
+    """Tell which keys of a mapping have no effect, because of the value of another one."""
+    for key in content:
+        wanted = section.idle(key)
+        if wanted:
+            yield f"{place}{key}: has no effect; expected beside it {wanted}"
+    for key, part in content.items():
+        inner = getattr(section, key)
+        if isinstance(inner, Section) and isinstance(part, Mapping):
+            yield from _without_effect(part, inner, f"{place}{key}.")
+    if isinstance(section, Config) and section.source.kind == "files":
+        for key in ("design", "simulator"):
+            if key in content:
+                yield f"{key}: has no effect; expected beside it source.kind: simulate"
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -457,7 +511,8 @@ def load(path: str | os.PathLike[str]) -> Config:
 
 def schema() -> dict[str, Any]:
     """JSON schema of the configuration."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+    content = config_model().model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **content}
 
 
 def documented_default() -> str:
@@ -466,20 +521,32 @@ def documented_default() -> str:
         "# The default run: an embedded corpus made by the built-in simulator, sized for a laptop.\n"
         "# Generated from surrogate/config.py by `make schema`; a key that is left out has the value shown here.\n"
     )
-    return header + "\n".join(_documented(Config())) + "\n"
+    return header + "\n".join(_documented(config_model()())) + "\n"
 
 
-def _documented(section: Section, indent: int = 0) -> list[str]:
+def _documented(section: Section, indent: int = 0, shared: SharedTraining | None = None) -> list[str]:
+    """Lines of a section; a key that has no effect beside the others is a comment."""
     lines = []
     space = " " * indent
+    values = section.model_dump(mode="json")
     for name, entry in type(section).model_fields.items():
         value = getattr(section, name)
+        if shared and name in SharedTraining.model_fields and value == getattr(shared, name):
+            continue
+        lines += (
+            ["", f"{space}# {entry.description}"]
+            if isinstance(value, Section) and not indent
+            else [f"{space}# {entry.description}"]
+        )
         if isinstance(value, Section):
-            lines += ["", f"{space}# {entry.description}"] if indent == 0 else [f"{space}# {entry.description}"]
-            lines += [f"{space}{name}:", *_documented(value, indent + 2)]
+            common = getattr(section, "training", None) if indent == 0 else shared
+            inner = common if name != "training" or indent else None
+            lines += [f"{space}{name}:", *_documented(value, indent + 2, inner)]
+        elif section.idle(name):
+            lines[-1] = f"{space}# With {section.idle(name)}: {entry.description}"
+            lines.append(f"{space}# {name}: {_flow(values[name])}")
         else:
-            text = _flow(section.model_dump(mode="json")[name])
-            lines += [f"{space}# {entry.description}", f"{space}{name}: {text}"]
+            lines.append(f"{space}{name}: {_flow(values[name])}")
     return lines
 
 

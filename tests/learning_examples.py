@@ -6,9 +6,9 @@ import numpy as np
 import xarray as xr
 
 from surrogate.annulus import Annulus
-from surrogate.config import TrainingSettings
 from surrogate.fields import make_corpus
-from surrogate.parameters import PARAMETERS
+from surrogate.parameters import EVOLUTION_PARAMETERS
+from surrogate.settings import TrainingSettings
 
 SHAPE = (12, 10)
 SPLIT = [0] * 12 + [1] * 3 + [2] * 3
@@ -16,7 +16,7 @@ SPLIT = [0] * 12 + [1] * 3 + [2] * 3
 
 def parameters(count: int, seed: int = 3) -> np.ndarray:
     unit = np.random.default_rng(seed).uniform(size=(count, 5))
-    low, high = (np.array([getattr(entry, end) for entry in PARAMETERS]) for end in ("low", "high"))
+    low, high = (np.array([getattr(entry, end) for entry in EVOLUTION_PARAMETERS]) for end in ("low", "high"))
     values = low + unit * (high - low)
     values[:, 0] = 10 ** (19 + 3 * unit[:, 0])
     return values

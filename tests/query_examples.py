@@ -5,7 +5,7 @@ from pathlib import Path
 
 from learning_examples import made_up_corpus, training
 
-from surrogate.config import AutoencoderSettings, FlowSettings, FnnSettings, LstmSettings
+from surrogate.settings import FlowSettings, PodAutoencoderSettings, ResidualFnnSettings, RolloutLstmSettings
 
 POINT = {
     "reference_viscosity": "1e21 Pa s",
@@ -18,20 +18,17 @@ POINT = {
 
 def corpus_and_models(folder: Path):
     """Train four tiny networks on the made-up corpus."""
-    from surrogate.learning.autoencoder import encode_corpus, train_autoencoder
-    from surrogate.learning.flow import train_flow
-    from surrogate.learning.fnn import train_fnn
-    from surrogate.learning.lstm import train_lstm
+    from surrogate.learning import encode_corpus, train_autoencoder, train_predictor
 
     corpus = made_up_corpus()
-    settings = AutoencoderSettings(latents=5, modes=8, width=16, depth=2, training=training(epochs=1))
+    settings = PodAutoencoderSettings(latents=5, modes=8, width=16, depth=2, training=training(epochs=1))
     autoencoder = train_autoencoder(corpus, settings, folder / "autoencoder", progress=None)
     latents = encode_corpus(autoencoder, corpus)
     small = {"width": 16, "members": 2, "training": training(epochs=4)}
-    mean = train_fnn(latents, FnnSettings(depth=4, **small), folder / "fnn", progress=None)
-    train_lstm(latents, LstmSettings(depth=1, **small), folder / "lstm", progress=None)
+    train_predictor("fnn", latents, ResidualFnnSettings(depth=4, **small), folder / "fnn", progress=None)
+    train_predictor("lstm", latents, RolloutLstmSettings(depth=1, **small), folder / "lstm", progress=None)
     flow = FlowSettings(width=16, depth=1, flow_steps=2, training=training(epochs=2))
-    train_flow(latents, mean, flow, folder / "flow", progress=None)
+    train_predictor("flow", latents, flow, folder / "flow", progress=None)
     return corpus
 
 

@@ -1,10 +1,13 @@
+import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from surrogate.config import Config, ConfigError, Section, documented_default, load, parse, schema, write_generated
+from surrogate.config import Config, ConfigError, documented_default, load, parse, schema, write_generated
+from surrogate.settings import Section
 
 ROOT = Path(__file__).parents[1]
 
@@ -15,10 +18,15 @@ def test_the_generated_files_are_up_to_date(tmp_path):
         assert (ROOT / name).read_text() == (tmp_path / name).read_text(), f"{name}: run `python -m surrogate.config`"
 
 
-def test_the_documented_default_is_the_default_number_for_number():
+def test_the_documented_default_is_the_default():
     content = yaml.safe_load(documented_default())
-    assert content == Config().model_dump(mode="json")
     assert parse(content) == Config()
+    # Each value stands there, not only as the default of a key that is left out.
+    shown = parse({name: part for name, part in content.items() if name != "training"})
+    assert shown == Config()
+    assert content["simulator"]["viscosity_contrast"] == 1e8
+    assert content["fnn"]["training"] == {"epochs": 50, "batch_size": 128, "learning_rate": 2e-3}
+    assert "melt_pressure" not in content["simulator"]["physics"], "a key without effect is a comment"
 
 
 def test_every_key_is_documented():
@@ -41,11 +49,25 @@ def test_the_schema_refuses_unknown_keys():
 @pytest.mark.parametrize(
     ("content", "place"),
     [
+        ({"fnn": {"network": "paper", "width": 64}}, "fnn.width: unknown key, or without effect on network: paper"),
+        ({"autoencoder": {"network": "paper", "latents": 44}}, "autoencoder.latents: unknown key, or without effect"),
+        ({"fnn": {"network": "default"}}, "'residual', 'paper'"),
+        ({"fnn": 3}, "fnn"),
+        ({"lstm": {"evolution": {"epoch": 3}}}, "lstm.evolution.epoch: unknown key"),
+        ({"training": 3}, "training"),
+        ({"feedforward": {}}, "feedforward: is now called fnn"),
+        ({"recurrent": {}}, "recurrent: is now called lstm"),
+        ({"generative": {}}, "generative: is now called flow"),
+        ({"figures": {"learning_curve": [1.0]}}, "figures.learning_curve: is now called studies.learning_curve"),
+        ({"source": {"shard_size": 4}}, "source.shard_size: is now called resources.shard_size"),
+        ({"evaluation": {"baselines": ["guess"]}}, "evaluation.baselines"),
+        ({"studies": {"search": {"predictor": "flow"}}}, "studies.search.predictor"),
+        ({"design": {"ranges": {"reference_viscosity": [1e21, 1e20]}}}, "0 < low < high"),
         ({"desing": {}}, "desing: unknown key"),
         ({"design": {"run": 3}}, "design.run: unknown key"),
         ({"design": {"runs": 0}}, "design.runs"),
         ({"design": {"runs": 2.5}}, "design.runs"),
-        ({"design": {"ranges": {"viscosity": [1, 2]}}}, "design.ranges"),
+        ({"design": {"ranges": {"viscosity": [1, 2]}}}, "unknown parameters"),
         ({"design": {"ranges": {**Config().design.ranges, "initial_temperature": [1800, 1600]}}}, "0 < low < high"),
         ({"simulator": {"end_time": float("inf")}}, "simulator.end_time"),
         ({"simulator": {"end_time": float("nan")}}, "simulator.end_time"),
@@ -66,6 +88,60 @@ def test_a_wrong_key_or_value_is_named(content, place):
     with pytest.raises(ConfigError) as raised:
         parse(content)
     assert place in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ({"simulator": {"batch_width": 8}}, "simulator.batch_width: has no effect; expected beside it engine: jax"),
+        ({"simulator": {"physics": {"melt_pressure": 8}}}, "simulator.physics.melt_pressure"),
+        ({"corpus": {"snapshots": 30}}, "corpus.snapshots"),
+        ({"source": {"files": "*.nc"}}, "source.files"),
+        ({"source": {"kind": "files", "files": "*.nc"}, "simulator": {"end_time": 3}}, "simulator: has no effect"),
+        ({"source": {"kind": "files", "files": "*.nc"}, "design": {"runs": 3}}, "design: has no effect"),
+        ({"training": {"schedule": "steps", "warmup_fraction": 0}}, "training.warmup_fraction"),
+        ({"fnn": {"training": {"schedule": "steps", "warmup_fraction": 0}}}, "fnn.training.warmup_fraction"),
+        ({"studies": {"compression_epochs": 0.5}}, "studies.compression_epochs"),
+        ({"evaluation": {"baselines": [], "pod_modes": 8}}, "evaluation.pod_modes"),
+    ],
+)
+def test_a_key_without_effect_is_an_error(content, place):
+    with pytest.raises(ConfigError) as raised:
+        parse(content)
+    assert place in str(raised.value)
+
+
+def sections(section=Section):
+    for part in section.__subclasses__():
+        if part.__module__.startswith("surrogate"):
+            yield part
+            yield from sections(part)
+
+
+def test_every_key_is_read_somewhere():
+    """Keys of networks are held against what a training reads in test_learning_models."""
+    rules = "".join(path.read_text() for path in ROOT.glob("workflow/rules/*.smk"))
+    read = {name for chain in re.findall(r"SETTINGS\.([a-z_.]+)", rules) for name in chain.split(".")}
+    for path in [*ROOT.glob("surrogate/**/*.py"), *ROOT.glob("workflow/scripts/*.py")]:
+        if path.name != "settings.py":
+            tree = ast.parse(path.read_text())
+            read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    known = {name for part in sections() for name in part.model_fields} - set(Config.model_fields)
+    # Curves are read by their name.
+    assert known - read - {"learning_curve", "compression_curve"} == set()
+
+
+def test_a_network_takes_the_shared_training_and_overrides_it():
+    config = parse({"training": {"seed": 7, "patience": 3}, "fnn": {"training": {"epochs": 4, "patience": 5}}})
+    assert (config.fnn.training.seed, config.fnn.training.patience, config.fnn.training.epochs) == (7, 5, 4)
+    assert config.fnn.training.batch_size == Config().fnn.training.batch_size, "what is not overridden stays its own"
+    assert (config.lstm.evolution.seed, config.lstm.training.patience) == (7, 3)
+    assert type(config).model_validate(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("config/*.yaml")), ids=lambda path: path.stem)
+def test_every_configuration_that_is_shipped_is_valid(path):
+    load(path)
 
 
 def test_all_wrong_keys_are_named_at_once():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numcodecs import blosc
 
-from surrogate.config import CorpusSettings, TrainingSettings
+from surrogate.config import CorpusSettings
 from surrogate.corpus import decompress
 from surrogate.corpus.ingest import ingest
 from surrogate.corpus.shards import LazyShards, ShardError
@@ -18,6 +18,7 @@ from surrogate.fields import iterate_runs, select_split
 from surrogate.learning.batches import SnapshotBatches
 from surrogate.learning.scaling import FieldScaler
 from surrogate.learning.training import fit
+from surrogate.settings import TrainingSettings
 
 SETTINGS = CorpusSettings(validation_fraction=0.2, test_fraction=0.2)
 RUN = 4 * 12 * 12 * 16 / 1e9

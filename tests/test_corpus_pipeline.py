@@ -12,8 +12,8 @@ from surrogate.corpus.store import provenance_of
 
 def configuration(folder, files, size):
     path = folder / f"sharded_{size}.yaml"
-    source = {"kind": "files", "files": files, "reader": "native", "ingest_size": size}
-    path.write_text(json.dumps({"name": "sharded", "source": source}))
+    source = {"kind": "files", "files": files, "reader": "native"}
+    path.write_text(json.dumps({"name": "sharded", "source": source, "resources": {"ingest_size": size}}))
     return path
 
 

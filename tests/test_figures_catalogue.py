@@ -19,7 +19,7 @@ from made_up import disturbed, made_up_corpus
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from surrogate.config import EvaluationSettings, FigureSettings
+from surrogate.config import Config, EvaluationSettings
 from surrogate.diagnostics import evaluate, title_of
 from surrogate.fields import select_split, write_netcdf
 from surrogate.figures import catalogue
@@ -28,7 +28,8 @@ from surrogate.figures.catalogue import MAKERS, Inputs, make_figure
 from surrogate.figures.names import CATALOGUE, entry_of, figure_names, file_names, split_name
 from surrogate.files import provenance
 
-SETTINGS = FigureSettings(resolution=60, learning_curve=[0.5, 1.0], compression_curve=[35, 142])
+CONFIG = Config(figures={"resolution": 60}, studies={"learning_curve": [0.5, 1.0], "compression_curve": [35, 142]})
+SETTINGS = CONFIG.figures
 SPLIT = [0, 0, 0, 1, 2, 2, 2, 2]
 
 
@@ -78,7 +79,7 @@ def make(name, inputs):
     return MAKERS[base](given)
 
 
-STILL = [name for name in figure_names(SETTINGS) if not entry_of(name).animated]
+STILL = [name for name in figure_names(CONFIG) if not entry_of(name).animated]
 
 
 @pytest.mark.parametrize("name", [name for name in STILL if not name.endswith("_2")])
@@ -141,7 +142,7 @@ def test_figures_do_not_depend_on_the_session(inputs, tmp_path):
 ALONE = """
 import pathlib, sys
 import pandas as pd
-from surrogate.config import FigureSettings
+from surrogate.config import Config, FigureSettings
 from surrogate.fields import open_netcdf
 from surrogate.figures.catalogue import make_figure
 
@@ -152,7 +153,7 @@ for name in sys.argv[1:]:
     inputs["tables"] = {stem: path for stem, path in files.items() if path.suffix == ".csv"}
     if "corpus" in files:
         inputs["corpus"] = open_netcdf(files["corpus"])
-    settings = FigureSettings(resolution=60, learning_curve=[0.5, 1.0], compression_curve=[35, 142])
+    settings = FigureSettings(resolution=60)
     make_figure(name, inputs, settings, folder / "alone.png")
 """
 
@@ -217,11 +218,11 @@ def test_missing_inputs_and_unknown_names_are_refused(inputs, tmp_path):
 
 
 def test_names_and_captions_of_the_catalogue():
-    settings = FigureSettings(formats=["png", "pdf"], examples=3)
+    settings = Config(figures={"formats": ["png", "pdf"], "examples": 3})
     names = figure_names(settings)
     assert "examples_3" in names
     assert "learning_curve" not in names
-    assert "learning_curve" in figure_names(SETTINGS)
+    assert "learning_curve" in figure_names(CONFIG)
     files = file_names(settings)
     assert "animation_1.gif" in files
     assert {"coverage.png", "coverage.pdf"} <= set(files)
@@ -281,8 +282,8 @@ def measures(inputs):
 
 
 def test_every_caption_tells_the_numbers_of_this_run(inputs, measures):
-    texts = captions(measures, inputs["tables"], SETTINGS)
-    assert list(texts) == figure_names(SETTINGS)
+    texts = captions(measures, inputs["tables"], CONFIG)
+    assert list(texts) == figure_names(CONFIG)
     for name, text in texts.items():
         assert re.search(r"\d", text), name
         for method in entry_of(name).predictions:
@@ -300,7 +301,7 @@ def test_every_caption_tells_the_numbers_of_this_run(inputs, measures):
 
 
 def test_a_caption_speaks_of_the_run_that_is_drawn(inputs, measures, monkeypatch):
-    texts = captions(measures, inputs["tables"], SETTINGS)
+    texts = captions(measures, inputs["tables"], CONFIG)
     for number in (1, 2):
         figure = make(f"examples_{number}", inputs)
         title = figure.get_suptitle()
@@ -315,7 +316,7 @@ def test_captions_of_the_report_include_the_numbers(inputs, measures, tmp_path, 
     # As the report does it: Jinja first, then docutils, in the working directory.
     monkeypatch.chdir(tmp_path)
     (tmp_path / "captions").mkdir()
-    texts = captions({**measures, "provenance": provenance()}, inputs["tables"], SETTINGS)
+    texts = captions({**measures, "provenance": provenance()}, inputs["tables"], CONFIG)
     for name, text in texts.items():
         (tmp_path / "captions" / f"{name}.rst").write_text(text)
         base, _ = split_name(name)

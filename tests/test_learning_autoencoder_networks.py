@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from learning_examples import made_up_corpus
 
-from surrogate.config import AutoencoderSettings
 from surrogate.fields import annulus_of, select_split
 from surrogate.learning import autoencoder as autoencoders
-from surrogate.learning.autoencoder_networks import Correction, DefaultNetworks, Refine
-from surrogate.learning.reduction import Reduction
+from surrogate.learning.networks.pod import Correction, PodNetworks, Refine
+from surrogate.learning.pod import Reduction
 from surrogate.learning.scaling import FieldScaler
+from surrogate.settings import PodAutoencoderSettings
 
 MODES, LATENTS = 9, 5
 
@@ -70,13 +70,13 @@ def test_refined_latents_are_those_that_made_the_field(correction):
 
 
 def networks(corpus, **changes):
-    settings = AutoencoderSettings(latents=LATENTS, modes=MODES, width=16, depth=2, **changes)
+    settings = PodAutoencoderSettings(latents=LATENTS, modes=MODES, width=16, depth=2, **changes)
     train = select_split(corpus, "train")
-    scaler = FieldScaler.fit(train, "default")
+    scaler = FieldScaler.fit(train, "pod")
     weight = autoencoders._row_weight(train, scaler, settings.wall_weight)
     images, walls = autoencoders._sample(train, scaler, 200)
     reduction = Reduction.fit(images, walls, weight, settings.lateral_weight, MODES)
-    return DefaultNetworks(images.shape[1:], scaler.scalars, settings, reduction), reduction, (images, walls)
+    return PodNetworks(images.shape[1:], scaler.scalars, settings, reduction), reduction, (images, walls)
 
 
 def test_an_encoder_with_refinement_is_read_back_as_it_was_written(corpus, tmp_path):
@@ -101,7 +101,7 @@ def test_before_training_the_networks_are_the_pod(corpus):
 def test_mirror_images_stand_beside_their_originals(corpus):
     train = select_split(corpus, "train")
     _, reduction, _ = networks(corpus)
-    scaler = FieldScaler.fit(train, "default")
+    scaler = FieldScaler.fit(train, "pod")
     plain = autoencoders._coefficients(train, scaler, reduction, batch_size=8)
     both = autoencoders._coefficients(train, scaler, reduction, True, batch_size=8)
     assert len(both.targets) == 2 * len(plain.targets)
@@ -113,7 +113,7 @@ def test_mirror_images_stand_beside_their_originals(corpus):
 
 
 def test_rows_next_to_the_walls_weigh_more(corpus):
-    scaler = FieldScaler.fit(select_split(corpus, "train"), "default")
+    scaler = FieldScaler.fit(select_split(corpus, "train"), "pod")
     plain, heavy = (autoencoders._row_weight(corpus, scaler, factor) for factor in (1.0, 10.0))
     volume = annulus_of(corpus).weight.sum(axis=1)[scaler.rows]
     inside = slice(2, -2)

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from learning_examples import made_up_corpus, parameters
 
+from surrogate.config import EvaluationSettings
 from surrogate.fields import parameter_table, select_split, valid_snapshots
-from surrogate.learning.baselines import BASELINES, MeanProfile, NearestRun, PodGaussianProcess
+from surrogate.learning.baselines import MeanProfile, NearestRun, PodGaussianProcess
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_nearest_run_of_a_training_run_is_itself(train):
 
 
 def test_gaussian_process_reconstructs_and_generalises(corpus, train):
-    method = PodGaussianProcess(modes=6, components=6).fit(train)
+    method = PodGaussianProcess(EvaluationSettings(pod_modes=6)).fit(train)
     test = select_split(corpus, "test")
     valid = valid_snapshots(test)
     times = np.nan_to_num(test.snapshot_time.values, nan=4.5)
@@ -44,9 +45,3 @@ def test_gaussian_process_reconstructs_and_generalises(corpus, train):
     simple = np.abs(MeanProfile().fit(train).predict(parameter_table(test), times) - truth)[valid].mean()
     assert error < 0.3 * simple
     np.testing.assert_allclose(predicted[..., -1, :], 250.0, atol=1e-2)
-
-
-def test_every_baseline_goes_by_the_name_of_the_configuration():
-    from surrogate.config import EvaluationSettings
-
-    assert list(BASELINES) == EvaluationSettings().baselines

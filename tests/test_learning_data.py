@@ -9,7 +9,7 @@ from learning_examples import made_up_corpus, parameters
 from surrogate.fields import select_split, valid_snapshots
 from surrogate.learning import pod
 from surrogate.learning.batches import ArrayBatches, SnapshotBatches
-from surrogate.learning.latents import Sequences, calibrate, common_times, draw_folds, fold_weight, sequences
+from surrogate.learning.ensemble import Sequences, calibrate, common_times, draw_folds, fold_weight, sequences
 from surrogate.learning.scaling import FieldScaler, LatentScaler, ParameterScaler, interpolate
 
 TEMPERATURES = arrays(np.float32, (2, 12, 10), elements=st.floats(200, 3000, width=32))
@@ -143,25 +143,27 @@ def test_pod_modes_are_the_best_basis():
     generator = np.random.default_rng(2)
     snapshots = generator.normal(size=(60, 30)) @ generator.normal(size=(30, 30))
     weight = generator.uniform(0.5, 2.0, size=30)
-    found = pod.modes(snapshots, weight, 5)
+    found = pod.leading_modes(snapshots, weight, 5)
     np.testing.assert_allclose(found * weight @ found.T, np.eye(5), atol=1e-4)
     lost = snapshots - (snapshots * weight @ found.T) @ found
     singular = np.linalg.svd(snapshots * np.sqrt(weight), compute_uv=False)
     assert (lost**2 * weight).sum() == pytest.approx((singular[5:] ** 2).sum(), rel=1e-4)
-    tall, wide = pod.modes(snapshots, weight, 3), pod.modes(snapshots[:20], weight, 3)
+    tall, wide = pod.leading_modes(snapshots, weight, 3), pod.leading_modes(snapshots[:20], weight, 3)
     assert tall.shape == wide.shape == (3, 30)
     np.testing.assert_allclose(wide * weight @ wide.T, np.eye(3), atol=1e-4)
 
 
 def test_pod_of_too_few_snapshots_is_filled_with_zeros():
-    found = pod.modes(np.array([[1.0, 0.0, 0.0], [2.0, 0.0, 0.0]]), np.ones(3), 3)
+    found = pod.leading_modes(np.array([[1.0, 0.0, 0.0], [2.0, 0.0, 0.0]]), np.ones(3), 3)
     np.testing.assert_allclose(np.abs(found), [[1, 0, 0], [0, 0, 0], [0, 0, 0]], atol=1e-6)
 
 
 @given(st.lists(st.floats(-1, 6), min_size=1, max_size=5))
 def test_interpolation_agrees_with_numpy(times):
     own, values = np.array([0.0, 1.0, 4.0]), np.array([[0.0], [2.0], [-1.0]])
-    np.testing.assert_allclose(interpolate(own, values, np.array(times))[:, 0], np.interp(times, own, values[:, 0]))
+    np.testing.assert_allclose(
+        interpolate(own, values, np.array(times))[:, 0], np.interp(times, own, values[:, 0]), atol=1e-12
+    )
 
 
 def test_sequences_keep_the_runs_own_times_exact(corpus):

@@ -5,16 +5,17 @@ import pytest
 import xarray as xr
 from learning_examples import parameters, training
 
-from surrogate.config import FlowSettings, FnnSettings
 from surrogate.fields import parameter_table, select_split
-from surrogate.learning.flow import FlowPredictor, train_flow
-from surrogate.learning.fnn import FnnPredictor, train_fnn
+from surrogate.learning.flow import FlowPredictor
+from surrogate.learning.fnn import FnnPredictor
 from surrogate.learning.folders import ModelError
+from surrogate.learning.predictor import load_predictor, train_predictor
 from surrogate.parameters import PARAMETER_NAMES
+from surrogate.settings import FlowSettings, ResidualFnnSettings
 
 RUNS, TIMES = 260, 12
 PERSISTENCE = 0.6
-FNN = FnnSettings(width=8, depth=2, members=2, training=training(epochs=2, batch_size=256))
+FNN = ResidualFnnSettings(width=8, depth=2, members=2, training=training(epochs=2, batch_size=256))
 FLOW = FlowSettings(width=48, depth=2, dropout=0.0, training=training(epochs=100, batch_size=128, learning_rate=5e-3))
 
 
@@ -43,14 +44,14 @@ def latents():
 @pytest.fixture(scope="module")
 def folder(latents, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    mean = train_fnn(latents, FNN, folder / "fnn", progress=None)
-    train_flow(latents, mean, FLOW, folder / "flow", {"by": "a test"}, None)
+    train_predictor("fnn", latents, FNN, folder / "fnn", progress=None)
+    train_predictor("flow", latents, FLOW, folder / "flow", {"by": "a test"}, None)
     return folder
 
 
 @pytest.fixture(scope="module")
 def flow(folder):
-    return FlowPredictor.load(folder / "flow", FnnPredictor.load(folder / "fnn"))
+    return load_predictor("flow", folder)
 
 
 def steps_of(values):
@@ -104,10 +105,10 @@ def test_wrong_arguments_and_strangers_are_refused(flow, folder, latents, tmp_pa
         flow.sample(table, [1.0], samples=0)
     with pytest.raises(ValueError, match=r"initial_latent: expected shape \(2, 2\), got \(3, 2\)"):
         flow.sample(table, [1.0], np.zeros((3, 2)))
-    stranger = train_fnn(
+    stranger = FnnPredictor.train(
         latents, FNN.model_copy(update={"training": training(epochs=1, seed=9)}), tmp_path / "other", progress=None
     )
     with pytest.raises(ModelError, match="trained around another FNN"):
-        FlowPredictor.load(folder / "flow", stranger)
+        FlowPredictor.load(folder / "flow", fnn=stranger)
     with pytest.raises(ModelError, match="no such folder"):
-        FlowPredictor.load(tmp_path / "nothing", stranger)
+        FlowPredictor.load(tmp_path / "nothing", fnn=stranger)

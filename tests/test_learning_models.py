@@ -11,26 +11,36 @@ import pandas as pd
 import pytest
 from learning_examples import SHAPE, made_up_corpus, parameters, training
 
-from surrogate.config import AutoencoderSettings, FnnSettings, LstmSettings
 from surrogate.fields import parameter_table, select_split, validate
 from surrogate.learning import training as driver
 from surrogate.learning.autoencoder import Autoencoder, decode_corpus, encode_corpus, train_autoencoder
-from surrogate.learning.fnn import FnnPredictor, train_fnn
+from surrogate.learning.fnn import FnnPredictor
 from surrogate.learning.folders import ModelError
-from surrogate.learning.lstm import LstmPredictor, train_lstm
+from surrogate.learning.lstm import LstmPredictor
+from surrogate.learning.predictor import train_predictor
+from surrogate.methods import METHODS
+from surrogate.settings import (
+    FlowSettings,
+    PaperAutoencoderSettings,
+    PaperFnnSettings,
+    PaperLstmSettings,
+    PodAutoencoderSettings,
+    ResidualFnnSettings,
+    RolloutLstmSettings,
+)
 
 TINY = {
-    "autoencoder": AutoencoderSettings(latents=5, modes=8, width=16, depth=2, wall_weight=1.0, training=training()),
-    "fnn": FnnSettings(width=16, depth=4, members=2, training=training(epochs=30)),
-    "lstm": LstmSettings(
+    "autoencoder": PodAutoencoderSettings(latents=5, modes=8, width=16, depth=2, wall_weight=1.0, training=training()),
+    "fnn": ResidualFnnSettings(width=16, depth=4, members=2, training=training(epochs=30)),
+    "lstm": RolloutLstmSettings(
         width=16, depth=1, members=2, evolution=training(epochs=20), training=training(epochs=8, batch_size=4)
     ),
 }
 COLUMNS = ["epoch", "loss", "validation_loss", "learning_rate", "seconds"]
 
 
-def settings(kind, network="default", **changes):
-    return TINY[kind].model_copy(update={"network": network, **changes})
+def settings(kind, **changes):
+    return TINY[kind].model_copy(update=changes)
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +54,8 @@ def folder(corpus, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     autoencoder = train_autoencoder(corpus, TINY["autoencoder"], folder / "autoencoder", {"by": "a test"}, None)
     latents = encode_corpus(autoencoder, corpus, folder / "latents.nc")
-    train_fnn(latents, TINY["fnn"], folder / "fnn", progress=None)
-    train_lstm(latents, TINY["lstm"], folder / "lstm", progress=None)
+    train_predictor("fnn", latents, TINY["fnn"], folder / "fnn", progress=None)
+    train_predictor("lstm", latents, TINY["lstm"], folder / "lstm", progress=None)
     return folder
 
 
@@ -144,7 +154,7 @@ def test_predictor_learns_and_comes_back(folder, latents, kind, cls):
     # Each run at its own times is the same as all at the times of all.
     own = predictor.predict(parameter_table(test), np.stack([times[2:4]] * 3))
     np.testing.assert_allclose(own, predicted[:, 2:4], atol=1e-2)
-    with pytest.raises(ValueError, match=r"expected shape \(n, 5\)"):
+    with pytest.raises(ValueError, match=r"shape \(\.\.\., 5\), got shape \(2, 4\)"):
         predictor.predict(np.zeros((2, 4)), times)
     with pytest.raises(ValueError, match="times: expected shape"):
         predictor.predict(parameters(3), np.zeros((2, 4)))
@@ -222,29 +232,33 @@ def test_missing_split_is_named(corpus, tmp_path):
 
 
 @pytest.mark.slow
-def test_paper_networks_end_to_end(corpus, tmp_path):
+def test_paper_autoencoder_end_to_end(corpus, tmp_path):
     one = training(epochs=1, batch_size=64)
     autoencoder = train_autoencoder(
-        corpus, settings("autoencoder", "paper", training=one), tmp_path / "autoencoder", progress=None
+        corpus, PaperAutoencoderSettings(network="paper", training=one), tmp_path / "autoencoder", progress=None
     )
     assert Autoencoder.load(tmp_path / "autoencoder").latents == autoencoder.latents == 1
     assert autoencoder.decode(autoencoder.encode(corpus.temperature.values[1])).shape == (8, *SHAPE)
     latents = encode_corpus(autoencoder, corpus)
-    fnn = train_fnn(latents, settings("fnn", "paper", training=one), tmp_path / "fnn", progress=None)
+    fnn = train_predictor(
+        "fnn", latents, PaperFnnSettings(network="paper", training=one), tmp_path / "fnn", progress=None
+    )
     assert fnn.predict(parameters(2), [0.0, 1.0]).shape == (2, 2, 1)
-    train_lstm(latents, settings("lstm", "paper", window=4, training=one), tmp_path / "lstm", progress=None)
+    train_predictor(
+        "lstm", latents, PaperLstmSettings(network="paper", window=4, training=one), tmp_path / "lstm", progress=None
+    )
     lstm = LstmPredictor.load(tmp_path / "lstm")
     rolled = lstm.predict(parameters(2), [0.0, 1.0, 2.0], latents.latent.values[1:3, 0])
     np.testing.assert_allclose(rolled[:, 0], latents.latent.values[1:3, 0], rtol=1e-4)
 
 
 def test_paper_autoencoder_has_840_latents_on_its_own_grid():
-    from surrogate.learning.autoencoder_networks import paper_networks
+    from surrogate.learning.networks.paper import paper_autoencoder
 
-    encoder, decoder = paper_networks((302, 394))
+    encoder, decoder = paper_autoencoder((302, 394))
     assert encoder.output_shape == (None, 840)
     assert decoder.output_shape[0] == (None, 302, 394)
-    assert paper_networks((66, 96))[0].output_shape == (None, 44)
+    assert paper_autoencoder((66, 96))[0].output_shape == (None, 44)
 
 
 SCRIPT = """
@@ -259,9 +273,9 @@ def train_resumable(folder, progress=None):
     corpus = made_up_corpus()
     latents = corpus.temperature[..., 3, :4].rename(angle="component").to_dataset(name="latent")
     plan = training(epochs=30)
-    settings = FnnSettings(width=16, depth=4, members=2, dropout=0.1, training=plan)
+    settings = ResidualFnnSettings(width=16, depth=4, members=2, dropout=0.1, training=plan)
     driver.fit.__kwdefaults__["checkpoint_seconds"] = 0.0
-    train_fnn(latents, settings, folder, progress=progress)
+    train_predictor("fnn", latents, settings, folder, progress=progress)
 
 
 def test_killed_training_resumes_on_the_same_loss_curve(tmp_path):
@@ -330,10 +344,10 @@ def losses(distribute):
     corpus = made_up_corpus()
     latents = corpus.temperature[..., 3, :4].rename(angle="component").to_dataset(name="latent")
     plan = training(epochs=3, distribute=distribute)
-    settings = FnnSettings(width=16, depth=4, members=2, training=plan)
+    settings = ResidualFnnSettings(width=16, depth=4, members=2, training=plan)
     folder = {folder!r} + "/" + str(distribute)
     seen = []
-    predictor = train_fnn(latents, settings, folder, progress=seen.append)
+    predictor = train_predictor("fnn", latents, settings, folder, progress=seen.append)
     {after}
     return pd.read_csv(folder + "/losses.csv")[["loss", "validation_loss"]].values.tolist()
 print("RESULT" + json.dumps([losses(False), losses(True)]))
@@ -369,17 +383,17 @@ def test_two_devices_train_as_one_does(backend, tmp_path):
 @pytest.mark.parametrize("tracker", ["tensorboard", "mlflow"])
 def test_trackers_follow_the_training(tracker, latents, tmp_path, monkeypatch):
     plan = training(epochs=2, loggers=[tracker])
-    settings = FnnSettings(width=8, depth=2, members=2, training=plan)
+    settings = ResidualFnnSettings(width=8, depth=2, members=2, training=plan)
     with monkeypatch.context() as without:
         without.setitem(sys.modules, tracker, None)
         with pytest.raises(ImportError, match=rf"{tracker} is not installed: pip install 'surrogate\[track\]'"):
-            train_fnn(latents, settings, tmp_path / "other", progress=None)
+            train_predictor("fnn", latents, settings, tmp_path / "other", progress=None)
     module = pytest.importorskip(tracker)
     store = tmp_path / "store"
     if tracker == "mlflow":
         module.set_tracking_uri(f"file://{store}")
         monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    train_fnn(latents, settings, tmp_path / "model", progress=None)
+    train_predictor("fnn", latents, settings, tmp_path / "model", progress=None)
     losses = pd.read_csv(tmp_path / "model/losses.csv")
     if tracker == "tensorboard":
         assert list((tmp_path / "model/tensorboard").rglob("events*"))
@@ -387,3 +401,49 @@ def test_trackers_follow_the_training(tracker, latents, tmp_path, monkeypatch):
         [told] = store.rglob("metrics/validation_loss")
         values = [float(line.split()[1]) for line in told.read_text().splitlines()]
         np.testing.assert_allclose(values, losses.validation_loss)
+
+
+READ_ELSEWHERE = {
+    "precision",
+    "deterministic",
+    "distribute",
+    "loggers",
+}  # of a training: by what surrounds it, or rarely
+
+
+def recorded(settings, read):
+    """Return the same settings, which note the name of every key that is read."""
+
+    class Recorder(type(settings)):
+        def __getattribute__(self, name):
+            if name in type(self).model_fields:
+                read.add(name)
+            return super().__getattribute__(name)
+
+    return Recorder.model_construct(**{name: getattr(settings, name) for name in type(settings).model_fields})
+
+
+@pytest.mark.parametrize(
+    ("method", "plan"),
+    [
+        ("autoencoder", PodAutoencoderSettings(latents=5, modes=8, width=8, depth=1, training=training(epochs=1))),
+        ("autoencoder", PaperAutoencoderSettings(network="paper", training=training(epochs=1))),
+        ("fnn", ResidualFnnSettings(width=8, depth=3, members=2, training=training(epochs=1))),
+        ("fnn", PaperFnnSettings(network="paper", training=training(epochs=1))),
+        ("lstm", RolloutLstmSettings(width=8, members=2, evolution=training(epochs=1), training=training(epochs=1))),
+        ("lstm", PaperLstmSettings(network="paper", window=2, training=training(epochs=1))),
+        ("flow", FlowSettings(width=8, depth=1, flow_steps=1, training=training(epochs=1))),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else value,
+)
+def test_a_training_reads_every_key_of_its_network(folder, corpus, latents, tmp_path, method, plan):
+    """No key of a section is without effect on the network that the section describes."""
+    read, of_training = set(), set()
+    own = recorded(plan.model_copy(update={"training": recorded(plan.training, of_training)}), read)
+    if method == "autoencoder":
+        train_autoencoder(corpus, own, tmp_path / method, progress=None)
+    else:
+        needs = {"fnn": FnnPredictor.load(folder / "fnn")} if method == "flow" else {}
+        METHODS[method].load_class().train(latents, own, tmp_path / method, progress=None, **needs)
+    assert read == set(type(plan).model_fields)
+    assert of_training | READ_ELSEWHERE >= set(type(plan.training).model_fields)

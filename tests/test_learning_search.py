@@ -7,11 +7,12 @@ import pytest
 import xarray as xr
 from learning_examples import parameters, training
 
-from surrogate.config import FnnSettings, SearchSettings
-from surrogate.learning.search import changed, search, starting_point
+from surrogate.config import SearchSettings
+from surrogate.learning.studies.search import changed, search_settings, starting_point
 from surrogate.parameters import PARAMETER_NAMES
+from surrogate.settings import ResidualFnnSettings
 
-SETTINGS = FnnSettings(width=8, depth=2, members=2, training=training(epochs=2))
+SETTINGS = ResidualFnnSettings(width=8, depth=2, members=2, training=training(epochs=2))
 RANGES = {"width": (4, 16), "learning_rate": (1e-3, 3e-2)}
 
 
@@ -35,11 +36,11 @@ def latents():
 def test_a_stopped_search_goes_on_and_never_ends_worse_than_it_began(latents, tmp_path):
     pytest.importorskip("optuna")
     journal = tmp_path / "search/journal.log"
-    first, _ = search(latents, SETTINGS, SearchSettings(trials=2, ranges=RANGES), journal, None)
+    first, _ = search_settings(latents, SETTINGS, SearchSettings(trials=2, ranges=RANGES), journal, None)
     assert len(first) == 2
     began = first[first.trial == 0].iloc[0]
     assert (began.width, began.learning_rate) == (8, pytest.approx(3e-3))
-    whole, best = search(latents, SETTINGS, SearchSettings(trials=4, ranges=RANGES), journal, None)
+    whole, best = search_settings(latents, SETTINGS, SearchSettings(trials=4, ranges=RANGES), journal, None)
     assert sorted(whole.trial) == [0, 1, 2, 3]
     assert whole.loss.is_monotonic_increasing
     assert whole.loss[0] <= began.loss
@@ -47,7 +48,7 @@ def test_a_stopped_search_goes_on_and_never_ends_worse_than_it_began(latents, tm
     assert best == {"width": whole.width[0], "learning_rate": whole.learning_rate[0]}
     assert whole.set_index("trial").loss[0] == began.loss
     # Other runs are another search: nothing of this one counts.
-    other, _ = search(
+    other, _ = search_settings(
         latents.isel(simulation=slice(2, None)), SETTINGS, SearchSettings(trials=1, ranges=RANGES), journal, None
     )
     assert len(other) == 1
@@ -61,8 +62,8 @@ def test_starting_point_is_moved_into_the_ranges():
 def test_unknown_settings_are_named(latents, tmp_path):
     pytest.importorskip("optuna")
     plan = SearchSettings(ranges={"colour": (1, 2)})
-    with pytest.raises(ValueError, match="FnnSettings has no setting 'colour'"):
-        search(latents, SETTINGS, plan, tmp_path / "journal.log", None)
+    with pytest.raises(ValueError, match="ResidualFnnSettings has no setting 'colour'"):
+        search_settings(latents, SETTINGS, plan, tmp_path / "journal.log", None)
     with pytest.raises(ValueError, match="expected low < high"):
         SearchSettings(ranges={"width": (8, 8)})
 
@@ -70,7 +71,7 @@ def test_unknown_settings_are_named(latents, tmp_path):
 def test_without_optuna_the_extra_is_named(latents, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ImportError, match=r"pip install 'surrogate\[search\]'"):
-        search(latents, SETTINGS, SearchSettings(), tmp_path / "journal.log", None)
+        search_settings(latents, SETTINGS, SearchSettings(), tmp_path / "journal.log", None)
 
 
 def test_changed_settings_are_validated():

@@ -10,6 +10,8 @@ import pytest
 import yaml
 import yte
 
+from surrogate.methods import methods
+
 ROOT = Path(__file__).parents[1]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
@@ -76,7 +78,10 @@ def rules():
     for name, text in re.findall(r"^rule ?(\w*):\n(.*?)(?=^\S|\Z)", RULES, re.MULTILINE | re.DOTALL):
         choice = re.search(r"name:\n +\"(\w+)\" if .* else \"(\w+)\"", text)
         found |= dict.fromkeys(choice.groups() if choice else [name], text)
-    return found
+    # One text serves all predictors.
+    pattern = r"^    rule:\n        name:\n            KEY\n(.*?)(?=^rule)"
+    [predictors] = re.findall(pattern, RULES, re.MULTILINE | re.DOTALL)
+    return found | {method.key: predictors for method in methods("mean", "sample")}
 
 
 def on_a_gpu(name, text):
@@ -85,7 +90,7 @@ def on_a_gpu(name, text):
         return True
     script = re.search(r"\"\.\./scripts/(\w+\.py)\"", text)
     content = (ROOT / "workflow/scripts" / script[1]).read_text() if script else ""
-    return re.search(r"\b(train_\w+|search)\(", content) is not None
+    return re.search(r"\b(train_\w+|search_settings)\(", content) is not None
 
 
 def test_training_and_batches_of_simulations_and_nothing_else_go_to_a_gpu(profile):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from surrogate.config import FigureSettings
+from surrogate.config import Config, FigureSettings
 from surrogate.diagnostics import made_by, title_of
 from surrogate.figures.names import (
     CATALOGUE,
@@ -27,9 +27,7 @@ from surrogate.figures.names import (
 )
 
 
-def captions(
-    metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], settings: FigureSettings
-) -> dict[str, str]:
+def captions(metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], config: Config) -> dict[str, str]:
     """Write the numbers of every figure as reStructuredText.
 
     Parameters
@@ -38,7 +36,7 @@ def captions(
         Result of :func:`surrogate.diagnostics.evaluate`, with its provenance.
     tables : mapping
         Name to table: the losses of every network; ``learning_curve``, if there is one.
-    settings : FigureSettings
+    config : Config
 
     Returns
     -------
@@ -46,12 +44,12 @@ def captions(
         Name of each figure (:func:`surrogate.figures.names.figure_names`) to its text.
     """
     texts = {}
-    for name in figure_names(settings):
+    for name in figure_names(config):
         base, number = split_name(name)
         said = (
-            _example(metrics, settings, base, number)
+            _example(metrics, config.figures, base, number)
             if CATALOGUE[base].per_example
-            else _said(metrics, tables, base, settings)
+            else _said(metrics, tables, base, config.figures)
         )
         files = [*_inputs(name), *made_by(metrics)]
         texts[name] = "\n\n".join([said, *files]) + "\n"

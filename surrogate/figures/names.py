@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from surrogate.config import FigureSettings
+from surrogate.config import Config, FigureSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ SHARP = (*NETWORKS, "flow")
 """With samples, which have the lateral structure of a simulation, where the predictors give means."""
 MODELS = ("autoencoder", "fnn", "lstm", "flow")
 CURVES = ("learning_curve", "compression_curve")
-"""Figures that cost many trainings: made if the setting of that name is not empty, from the table of that name."""
+"""Figures that cost many trainings: made if the study of that name is not empty, from the table of that name."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def split_name(name: str) -> tuple[str, int]:
         return base, int(number)
     if name in CATALOGUE and not CATALOGUE[name].per_example:
         return name, 1
-    raise KeyError(f"no figure {name!r}; expected one of {figure_names(FigureSettings())}")
+    raise KeyError(f"no figure {name!r}; expected one of {figure_names(Config())}")
 
 
 def entry_of(name: str) -> Entry:
@@ -102,24 +102,24 @@ def entry_of(name: str) -> Entry:
     return CATALOGUE[split_name(name)[0]]
 
 
-def figure_names(settings: FigureSettings) -> list[str]:
+def figure_names(config: Config) -> list[str]:
     """Names of all figures of a pipeline run; curves, which cost many trainings, only if asked for."""
     names = []
     for name, entry in CATALOGUE.items():
-        if name in CURVES and name not in asked_for(settings):
+        if name in CURVES and name not in asked_for(config):
             continue
-        numbers = range(1, settings.examples + 1) if entry.per_example else [None]
+        numbers = range(1, config.figures.examples + 1) if entry.per_example else [None]
         names += [name if number is None else f"{name}_{number}" for number in numbers]
     return names
 
 
-def asked_for(settings: FigureSettings) -> list[str]:
-    """Those of :data:`CURVES` that the settings ask for.
+def asked_for(config: Config) -> list[str]:
+    """Those of :data:`CURVES` that the studies of a configuration ask for.
 
-    >>> asked_for(FigureSettings(compression_curve=[35, 142]))
+    >>> asked_for(Config(studies={"compression_curve": [35, 142]}))
     ['compression_curve']
     """
-    return [name for name in CURVES if getattr(settings, name)]
+    return [name for name in CURVES if getattr(config.studies, name)]
 
 
 def median_and_worst(
@@ -139,13 +139,15 @@ def formats_of(entry: Entry, settings: FigureSettings) -> list[str]:
     return list(settings.animations if entry.animated else settings.formats)
 
 
-def file_names(settings: FigureSettings) -> list[str]:
+def file_names(config: Config) -> list[str]:
     """File names of all figures: one per format.
 
-    >>> file_names(FigureSettings(formats=["png", "pdf"], examples=1))[:3]
+    >>> file_names(Config(figures={"formats": ["png", "pdf"], "examples": 1}))[:3]
     ['concept.png', 'concept.pdf', 'coverage.png']
     """
-    return [f"{name}.{suffix}" for name in figure_names(settings) for suffix in formats_of(entry_of(name), settings)]
+    return [
+        f"{name}.{suffix}" for name in figure_names(config) for suffix in formats_of(entry_of(name), config.figures)
+    ]
 
 
 def choose_examples(

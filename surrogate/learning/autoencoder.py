@@ -13,18 +13,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from surrogate.config import AutoencoderSettings
 from surrogate.corpus.store import run_reader
-from surrogate.fields import annulus_of, make_corpus, parameter_table, select_split, valid_snapshots
+from surrogate.fields import annulus_of, make_corpus, parameter_table, select_split, space_of, valid_snapshots
 from surrogate.files import atomic, fingerprint
-from surrogate.learning import autoencoder_networks as networks
 from surrogate.learning import folders
 from surrogate.learning.batches import ArrayBatches, SnapshotBatches
-from surrogate.learning.devices import arithmetic
+from surrogate.learning.networks.paper import paper_autoencoder
+from surrogate.learning.networks.pod import ModeLoss, PodNetworks
+from surrogate.learning.pod import Reduction
 from surrogate.learning.predictor import made_of
-from surrogate.learning.reduction import Reduction
 from surrogate.learning.scaling import FieldScaler
-from surrogate.learning.training import Progress, fit
+from surrogate.learning.training import Progress, arithmetic, fit
+from surrogate.settings import AutoencoderSettings, PaperAutoencoderSettings, PodAutoencoderSettings
 
 SAMPLE = 4096
 """Snapshots from which the POD is taken: its error falls with their number, its cost grows with the square."""
@@ -116,7 +116,6 @@ def train_autoencoder(
     folder: str | os.PathLike[str],
     provenance: Mapping[str, Any] | None = None,
     progress: Progress | None = print,
-    compression: float | None = None,
 ) -> Autoencoder:
     """Train an autoencoder on the training runs of a corpus; the validation runs choose the best weights.
 
@@ -131,9 +130,6 @@ def train_autoencoder(
         Kept in the manifest.
     progress : callable, optional
         Called with one line per epoch.
-    compression : float, optional
-        Values of a snapshot per latent of the `paper` network, in place of the paper's own; it comes out rounded to
-        whole channels. The `default` network has the number of latents that the settings say.
 
     Returns
     -------
@@ -149,26 +145,30 @@ def train_autoencoder(
         if not part.sizes["simulation"]:
             raise ValueError(f"corpus: there are no {name} runs")
     scaler = FieldScaler.fit(train, settings.network)
-    name = fingerprint({
-        "settings": settings.model_dump(mode="json"), "scaling": scaler.as_dict(),
-        "runs": [int(number) for number in corpus.simulation.values[corpus.split.values < 2]],
-        **({"compression": compression} if compression else {}),
-    })  # fmt: skip
+    name = fingerprint(
+        {
+            "settings": settings.model_dump(mode="json"),
+            "scaling": scaler.as_dict(),
+            "runs": [int(number) for number in corpus.simulation.values[corpus.split.values < 2]],
+        }
+    )
     options: dict[str, Any] = {"folder": Path(folder), "name": name, "label": "autoencoder", "progress": progress}
     with arithmetic(settings.training):
         if settings.network == "paper":
-            size = compression or networks.PAPER_COMPRESSION
-            encoder, decoder, losses, summary = _train_paper(train, validation, scaler, settings, size, **options)
+            encoder, decoder, losses, summary = _train_paper(train, validation, scaler, settings, **options)
         else:
-            encoder, decoder, losses, summary = _train_default(train, validation, scaler, settings, **options)
+            encoder, decoder, losses, summary = _train_pod(train, validation, scaler, settings, **options)
     manifest = {
         "settings": settings.model_dump(mode="json"),
         "scaling": scaler.as_dict(),
         **made_of(
             {"field": [corpus.sizes["radius"], corpus.sizes["angle"]], "latent": int(decoder.input_shape[-1])},
-            train, validation, summary, provenance,
+            train,
+            validation,
+            summary,
+            provenance,
         ),
-    }  # fmt: skip
+    }
     folders.write(Path(folder), "autoencoder", {"encoder": encoder, "decoder": decoder}, manifest, losses)
     return Autoencoder(encoder, decoder, scaler, manifest)
 
@@ -177,21 +177,20 @@ def _train_paper(
     train: xr.Dataset,
     validation: xr.Dataset,
     scaler: FieldScaler,
-    settings: AutoencoderSettings,
-    compression: float,
+    settings: PaperAutoencoderSettings,
     **options: Any,
 ) -> Trained:
     """Train on images, read from the store in groups of runs where they do not fit into memory."""
     training, held = settings.training, settings.memory
     batches = SnapshotBatches(train, scaler, batch_size=training.batch_size, seed=training.seed, memory=held)
     unseen = SnapshotBatches(validation, scaler, batch_size=4 * training.batch_size, memory=held)
-    encoder, decoder = networks.paper_networks(_image_shape(train, scaler), compression)
+    encoder, decoder = paper_autoencoder(_image_shape(train, scaler), settings.compression)
     model = keras.Model(encoder.inputs, decoder(encoder.outputs[0])[0])
     return encoder, decoder, *fit(model, "mse", batches, unseen, training, **options)
 
 
-def _train_default(
-    train: xr.Dataset, validation: xr.Dataset, scaler: FieldScaler, settings: AutoencoderSettings, **options: Any
+def _train_pod(
+    train: xr.Dataset, validation: xr.Dataset, scaler: FieldScaler, settings: PodAutoencoderSettings, **options: Any
 ) -> Trained:
     """Train on POD coefficients: the corpus is read twice, once for the modes and once for the coefficients."""
     least, values = scaler.scalars + 1, scaler.scalars + math.prod(_image_shape(train, scaler))
@@ -203,8 +202,8 @@ def _train_default(
     training, row_weight = settings.training, _row_weight(train, scaler, settings.wall_weight)
     count = max(settings.modes, settings.latents - scaler.scalars)
     reduction = Reduction.fit(*_sample(train, scaler, SAMPLE), row_weight, settings.lateral_weight, count)
-    built = networks.DefaultNetworks(_image_shape(train, scaler), scaler.scalars, settings, reduction)
-    loss = networks.ModeLoss(built.variance)
+    built = PodNetworks(_image_shape(train, scaler), scaler.scalars, settings, reduction)
+    loss = ModeLoss(built.variance)
     batches = _coefficients(
         train, scaler, reduction, settings.mirror, batch_size=training.batch_size, seed=training.seed
     )
@@ -343,6 +342,11 @@ def decode_corpus(autoencoder: Autoencoder, latents: xr.Dataset) -> xr.Dataset:
     temperature = np.full((*valid.shape, *autoencoder.shape), np.nan, dtype=np.float32)
     temperature[valid] = autoencoder.decode(latents.latent.values[valid])
     return make_corpus(
-        temperature, latents.snapshot_time.values, annulus_of(latents), parameter_table(latents),
-        latents.simulation.values, split=latents.split.values if "split" in latents.coords else None,
-    )  # fmt: skip
+        temperature,
+        latents.snapshot_time.values,
+        annulus_of(latents),
+        parameter_table(latents),
+        latents.simulation.values,
+        split=latents.split.values if "split" in latents.coords else None,
+        space=space_of(latents),
+    )

@@ -17,10 +17,11 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
 from threadpoolctl import threadpool_limits
 
+from surrogate.config import EvaluationSettings
 from surrogate.corpus.store import run_reader
 from surrogate.fields import annulus_of, parameter_table
-from surrogate.learning import pod
-from surrogate.learning.latents import check_inputs, common_times
+from surrogate.learning.ensemble import common_times
+from surrogate.learning.pod import leading_modes
 from surrogate.learning.scaling import ParameterScaler, interpolate
 
 
@@ -36,7 +37,29 @@ def _runs(corpus: xr.Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield _times(corpus, run), read(run)
 
 
-class MeanProfile:
+class Baseline:
+    """What all baselines share.
+
+    Parameters
+    ----------
+    settings : EvaluationSettings, optional
+    """
+
+    scaler: ParameterScaler
+
+    def __init__(self, settings: EvaluationSettings | None = None) -> None:
+        self.settings = settings or EvaluationSettings()
+
+    def fit(self, corpus: xr.Dataset) -> Self:
+        """Fit to a corpus of training runs."""
+        raise NotImplementedError
+
+    def predict(self, parameters: Any, times: Any) -> np.ndarray:
+        """Predict temperature, K, shape (n, t, radius, angle), for parameters (n, p) at times (t,) or (n, t), Gyr."""
+        raise NotImplementedError
+
+
+class MeanProfile(Baseline):
     """Mean temperature profile of all training runs at the time asked for.
 
     A run counts at a time only if it reaches it.
@@ -44,7 +67,7 @@ class MeanProfile:
 
     def fit(self, corpus: xr.Dataset) -> Self:
         """Average the profiles of a corpus of training runs."""
-        self.times = common_times(corpus)
+        self.scaler, self.times = ParameterScaler.fit(corpus), common_times(corpus)
         half = 0.5 * (self.times[1] - self.times[0])
         total, count = 0.0, np.zeros(len(self.times))
         for times, field in _runs(corpus):
@@ -57,13 +80,13 @@ class MeanProfile:
         return self
 
     def predict(self, parameters: Any, times: Any) -> np.ndarray:
-        """Predict temperature, K, shape (n, t, radius, angle), for parameters (n, 5) at times (t,) or (n, t), Gyr."""
-        _, times = check_inputs(parameters, times)
+        """Predict temperature, K, shape (n, t, radius, angle), for parameters (n, p) at times (t,) or (n, t), Gyr."""
+        _, times = self.scaler.check_inputs(parameters, times)
         profiles = np.stack([interpolate(self.times, self.profile, own) for own in times])
         return np.repeat(profiles[..., None], self.columns, axis=-1).astype(np.float32)
 
 
-class NearestRun:
+class NearestRun(Baseline):
     """The training run that is nearest in scaled parameter space, interpolated in time."""
 
     def fit(self, corpus: xr.Dataset) -> Self:
@@ -74,8 +97,8 @@ class NearestRun:
         return self
 
     def predict(self, parameters: Any, times: Any) -> np.ndarray:
-        """Predict temperature, K, shape (n, t, radius, angle), for parameters (n, 5) at times (t,) or (n, t), Gyr."""
-        parameters, times = check_inputs(parameters, times)
+        """Predict temperature, K, shape (n, t, radius, angle), for parameters (n, p) at times (t,) or (n, t), Gyr."""
+        parameters, times = self.scaler.check_inputs(parameters, times)
         distance = ((self.scaler.transform(parameters)[:, None] - self.places) ** 2).sum(axis=-1)
         nearest = distance.argmin(axis=1)
         fields = [
@@ -85,7 +108,7 @@ class NearestRun:
         return np.stack(fields)
 
 
-class PodGaussianProcess:
+class PodGaussianProcess(Baseline):
     """POD in space, POD in time, and a Gaussian process from the parameters to each coefficient.
 
     Snapshots are projected on `modes` volume-weighted POD modes; the coefficients of a run over all times form one
@@ -93,20 +116,14 @@ class PodGaussianProcess:
     the five scaled parameters with one length scale per parameter and a noise term; of a Matern-5/2 and a squared
     exponential kernel, the one with the larger marginal likelihood is kept.
 
-    Parameters
-    ----------
-    modes : int
-        POD modes in space.
-    components : int
-        Principal components of the trajectories of coefficients. More than about 16 made unseen runs worse, not
-        better, with a hundred training runs.
-    snapshots : int
-        At most so many snapshots enter the POD.
-    seed : int
+    Its settings say how many POD modes it keeps.
     """
 
-    def __init__(self, modes: int = 48, components: int = 16, snapshots: int = 4096, seed: int = 0) -> None:
-        self.modes, self.components, self.snapshots, self.seed = modes, components, snapshots, seed
+    COMPONENTS = 16
+    """Principal components of the trajectories of coefficients: more made unseen runs worse, not better, with a hundred
+    training runs."""
+    SNAPSHOTS = 4096
+    """At most so many snapshots enter the POD."""
 
     def fit(self, corpus: xr.Dataset) -> Self:
         """Fit to a corpus of training runs."""
@@ -117,13 +134,13 @@ class PodGaussianProcess:
         # The walls have no volume but belong to the field: they count as the row beside them.
         weight[0], weight[-1] = weight[1], weight[-2]
         weight = weight.ravel() / weight.sum()
-        each = max(1, self.snapshots // corpus.sizes["simulation"])
+        each = max(1, self.SNAPSHOTS // corpus.sizes["simulation"])
         sample = []
         for _, field in _runs(corpus):
             sample.append(field[np.unique(np.linspace(0, len(field) - 1, each).astype(int))].reshape(-1, weight.size))
         snapshots = np.concatenate(sample)
         self.mean = snapshots.mean(axis=0)
-        self.basis = pod.modes(snapshots - self.mean, weight, self.modes)
+        self.basis = leading_modes(snapshots - self.mean, weight, self.settings.pod_modes)
         project = (self.basis * weight).T
         half = 0.5 * (self.times[1] - self.times[0])
         paths, real = [], []
@@ -144,7 +161,7 @@ class PodGaussianProcess:
         flat = paths.reshape(len(paths), -1)
         self.middle = flat[whole].mean(axis=0)
         left, sizes, right = np.linalg.svd(flat[whole] - self.middle, full_matrices=False)
-        count = min(self.components, int(whole.sum()) - 1)
+        count = min(self.COMPONENTS, int(whole.sum()) - 1)
         self.trajectories, scale = right[:count], sizes[:count] / np.sqrt(whole.sum())
         self.scores = np.empty((len(paths), count))
         self.scores[whole] = left[:, :count] * sizes[:count]
@@ -158,9 +175,12 @@ class PodGaussianProcess:
         self.processes = []
         for column in range(self.scores.shape[1]):
             candidates = []
-            for shape in (Matern(np.full(5, 2.0), (0.1, 100.0), nu=2.5), RBF(np.full(5, 2.0), (0.1, 100.0))):
+            for shape in (
+                Matern(np.full(places.shape[1], 2.0), (0.1, 100.0), nu=2.5),
+                RBF(np.full(places.shape[1], 2.0), (0.1, 100.0)),
+            ):
                 kernel = ConstantKernel(1.0, (1e-3, 1e3)) * shape + WhiteKernel(0.1, (1e-6, 10.0))
-                process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=self.seed)
+                process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
                 with warnings.catch_warnings():
                     # A length scale at its bound only says that a parameter does not matter.
                     warnings.simplefilter("ignore", ConvergenceWarning)
@@ -168,16 +188,14 @@ class PodGaussianProcess:
             self.processes.append(max(candidates, key=lambda process: process.log_marginal_likelihood_value_))
 
     def predict(self, parameters: Any, times: Any) -> np.ndarray:
-        """Predict temperature, K, shape (n, t, radius, angle), for parameters (n, 5) at times (t,) or (n, t), Gyr."""
-        parameters, times = check_inputs(parameters, times)
+        """Predict temperature, K, shape (n, t, radius, angle), for parameters (n, p) at times (t,) or (n, t), Gyr."""
+        parameters, times = self.scaler.check_inputs(parameters, times)
         places = self.scaler.transform(parameters)
         scores = np.stack([process.predict(places) for process in self.processes], axis=1)
         paths = (self.middle + scores @ self.trajectories).reshape(len(places), len(self.times), -1)
-        return np.stack([
-            (interpolate(self.times, path, own) @ self.basis + self.mean).reshape(-1, *self.shape)
-            for path, own in zip(paths, times, strict=True)
-        ]).astype(np.float32)  # fmt: skip
-
-
-BASELINES = {"mean_profile": MeanProfile, "nearest_run": NearestRun, "pod_gaussian_process": PodGaussianProcess}
-"""Baselines by the name that the configuration uses."""
+        return np.stack(
+            [
+                (interpolate(self.times, path, own) @ self.basis + self.mean).reshape(-1, *self.shape)
+                for path, own in zip(paths, times, strict=True)
+            ]
+        ).astype(np.float32)

@@ -17,26 +17,23 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
 import xarray as xr
 from keras import layers
 
-from surrogate.config import FlowSettings
 from surrogate.files import fingerprint
 from surrogate.learning import folders
 from surrogate.learning.batches import Batches
-from surrogate.learning.devices import arithmetic
+from surrogate.learning.ensemble import Sequences, common_times, sequences, training_parts
 from surrogate.learning.fnn import FnnPredictor
-from surrogate.learning.latents import Sequences, check_inputs, common_times, sequences, training_parts
-from surrogate.learning.layers import TimeFeatures
+from surrogate.learning.networks.layers import TimeFeatures
 from surrogate.learning.predictor import made_of
 from surrogate.learning.scaling import interpolate
-from surrogate.learning.training import Progress, fit
-
-KIND = "flow"
+from surrogate.learning.training import Progress, arithmetic, fit
+from surrogate.settings import FlowSettings
 
 
 def velocity_network(features: int, latents: int, settings: FlowSettings) -> keras.Model:
@@ -71,9 +68,14 @@ class FlowBatches(Batches):
     """
 
     def __init__(
-        self, departures: np.ndarray, forcing: np.ndarray, innovations: np.ndarray, *, batch_size: int,
+        self,
+        departures: np.ndarray,
+        forcing: np.ndarray,
+        innovations: np.ndarray,
+        *,
+        batch_size: int,
         seed: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(batch_size, seed)
         self.departures, self.forcing, self.innovations = departures, forcing, innovations
 
@@ -104,6 +106,8 @@ class FlowPredictor:
         What made it.
     """
 
+    kind: ClassVar[str] = "flow"
+
     def __init__(self, network: keras.Model, mean: FnnPredictor, manifest: Mapping[str, Any]) -> None:
         self.network, self.mean, self.manifest = network, mean, dict(manifest)
         process = manifest["process"]
@@ -115,20 +119,20 @@ class FlowPredictor:
         )
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], mean: FnnPredictor) -> FlowPredictor:
-        """Read a folder that :func:`train_flow` wrote.
+    def load(cls, folder: str | os.PathLike[str], *, fnn: FnnPredictor) -> Self:
+        """Read a folder that :meth:`train` wrote.
 
         Raises
         ------
         surrogate.learning.folders.ModelError
             If the folder is incomplete, or was trained around another FNN.
         """
-        manifest, models = folders.read(Path(folder), KIND)
+        manifest, models = folders.read(Path(folder), cls.kind)
         if "process" not in manifest:
             raise folders.ModelError(f"{folder}/manifest.json: the entry 'process' is missing")
-        if manifest["mean"] != _identity(mean):
+        if manifest["mean"] != _identity(fnn):
             raise folders.ModelError(f"{folder}/manifest.json: this flow was trained around another FNN")
-        return cls(models["network"], mean, manifest)
+        return cls(models["network"], fnn, manifest)
 
     def sample(
         self, parameters: Any, times: Any, initial_latent: Any = None, *, samples: int = 1, seed: int = 0
@@ -137,7 +141,7 @@ class FlowPredictor:
 
         Parameters
         ----------
-        parameters : array, shape (n, 5), SI units
+        parameters : array, shape (n, parameter)
         times : array, shape (t,) or (n, t), Gyr
             Between steps of the training cadence latents are interpolated linearly.
         initial_latent : array, shape (n, latent), optional
@@ -151,7 +155,7 @@ class FlowPredictor:
         -------
         array, shape (n, sample, t, latent), float32
         """
-        parameters, times = check_inputs(parameters, times)
+        parameters, times = self.mean.parameter_scaler.check_inputs(parameters, times)
         if samples < 1:
             raise ValueError(f"samples: expected at least 1, got {samples}")
         steps = 2 if not times.size else max(2, 1 + int(np.ceil((times.max() - self.first_time) / self.cadence - 1e-6)))
@@ -170,9 +174,9 @@ class FlowPredictor:
             departure = self._persistence * departure + self._innovation * drawn
             evolution.append(departure)
         latents = np.stack(evolution, axis=1).reshape(len(mean), samples, steps, -1) + mean[:, None]
-        return np.stack([
-            np.stack([interpolate(grid, one, own) for one in run]) for run, own in zip(latents, times, strict=True)
-        ]).astype(np.float32)  # fmt: skip
+        return np.stack(
+            [np.stack([interpolate(grid, one, own) for one in run]) for run, own in zip(latents, times, strict=True)]
+        ).astype(np.float32)
 
     def predict(self, parameters: Any, times: Any, initial_latent: Any = None, *, seed: int = 0) -> np.ndarray:
         """Draw one evolution for each set of parameters: :meth:`sample` without its axis, shape (n, t, latent)."""
@@ -191,6 +195,81 @@ class FlowPredictor:
             point = point + step * velocity(middle, start + 0.5 * step)
         return point
 
+    @classmethod
+    def train(
+        cls,
+        latents: xr.Dataset,
+        settings: FlowSettings,
+        folder: str | os.PathLike[str],
+        provenance: Mapping[str, Any] | None = None,
+        progress: Progress | None = print,
+        *,
+        fnn: FnnPredictor,
+    ) -> Self:
+        """Train a flow around the mean of an FNN; see :func:`surrogate.learning.predictor.train_predictor`."""
+        train, validation = training_parts(latents)
+        training, times = settings.training, common_times(train)
+        learnt, judged = sequences(train, times), sequences(validation, times)
+        departure = _departures(fnn, learnt, fnn.folds(len(learnt.parameters)))
+        real = learnt.real[:, 1:, None]
+        before, after = departure[:, :-1] * real, departure[:, 1:] * real
+        persistence = (before * after).sum(axis=(0, 1)) / np.maximum((before**2).sum(axis=(0, 1)), 1e-12)
+        persistence = np.clip(persistence, 0.0, 1.0)  # departures must not grow without end
+        count = max(real.sum(), 1)
+        scales = [
+            np.maximum(np.sqrt((values**2).sum(axis=(0, 1)) / count), 1e-6)
+            for values in (before, after - persistence * before)
+        ]
+
+        def batches(runs: Sequences, departure: np.ndarray, size: int, seed: int | None) -> FlowBatches:
+            chosen = runs.real[:, 1:]
+            innovation = departure[:, 1:] - persistence * departure[:, :-1]
+            forcing = fnn.parameter_scaler.features(runs.parameters, times)
+            return FlowBatches(
+                (departure[:, :-1] / scales[0])[chosen].astype(np.float32),
+                forcing[:, 1:][chosen],
+                (innovation / scales[1])[chosen].astype(np.float32),
+                batch_size=size,
+                seed=seed,
+            )
+
+        name = fingerprint(
+            {
+                "settings": settings.model_dump(mode="json"),
+                "mean": _identity(fnn),
+                "runs": [int(number) for number in train.simulation.values],
+            }
+        )
+        with arithmetic(training):
+            network = velocity_network(fnn.parameter_scaler.width, train.sizes["component"], settings)
+            losses, summary = fit(
+                network,
+                "mse",
+                batches(learnt, departure, training.batch_size, training.seed),
+                batches(judged, _departures(fnn, judged, None), 4096, None),
+                training,
+                Path(folder),
+                name=name,
+                label=cls.kind,
+                progress=progress,
+            )
+        manifest = {
+            "settings": settings.model_dump(mode="json"),
+            "scaling": {},
+            "mean": _identity(fnn),
+            "process": {
+                "first_time": float(times[0]),
+                "cadence": float(times[1] - times[0]),
+                "flow_steps": settings.flow_steps,
+                "persistence": persistence.tolist(),
+                "departure_scale": scales[0].tolist(),
+                "innovation_scale": scales[1].tolist(),
+            },
+            **made_of({"latent": train.sizes["component"]}, train, validation, summary, provenance),
+        }
+        folders.write(Path(folder), cls.kind, {"network": network}, manifest, losses)
+        return cls(network, fnn, manifest)
+
 
 def _identity(mean: FnnPredictor) -> str:
     """Tell one FNN from another by its training; weights that were rounded for a smaller file are still its own."""
@@ -202,79 +281,3 @@ def _departures(mean: FnnPredictor, runs: Sequences, folds: np.ndarray | None) -
     members = mean.predict_members(runs.parameters, runs.times)
     blind = folds is not None and folds.max() >= 0
     return runs.latents - (members[np.arange(len(members)), folds] if blind else members.mean(axis=1))
-
-
-def train_flow(
-    latents: xr.Dataset,
-    mean: FnnPredictor,
-    settings: FlowSettings,
-    folder: str | os.PathLike[str],
-    provenance: Mapping[str, Any] | None = None,
-    progress: Progress | None = print,
-) -> FlowPredictor:
-    """Train a flow on the training runs of encoded snapshots; the validation runs choose the best weights.
-
-    Parameters
-    ----------
-    mean : FnnPredictor
-        Trained on the same runs.
-    settings : FlowSettings
-    latents, folder, provenance, progress
-        As for :func:`surrogate.learning.fnn.train_fnn`.
-
-    Returns
-    -------
-    FlowPredictor
-
-    Raises
-    ------
-    ValueError
-        If there are no training or no validation runs.
-    """
-    train, validation = training_parts(latents)
-    training, times = settings.training, common_times(train)
-    learnt, judged = sequences(train, times), sequences(validation, times)
-    departure = _departures(mean, learnt, mean.folds(len(learnt.parameters)))
-    real = learnt.real[:, 1:, None]
-    before, after = departure[:, :-1] * real, departure[:, 1:] * real
-    persistence = (before * after).sum(axis=(0, 1)) / np.maximum((before**2).sum(axis=(0, 1)), 1e-12)
-    persistence = np.clip(persistence, 0.0, 1.0)  # departures must not grow without end
-    count = max(real.sum(), 1)
-    scales = [
-        np.maximum(np.sqrt((values**2).sum(axis=(0, 1)) / count), 1e-6)
-        for values in (before, after - persistence * before)
-    ]
-
-    def batches(runs: Sequences, departure: np.ndarray, size: int, seed: int | None) -> FlowBatches:
-        chosen = runs.real[:, 1:]
-        innovation = departure[:, 1:] - persistence * departure[:, :-1]
-        forcing = mean.parameter_scaler.features(runs.parameters, times)
-        return FlowBatches(
-            (departure[:, :-1] / scales[0])[chosen].astype(np.float32), forcing[:, 1:][chosen],
-            (innovation / scales[1])[chosen].astype(np.float32), batch_size=size, seed=seed,
-        )  # fmt: skip
-
-    name = fingerprint({
-        "settings": settings.model_dump(mode="json"), "mean": _identity(mean),
-        "runs": [int(number) for number in train.simulation.values],
-    })  # fmt: skip
-    with arithmetic(training):
-        network = velocity_network(6, train.sizes["component"], settings)
-        losses, summary = fit(
-            network, "mse", batches(learnt, departure, training.batch_size, training.seed),
-            batches(judged, _departures(mean, judged, None), 4096, None),
-            training, Path(folder), name=name, label=KIND, progress=progress,
-        )  # fmt: skip
-    manifest = {
-        "settings": settings.model_dump(mode="json"),
-        "scaling": {},
-        "mean": _identity(mean),
-        "process": {
-            "first_time": float(times[0]), "cadence": float(times[1] - times[0]), "flow_steps": settings.flow_steps,
-            "persistence": persistence.tolist(), "departure_scale": scales[0].tolist(),
-            "innovation_scale": scales[1].tolist(),
-        },
-        **made_of({"latent": train.sizes["component"]}, train, validation, summary, provenance),
-    }  # fmt: skip
-    folders.write(Path(folder), KIND, {"network": network}, manifest, losses)
-    return FlowPredictor(network, mean, manifest)

@@ -5,36 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 import xarray as xr
 from keras import layers
 
-from surrogate.config import FnnSettings
 from surrogate.fields import parameter_table, valid_snapshots
 from surrogate.learning.batches import ArrayBatches
-from surrogate.learning.devices import arithmetic
-from surrogate.learning.latents import (
-    Consensus,
-    LatentLoss,
-    calibrate,
-    check_inputs,
-    common_times,
-    fold_weight,
-    sequences,
-)
-from surrogate.learning.layers import EnsembleDense, Members, TimeFeatures
+from surrogate.learning.ensemble import calibrate, common_times, fold_weight, sequences
+from surrogate.learning.networks.layers import Consensus, EnsembleDense, LatentLoss, Members, TimeFeatures
+from surrogate.learning.networks.paper import paper_fnn
 from surrogate.learning.predictor import LatentPredictor, TrainingData
 from surrogate.learning.scaling import Calibration
-from surrogate.learning.training import Progress, fit
+from surrogate.learning.training import Progress, arithmetic, fit
+from surrogate.settings import FnnSettings, ResidualFnnSettings
 
 CHUNK = 4096
 """Times that pass through the network at once."""
 
 
-def default_network(features: int, latents: int, settings: FnnSettings) -> keras.Model:
+def residual_network(features: int, latents: int, settings: ResidualFnnSettings) -> keras.Model:
     """Ensemble of residual networks on Fourier features of time; `depth` counts hidden layers."""
     inputs = keras.Input((features,), name="parameters_and_time")
     signal = Members(settings.members)(TimeFeatures(settings.time_frequencies)(inputs))
@@ -47,30 +39,19 @@ def default_network(features: int, latents: int, settings: FnnSettings) -> keras
     return keras.Model(inputs, Consensus(dtype="float32")(signal), name="fnn")
 
 
-def paper_network(features: int, latents: int, settings: FnnSettings) -> keras.Model:
-    """FNN of arXiv:2108.10105: eight layers of 400 SELU units with additive skips and dropout 0.05."""
-    inputs = keras.Input((features,), name="parameters_and_time")
-    signal = layers.Dense(400, activation="selu", kernel_initializer="lecun_normal")(inputs)
-    for _ in range(7):
-        inner = layers.Dense(400, activation="selu", kernel_initializer="lecun_normal")(signal)
-        signal = layers.Add()([signal, layers.Dropout(0.05)(inner)])
-    members = layers.Reshape((1, latents), name="each_member")(layers.Dense(latents, dtype="float32")(signal))
-    return keras.Model(inputs, Consensus(dtype="float32")(members), name="fnn")
-
-
 class FnnPredictor(LatentPredictor):
     """A trained FNN."""
 
     kind = "fnn"
 
-    def predict_members(self, parameters: Any, times: Any) -> np.ndarray:
-        """Predict with every member of the ensemble; arguments as in :meth:`predict`.
+    def predict_members(self, parameters: Any, times: Any, initial_latent: Any = None) -> np.ndarray:
+        """Predict with every member of the ensemble; an FNN needs no first snapshot.
 
         Returns
         -------
         array, shape (n, member, t, latent), float32
         """
-        parameters, times = check_inputs(parameters, times)
+        parameters, times = self.parameter_scaler.check_inputs(parameters, times)
         features = self.parameter_scaler.features(parameters, times)
         flat = features.reshape(-1, features.shape[-1])
         parts = [self._members.predict_on_batch(flat[i : i + CHUNK]) for i in range(0, len(flat), CHUNK)]
@@ -79,70 +60,55 @@ class FnnPredictor(LatentPredictor):
         scaled = scaled.reshape(*times.shape, members, latents)
         return self.calibration.apply(self.latent_scaler.inverse(np.moveaxis(scaled, 2, 1)), times)
 
-    def predict(self, parameters: Any, times: Any) -> np.ndarray:
-        """Predict latents.
+    @classmethod
+    def train(
+        cls,
+        latents: xr.Dataset,
+        settings: FnnSettings,
+        folder: str | os.PathLike[str],
+        provenance: Mapping[str, Any] | None = None,
+        progress: Progress | None = print,
+    ) -> Self:
+        """Train an FNN; see :func:`surrogate.learning.predictor.train_predictor`."""
+        data, training = TrainingData(latents, settings), settings.training
 
-        Parameters
-        ----------
-        parameters : array, shape (n, 5), SI units
-        times : array, shape (t,) or (n, t), Gyr
+        def batches(part: xr.Dataset, size: int, seed: int | None) -> ArrayBatches:
+            valid = valid_snapshots(part)
+            times = np.nan_to_num(part.snapshot_time.values)
+            features = data.parameter_scaler.features(parameter_table(part), times)[valid]
+            weights = fold_weight(data.folds, data.members)[np.nonzero(valid)[0]] if part is data.train else None
+            targets = data.latent_scaler.transform(part.latent.values[valid])
+            return ArrayBatches(features, targets, weights, batch_size=size, seed=seed)
 
-        Returns
-        -------
-        array, shape (n, t, latent), float32
-        """
-        return np.asarray(self.predict_members(parameters, times).mean(axis=1))
-
-
-def train_fnn(
-    latents: xr.Dataset,
-    settings: FnnSettings,
-    folder: str | os.PathLike[str],
-    provenance: Mapping[str, Any] | None = None,
-    progress: Progress | None = print,
-) -> FnnPredictor:
-    """Train an FNN on the training runs of encoded snapshots; the validation runs choose the best weights.
-
-    Parameters
-    ----------
-    latents : xarray.Dataset
-        From :func:`surrogate.learning.autoencoder.encode_corpus`.
-    settings : FnnSettings
-    folder : path
-        Where network.keras, manifest.json and losses.csv go.
-    provenance, progress : optional
-        As for :func:`surrogate.learning.autoencoder.train_autoencoder`.
-
-    Returns
-    -------
-    FnnPredictor
-    """
-    data, training = TrainingData(latents, settings), settings.training
-
-    def batches(part: xr.Dataset, size: int, seed: int | None) -> ArrayBatches:
-        valid = valid_snapshots(part)
-        times = np.nan_to_num(part.snapshot_time.values)
-        features = data.parameter_scaler.features(parameter_table(part), times)[valid]
-        weights = fold_weight(data.folds, data.members)[np.nonzero(valid)[0]] if part is data.train else None
-        targets = data.latent_scaler.transform(part.latent.values[valid])
-        return ArrayBatches(features, targets, weights, batch_size=size, seed=seed)
-
-    with arithmetic(training):
-        build = paper_network if settings.network == "paper" else default_network
-        network = build(6, data.components, settings)
-        losses, summary = fit(
-            network, LatentLoss(data.latent_scaler.weight.tolist()),
-            batches(data.train, training.batch_size, training.seed), batches(data.validation, CHUNK, None),
-            training, Path(folder), name=data.name, label="fnn", progress=progress,
-        )  # fmt: skip
-    predictor = FnnPredictor(
-        network, data.parameter_scaler, data.latent_scaler, Calibration.none(data.components),
-        data.manifest(summary, provenance),
-    )  # fmt: skip
-    times = common_times(data.train)
-    predictor.calibration = calibrate(
-        lambda part: predictor.predict_members(part.parameters, part.times),
-        sequences(data.train, times), sequences(data.validation, times), data.folds,
-    )  # fmt: skip
-    predictor.write(folder, losses)
-    return predictor
+        with arithmetic(training):
+            if settings.network == "paper":
+                network = paper_fnn(data.features, data.components)
+            else:
+                network = residual_network(data.features, data.components, settings)
+            losses, summary = fit(
+                network,
+                LatentLoss(data.latent_scaler.weight.tolist()),
+                batches(data.train, training.batch_size, training.seed),
+                batches(data.validation, CHUNK, None),
+                training,
+                Path(folder),
+                name=data.name,
+                label="fnn",
+                progress=progress,
+            )
+        predictor = cls(
+            network,
+            data.parameter_scaler,
+            data.latent_scaler,
+            Calibration.none(data.components),
+            data.manifest(summary, provenance),
+        )
+        times = common_times(data.train)
+        predictor.calibration = calibrate(
+            lambda part: predictor.predict_members(part.parameters, part.times),
+            sequences(data.train, times),
+            sequences(data.validation, times),
+            data.folds,
+        )
+        predictor.write(folder, losses)
+        return predictor

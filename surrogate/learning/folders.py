@@ -9,7 +9,7 @@ import keras
 import pandas as pd
 
 from surrogate.files import atomic, checksum, read_json, write_json
-from surrogate.learning import layers as layers  # registers the layers that the files name
+from surrogate.learning import networks as networks  # registers the layers that the files name
 
 FORMAT = 1
 """Version of the layout of a model folder."""

@@ -6,30 +6,22 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from surrogate.config import LstmSettings
-from surrogate.learning import lstm_networks as networks
 from surrogate.learning.batches import ArrayBatches, Batches
-from surrogate.learning.devices import arithmetic
-from surrogate.learning.latents import (
-    Consensus,
-    LatentLoss,
-    Sequences,
-    calibrate,
-    check_inputs,
-    common_times,
-    fold_weight,
-    sequences,
-)
+from surrogate.learning.ensemble import Sequences, calibrate, common_times, fold_weight, sequences
+from surrogate.learning.networks import rollout
+from surrogate.learning.networks.layers import Consensus, LatentLoss
+from surrogate.learning.networks.paper import WindowBatches, roll_windows, window_lstm
 from surrogate.learning.predictor import LatentPredictor, TrainingData
 from surrogate.learning.scaling import Calibration, interpolate
-from surrogate.learning.training import Progress, fit
+from surrogate.learning.training import Progress, arithmetic, fit
+from surrogate.settings import LstmSettings
 
 CHUNK = 256
 """Runs that roll out side by side."""
@@ -67,7 +59,7 @@ class LstmPredictor(LatentPredictor):
 
         Parameters
         ----------
-        parameters : array, shape (n, 5), SI units
+        parameters : array, shape (n, parameter)
 
         Returns
         -------
@@ -77,13 +69,13 @@ class LstmPredictor(LatentPredictor):
         return (_quadratic(self.parameter_scaler.transform(parameters)) @ coefficients).astype(np.float32)
 
     def predict_members(self, parameters: Any, times: Any, initial_latent: Any = None) -> np.ndarray:
-        """Predict with every member of the ensemble; arguments as in :meth:`predict`.
+        """Predict with every member of the ensemble; without first snapshots from :meth:`initial_latents`.
 
         Returns
         -------
         array, shape (n, member, t, latent), float32
         """
-        parameters, times = check_inputs(parameters, times)
+        parameters, times = self.parameter_scaler.check_inputs(parameters, times)
         initial = self.initial_latents(parameters) if initial_latent is None else np.asarray(initial_latent)
         count = self._members.output_shape[-1]
         if initial.shape != (len(parameters), count):
@@ -98,130 +90,131 @@ class LstmPredictor(LatentPredictor):
         latents[:, :, 1:] = self.calibration.apply(
             latents[:, :, 1:], np.broadcast_to(grid[1:], (len(scaled), steps - 1))
         )
-        return np.stack([
-            np.stack([interpolate(grid, member, own) for member in run])
-            for run, own in zip(latents, times, strict=True)
-        ]).astype(np.float32)  # fmt: skip
+        return np.stack(
+            [
+                np.stack([interpolate(grid, member, own) for member in run])
+                for run, own in zip(latents, times, strict=True)
+            ]
+        ).astype(np.float32)
 
     def _roll(self, initial: np.ndarray, forcing: np.ndarray) -> np.ndarray:
         """Roll out on the training cadence: scaled latents, shape (n, member, time, latent)."""
-        settings = LstmSettings.model_validate(self.manifest["settings"])
-        if settings.network == "paper":
+        settings = self.manifest["settings"]
+        if settings["network"] == "paper":
             step = 2 * self.cadence / (self.parameter_scaler.last_time - self.parameter_scaler.first_time)
-            return networks.roll_windows(self._members, initial, forcing, settings.window, step)[:, None]
+            return roll_windows(self._members, initial, forcing, settings["window"], step)[:, None]
         members = np.asarray(self._members.predict_on_batch([initial, forcing]))
         start = np.repeat(initial[:, None, None], members.shape[2], axis=2)
         return np.moveaxis(np.concatenate([start, members], axis=1), 2, 1)
 
-    def predict(self, parameters: Any, times: Any, initial_latent: Any = None) -> np.ndarray:
-        """Predict latents.
+    @classmethod
+    def train(
+        cls,
+        latents: xr.Dataset,
+        settings: LstmSettings,
+        folder: str | os.PathLike[str],
+        provenance: Mapping[str, Any] | None = None,
+        progress: Progress | None = print,
+    ) -> Self:
+        """Train an LSTM; see :func:`surrogate.learning.predictor.train_predictor`.
 
-        Parameters
-        ----------
-        parameters : array, shape (n, 5), SI units
-        times : array, shape (t,) or (n, t), Gyr
-        initial_latent : array, shape (n, latent), optional
-            The encoded first snapshot of each run; by default :meth:`initial_latents`.
-
-        Returns
-        -------
-        array, shape (n, t, latent), float32
+        The `rollout` network first learns the mean evolution alone (`settings.evolution`), then everything on whole
+        rollouts, on which it is also judged; the table of losses holds both, one after the other. The `paper` network
+        learns the next step after windows of the truth.
         """
-        return np.asarray(self.predict_members(parameters, times, initial_latent).mean(axis=1))
+        data, training, paper = TrainingData(latents, settings), settings.training, settings.network == "paper"
+        parameter_scaler, latent_scaler, folds = data.parameter_scaler, data.latent_scaler, data.folds
+        times = common_times(data.train)
+        learnt, judged = sequences(data.train, times), sequences(data.validation, times)
+
+        def batches(part: Sequences, size: int, seed: int | None) -> Batches:
+            scaled = latent_scaler.transform(part.latents)
+            forcing = parameter_scaler.features(part.parameters, times)
+            if paper:
+                step = 2 * (times[1] - times[0]) / (parameter_scaler.last_time - parameter_scaler.first_time)
+                return WindowBatches(scaled, forcing, part.real, settings.window, step, batch_size=size, seed=seed)
+            weights = part.real[:, 1:, None].astype(np.float32)
+            if part is learnt:
+                weights = weights * fold_weight(folds, settings.members)[:, None, :]
+            return ArrayBatches((scaled[:, 0], forcing), scaled[:, 1:], weights, batch_size=size, seed=seed)
+
+        def snapshots(part: Sequences, size: int, seed: int | None) -> Batches:
+            """Each snapshot as a sequence of length one."""
+            run, time = np.nonzero(part.real)
+            features = parameter_scaler.features(part.parameters, times)[run, time][:, None]
+            weights = fold_weight(folds, settings.members)[run][:, None] if part is learnt else None
+            targets = latent_scaler.transform(part.latents)[run, time][:, None]
+            return ArrayBatches(features, targets, weights, batch_size=size, seed=seed)
+
+        loss = LatentLoss(latent_scaler.weight.tolist())
+        count = data.components
+        first = Path(folder) / "evolution"
+        with arithmetic(training):
+            if paper:
+                network = window_lstm(data.features, count, settings)
+            else:
+                evolution = rollout.evolution_network(data.features, count, settings)
+                early, _ = fit(
+                    keras.Model(evolution.input, Consensus()(evolution.output)),
+                    loss,
+                    snapshots(learnt, settings.evolution.batch_size, training.seed),
+                    snapshots(judged, 4096, None),
+                    settings.evolution,
+                    first,
+                    name=data.name,
+                    label="lstm (mean evolution)",
+                    progress=progress,
+                    keep=True,
+                )
+                network = rollout.rollout_network(data.features, count, settings, evolution)
+            losses, summary = fit(
+                network,
+                loss,
+                batches(learnt, training.batch_size, training.seed),
+                batches(judged, CHUNK, None),
+                training,
+                Path(folder),
+                name=data.name,
+                label="lstm",
+                progress=progress,
+            )
+        if not paper:
+            best = float(early.validation_loss.min())
+            summary["mean_evolution"] = {"epochs": len(early), "best_validation_loss": best}
+            summary["seconds"] += float(early.seconds.sum())
+            losses = losses.assign(epoch=losses.epoch + len(early), stage=2)
+            losses = pd.concat([early.assign(stage=1), losses], ignore_index=True)
+        shutil.rmtree(first, ignore_errors=True)
+        initial = _fit_initial(parameter_scaler.transform(learnt.parameters), learnt.latents[:, 0])
+        details = {
+            "first_time": float(times[0]),
+            "cadence": float(times[1] - times[0]),
+            "initial_coefficients": initial.tolist(),
+        }
+        predictor = cls(
+            network,
+            parameter_scaler,
+            latent_scaler,
+            Calibration.none(count),
+            {**data.manifest(summary, provenance), "rollout": details},
+        )
+        predictor.calibration = calibrate(
+            lambda part: predictor.predict_members(part.parameters, part.times, part.latents[:, 0]),
+            learnt,
+            judged,
+            folds,
+        )
+        predictor.write(folder, losses)
+        return predictor
 
 
 def _quadratic(scaled: np.ndarray) -> np.ndarray:
-    """All products of up to two of (n, 5) numbers, shape (n, 21)."""
+    """All products of up to two of (n, p) numbers, shape (n, (p + 1) (p + 2) / 2)."""
     wide = np.concatenate([np.ones((len(scaled), 1)), scaled], axis=1)
     return np.stack([wide[:, i] * wide[:, j] for i in range(wide.shape[1]) for j in range(i, wide.shape[1])], axis=1)
 
 
 def _fit_initial(scaled: np.ndarray, initial: np.ndarray) -> np.ndarray:
-    """Ridge regression, shape (21, latent); the penalty only matters when there are few runs."""
+    """Ridge regression, shape (product, latent); the penalty only matters when there are few runs."""
     design = _quadratic(scaled)
     return np.asarray(np.linalg.solve(design.T @ design + 1e-3 * np.eye(design.shape[1]), design.T @ initial))
-
-
-def train_lstm(
-    latents: xr.Dataset,
-    settings: LstmSettings,
-    folder: str | os.PathLike[str],
-    provenance: Mapping[str, Any] | None = None,
-    progress: Progress | None = print,
-) -> LstmPredictor:
-    """Train an LSTM on the training runs of encoded snapshots; the validation runs choose the best weights.
-
-    The `default` network first learns the mean evolution alone (`settings.evolution`), then everything on whole
-    rollouts, on which it is also judged; the table of losses holds both, one after the other. The `paper` network
-    learns the next step after windows of the truth.
-
-    The arguments are those of :func:`surrogate.learning.fnn.train_fnn`.
-
-    Returns
-    -------
-    LstmPredictor
-    """
-    data, training, paper = TrainingData(latents, settings), settings.training, settings.network == "paper"
-    parameter_scaler, latent_scaler, folds = data.parameter_scaler, data.latent_scaler, data.folds
-    times = common_times(data.train)
-    learnt, judged = sequences(data.train, times), sequences(data.validation, times)
-
-    def batches(part: Sequences, size: int, seed: int | None) -> Batches:
-        scaled = latent_scaler.transform(part.latents)
-        forcing = parameter_scaler.features(part.parameters, times)
-        if paper:
-            step = 2 * (times[1] - times[0]) / (parameter_scaler.last_time - parameter_scaler.first_time)
-            return networks.WindowBatches(scaled, forcing, part.real, settings.window, step, batch_size=size, seed=seed)
-        weights = part.real[:, 1:, None].astype(np.float32)
-        if part is learnt:
-            weights = weights * fold_weight(folds, settings.members)[:, None, :]
-        return ArrayBatches((scaled[:, 0], forcing), scaled[:, 1:], weights, batch_size=size, seed=seed)
-
-    def snapshots(part: Sequences, size: int, seed: int | None) -> Batches:
-        """Each snapshot as a sequence of length one."""
-        run, time = np.nonzero(part.real)
-        features = parameter_scaler.features(part.parameters, times)[run, time][:, None]
-        weights = fold_weight(folds, settings.members)[run][:, None] if part is learnt else None
-        targets = latent_scaler.transform(part.latents)[run, time][:, None]
-        return ArrayBatches(features, targets, weights, batch_size=size, seed=seed)
-
-    loss = LatentLoss(latent_scaler.weight.tolist())
-    count = data.components
-    first = Path(folder) / "evolution"
-    with arithmetic(training):
-        if paper:
-            network = networks.window_network(6, count, settings)
-        else:
-            evolution = networks.evolution_network(6, count, settings)
-            early, _ = fit(
-                keras.Model(evolution.input, Consensus()(evolution.output)), loss,
-                snapshots(learnt, settings.evolution.batch_size, training.seed), snapshots(judged, 4096, None),
-                settings.evolution, first, name=data.name, label="lstm (mean evolution)", progress=progress,
-                keep=True,
-            )  # fmt: skip
-            network = networks.rollout_network(6, count, settings, evolution)
-        losses, summary = fit(
-            network, loss, batches(learnt, training.batch_size, training.seed), batches(judged, CHUNK, None),
-            training, Path(folder), name=data.name, label="lstm", progress=progress,
-        )  # fmt: skip
-    if not paper:
-        summary["mean_evolution"] = {"epochs": len(early), "best_validation_loss": float(early.validation_loss.min())}
-        summary["seconds"] += float(early.seconds.sum())
-        losses = losses.assign(epoch=losses.epoch + len(early), stage=2)
-        losses = pd.concat([early.assign(stage=1), losses], ignore_index=True)
-    shutil.rmtree(first, ignore_errors=True)
-    initial = _fit_initial(parameter_scaler.transform(learnt.parameters), learnt.latents[:, 0])
-    rollout = {
-        "first_time": float(times[0]),
-        "cadence": float(times[1] - times[0]),
-        "initial_coefficients": initial.tolist(),
-    }
-    predictor = LstmPredictor(
-        network, parameter_scaler, latent_scaler, Calibration.none(count),
-        {**data.manifest(summary, provenance), "rollout": rollout},
-    )  # fmt: skip
-    predictor.calibration = calibrate(
-        lambda part: predictor.predict_members(part.parameters, part.times, part.latents[:, 0]), learnt, judged, folds
-    )
-    predictor.write(folder, losses)
-    return predictor

@@ -8,14 +8,10 @@ import numpy as np
 import xarray as xr
 
 from surrogate.config import EvaluationSettings
-from surrogate.fields import annulus_of, make_corpus, parameter_table, select_split, valid_snapshots
-from surrogate.learning import baselines
+from surrogate.fields import annulus_of, make_corpus, parameter_table, select_split, space_of, valid_snapshots
 from surrogate.learning.autoencoder import Autoencoder, decode_corpus
-from surrogate.learning.flow import FlowPredictor
-from surrogate.learning.fnn import FnnPredictor
-from surrogate.learning.lstm import LstmPredictor
-
-Predictor = FnnPredictor | LstmPredictor | FlowPredictor
+from surrogate.learning.predictor import Predictor
+from surrogate.methods import METHODS, methods
 
 
 def _times(dataset: xr.Dataset) -> np.ndarray:
@@ -44,12 +40,10 @@ def with_latents(latents: xr.Dataset, values: Any) -> xr.Dataset:
 
 
 def predict_latents(predictor: Predictor, latents: xr.Dataset, split: str = "test") -> xr.Dataset:
-    """Predict the latents of the runs of one split; LSTM and flow start from their encoded first snapshots."""
+    """Predict the latents of the runs of one split; what starts from a field is given the encoded first snapshots."""
     runs = select_split(latents, split)
-    arguments: dict[str, Any] = {}
-    if not isinstance(predictor, FnnPredictor):
-        arguments["initial_latent"] = runs.latent.values[:, 0]
-    return with_latents(runs, predictor.predict(parameter_table(runs), _times(runs), **arguments))
+    predicted = predictor.predict(parameter_table(runs), _times(runs), runs.latent.values[:, 0])
+    return with_latents(runs, predicted)
 
 
 def predict_split(
@@ -65,8 +59,8 @@ def predict_split(
     autoencoder : Autoencoder
     latents : xarray.Dataset
         The encoded corpus.
-    predictor : FnnPredictor, LstmPredictor or FlowPredictor, optional
-        The last draws one evolution per run. None decodes the encoded truth: what the autoencoder alone loses.
+    predictor : Predictor, optional
+        None decodes the encoded truth: what the autoencoder alone loses.
     split : {"test", "validation", "train"}
 
     Returns
@@ -84,7 +78,8 @@ def predict_baseline(name: str, corpus: xr.Dataset, settings: EvaluationSettings
 
     Parameters
     ----------
-    name : {"mean_profile", "nearest_run", "pod_gaussian_process"}
+    name : str
+        Key of a method of kind "baseline".
     corpus : xarray.Dataset
     settings : EvaluationSettings
     split : {"test", "validation", "train"}
@@ -99,15 +94,11 @@ def predict_baseline(name: str, corpus: xr.Dataset, settings: EvaluationSettings
     ValueError
         If there is no such baseline.
     """
-    if name == "mean_profile":
-        baseline: Any = baselines.MeanProfile()
-    elif name == "nearest_run":
-        baseline = baselines.NearestRun()
-    elif name == "pod_gaussian_process":
-        baseline = baselines.PodGaussianProcess(modes=settings.pod_modes)
-    else:
-        raise ValueError(f"baseline {name!r}: expected mean_profile, nearest_run or pod_gaussian_process")
-    baseline.fit(select_split(corpus, "train"))
+    if name not in METHODS or METHODS[name].kind != "baseline":
+        raise ValueError(
+            f"baseline {name!r}: expected one of {', '.join(method.key for method in methods('baseline'))}"
+        )
+    baseline = METHODS[name].load_class()(settings).fit(select_split(corpus, "train"))
     runs = select_split(corpus, split)
     temperature = baseline.predict(parameter_table(runs), _times(runs))
     temperature[~valid_snapshots(runs)] = np.nan
@@ -118,4 +109,5 @@ def predict_baseline(name: str, corpus: xr.Dataset, settings: EvaluationSettings
         parameter_table(runs),
         runs.simulation.values,
         split=runs.split.values,
+        space=space_of(runs),
     )

@@ -1,11 +1,14 @@
-"""What the trained predictors of latents share: their parts, their folder and the manifest that describes them."""
+"""What the predictors of latents share: interface, parts, folder and the manifest that describes them.
+
+A predictor is a class like :class:`LatentPredictor` and a record in :mod:`surrogate.methods`.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import keras
 import numpy as np
@@ -15,8 +18,94 @@ import xarray as xr
 from surrogate.fields import valid_snapshots
 from surrogate.files import fingerprint
 from surrogate.learning import folders
-from surrogate.learning.latents import draw_folds, training_parts
+from surrogate.learning.ensemble import draw_folds, training_parts
 from surrogate.learning.scaling import Calibration, LatentScaler, ParameterScaler
+from surrogate.learning.training import Progress
+from surrogate.methods import METHODS
+
+
+class Predictor(Protocol):
+    """What a class must offer to be the implementation of a method that predicts latents."""
+
+    manifest: dict[str, Any]
+
+    @classmethod
+    def train(
+        cls,
+        latents: xr.Dataset,
+        settings: Any,
+        folder: str | os.PathLike[str],
+        provenance: Mapping[str, Any] | None = None,
+        progress: Progress | None = print,
+        **needs: Any,
+    ) -> Self:
+        """Train on the training runs of encoded snapshots and write the folder; `needs` are the models it builds on."""
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], **needs: Any) -> Self:
+        """Read the folder of a finished training."""
+
+    def predict(self, parameters: Any, times: Any, initial_latent: Any = None) -> np.ndarray:
+        """Predict latents, shape (n, t, latent), for parameters (n, parameter) at times (t,) or (n, t), Gyr.
+
+        A method that starts from a field takes the encoded first snapshots, shape (n, latent), where they are known.
+        """
+
+
+def train_predictor(
+    method: str,
+    latents: xr.Dataset,
+    settings: Any,
+    folder: str | os.PathLike[str],
+    provenance: Mapping[str, Any] | None = None,
+    progress: Progress | None = print,
+) -> Predictor:
+    """Train a predictor of latents on the training runs; the validation runs choose the best weights.
+
+    A training that was stopped resumes from its last checkpoint in `folder`.
+
+    Parameters
+    ----------
+    method : str
+        Key of a method, e.g. "fnn".
+    latents : xarray.Dataset
+        From :func:`surrogate.learning.encode_corpus`.
+    settings : Section
+        The section of the configuration of that name.
+    folder : path
+        Where network, manifest.json and losses.csv go. Models that the method builds on lie beside it.
+    provenance : mapping, optional
+        Kept in the manifest.
+    progress : callable, optional
+        Called with one line per epoch.
+
+    Raises
+    ------
+    ValueError
+        If there are no training or no validation runs.
+    surrogate.learning.ModelError
+        If a model that the method builds on is missing or damaged.
+    """
+    needs = _needs(method, Path(folder).parent)
+    trained: Predictor = METHODS[method].load_class().train(latents, settings, folder, provenance, progress, **needs)
+    return trained
+
+
+def load_predictor(method: str, models: str | os.PathLike[str]) -> Predictor:
+    """Read a trained predictor, and what it builds on, from a folder of models.
+
+    Raises
+    ------
+    surrogate.learning.ModelError
+        If a model is missing, damaged or of another version.
+    """
+    loaded: Predictor = METHODS[method].load_class().load(Path(models) / method, **_needs(method, Path(models)))
+    return loaded
+
+
+def _needs(method: str, models: Path) -> dict[str, Predictor]:
+    """Models that a method builds on, by name."""
+    return {name: load_predictor(name, models) for name in METHODS[method].needs}
 
 
 class LatentPredictor:
@@ -33,7 +122,7 @@ class LatentPredictor:
     """
 
     kind: ClassVar[str]
-    """Name of its folder below ``models/`` and of its section of the configuration."""
+    """Key of its method."""
     entries: ClassVar[tuple[str, ...]] = ()
     """What the manifest must hold beside what every manifest does."""
 
@@ -49,9 +138,36 @@ class LatentPredictor:
         self.parameter_scaler, self.latent_scaler, self.calibration = parameter_scaler, latent_scaler, calibration
         self._members = keras.Model(network.inputs, network.get_layer("each_member").output)
 
+    def predict_members(self, parameters: Any, times: Any, initial_latent: Any = None) -> np.ndarray:
+        """Predict with every member of the ensemble, shape (n, member, t, latent), float32."""
+        raise NotImplementedError
+
+    def predict(self, parameters: Any, times: Any, initial_latent: Any = None) -> np.ndarray:
+        """Predict latents: the mean over the ensemble.
+
+        Parameters
+        ----------
+        parameters : array, shape (n, parameter)
+            In their units.
+        times : array, shape (t,) or (n, t), Gyr
+        initial_latent : array, shape (n, latent), optional
+            The encoded first snapshot of each run, for methods that start from it.
+
+        Returns
+        -------
+        array, shape (n, t, latent), float32
+        """
+        return np.asarray(self.predict_members(parameters, times, initial_latent).mean(axis=1))
+
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Self:
-        """Read the folder of a finished training; see :func:`surrogate.learning.folders.read`."""
+        """Read the folder of a finished training.
+
+        Raises
+        ------
+        surrogate.learning.ModelError
+            If it is missing, incomplete, damaged, or of another kind or version.
+        """
         manifest, models = folders.read(Path(folder), cls.kind)
         missing = [entry for entry in cls.entries if entry not in manifest]
         if missing:
@@ -82,7 +198,7 @@ class LatentPredictor:
 
 def members_of(settings: Mapping[str, Any]) -> int:
     """Return the number of networks of an ensemble; the paper's is one."""
-    return 1 if settings["network"] == "paper" else int(settings["members"])
+    return int(settings.get("members", 1))
 
 
 class TrainingData:
@@ -92,7 +208,7 @@ class TrainingData:
     ----------
     latents : xarray.Dataset
         From :func:`surrogate.learning.autoencoder.encode_corpus`.
-    settings : FnnSettings or LstmSettings
+    settings : Section
 
     Attributes
     ----------
@@ -119,10 +235,18 @@ class TrainingData:
         self.members = members_of(settings.model_dump())
         self.folds: np.ndarray = draw_folds(self.train.sizes["simulation"], self.members, settings.training.seed)
         self._settings = settings
-        self.name = fingerprint({
-            "settings": settings.model_dump(mode="json"), "scaling": self.latent_scaler.as_dict(),
-            "runs": [int(number) for number in self.train.simulation.values],
-        })  # fmt: skip
+        self.name = fingerprint(
+            {
+                "settings": settings.model_dump(mode="json"),
+                "scaling": self.latent_scaler.as_dict(),
+                "runs": [int(number) for number in self.train.simulation.values],
+            }
+        )
+
+    @property
+    def features(self) -> int:
+        """Number of parameters, and time."""
+        return self.parameter_scaler.width
 
     @property
     def components(self) -> int:

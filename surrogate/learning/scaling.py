@@ -14,8 +14,8 @@ import numpy as np
 import xarray as xr
 
 from surrogate.corpus.store import run_reader
-from surrogate.fields import annulus_of, parameter_table
-from surrogate.parameters import PARAMETERS
+from surrogate.fields import annulus_of, parameter_table, space_of
+from surrogate.parameters import EVOLUTION_PARAMETERS, ParameterSpace
 
 UNIFORM = 1e-3
 """A wall whose temperatures differ by less than this, K, counts as uniform (or as constant)."""
@@ -39,10 +39,12 @@ class _Data:
             raise ValueError(
                 f"{cls.__name__}: expected the keys {names}, got {content if content is None else list(content)}"
             )
-        return cls(**{
-            name: np.asarray(value, dtype=float) if isinstance(value, list) else value
-            for name, value in content.items()
-        })  # fmt: skip
+        return cls(
+            **{
+                name: np.asarray(value, dtype=float) if isinstance(value, list) else value
+                for name, value in content.items()
+            }
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +53,8 @@ class ParameterScaler(_Data):
 
     Attributes
     ----------
-    low, high : array, shape (5,)
-        Extrema on the natural axis (log10 of the viscosity).
+    low, high : array, shape (n,)
+        Extrema on the natural axes (log10 of the viscosity).
     first_time, last_time : float
         Gyr.
 
@@ -67,22 +69,47 @@ class ParameterScaler(_Data):
     high: np.ndarray
     first_time: float
     last_time: float
+    space: ParameterSpace = EVOLUTION_PARAMETERS
 
     @classmethod
     def fit(cls, dataset: xr.Dataset) -> Self:
         """Take the extrema of a corpus or of its latents (the training runs only)."""
-        natural = _natural(parameter_table(dataset))
+        space = space_of(dataset)
+        natural = space.natural(parameter_table(dataset))
         times = dataset["snapshot_time"].values
-        return cls(natural.min(axis=0), natural.max(axis=0), float(np.nanmin(times)), float(np.nanmax(times)))
+        return cls(natural.min(axis=0), natural.max(axis=0), float(np.nanmin(times)), float(np.nanmax(times)), space)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain numbers, lists and names."""
+        return {**super().as_dict(), "space": self.space.as_dict()}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """Rebuild from :meth:`as_dict`; without a space the parameters are those of the simulator."""
+        space = content.get("space", EVOLUTION_PARAMETERS.as_dict())
+        return super().from_dict({**content, "space": ParameterSpace.from_dict(space)})
+
+    @property
+    def width(self) -> int:
+        """Number of features: the parameters and time."""
+        return len(self.space) + 1
+
+    def check_inputs(self, parameters: Any, times: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Bring parameters to shape (n, parameter) and times to (n, t); say clearly what does not fit."""
+        parameters, times = self.space.check(parameters), np.asarray(times, dtype=float)
+        if parameters.ndim != 2:
+            raise ValueError(f"parameters: expected shape (n, {len(self.space)}), got {parameters.shape}")
+        if times.ndim not in (1, 2) or (times.ndim == 2 and len(times) != len(parameters)):
+            raise ValueError(f"times: expected shape (t,) or ({len(parameters)}, t), got {times.shape}")
+        if not np.all(np.isfinite(parameters)) or not np.all(np.isfinite(times)):
+            raise ValueError("parameters and times must be finite")
+        return parameters, np.broadcast_to(times, (len(parameters), times.shape[-1]))
 
     def transform(self, parameters: Any) -> np.ndarray:
-        """Scale parameters, shape (..., 5), SI units."""
-        parameters = np.asarray(parameters, dtype=float)
-        if parameters.shape[-1:] != (len(PARAMETERS),):
-            raise ValueError(f"parameters: expected shape (..., {len(PARAMETERS)}), got {parameters.shape}")
+        """Scale parameters, shape (..., n), in their units."""
         # A parameter that never varied in training carries no information: it maps to 0, not to NaN.
         span = np.where(self.high > self.low, self.high - self.low, np.inf)
-        return np.asarray(2 * (_natural(parameters) - self.low) / span - (self.high > self.low))
+        return np.asarray(2 * (self.space.natural(parameters) - self.low) / span - (self.high > self.low))
 
     def transform_time(self, times: Any) -> np.ndarray:
         """Scale times, Gyr, any shape."""
@@ -94,21 +121,17 @@ class ParameterScaler(_Data):
 
         Parameters
         ----------
-        parameters : array, shape (n, 5), SI units
+        parameters : array, shape (n, parameter)
         times : array, shape (t,) or (n, t), Gyr
 
         Returns
         -------
-        array, shape (n, t, 6), float32
+        array, shape (n, t, parameter + 1), float32
         """
         scaled = self.transform(parameters)
         times = np.broadcast_to(self.transform_time(times), (len(scaled), np.shape(times)[-1]))
         wide = np.broadcast_to(scaled[:, None, :], (*times.shape, scaled.shape[-1]))
         return np.concatenate([wide, times[..., None]], axis=-1).astype(np.float32)
-
-
-def _natural(parameters: np.ndarray) -> np.ndarray:
-    return np.stack([entry.transform(parameters[..., i]) for i, entry in enumerate(PARAMETERS)], axis=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +169,7 @@ class FieldScaler(_Data):
     surface_scalar: bool
 
     @classmethod
-    def fit(cls, corpus: xr.Dataset, network: str = "default") -> Self:
+    def fit(cls, corpus: xr.Dataset, network: str = "pod") -> Self:
         """Read the runs of `corpus` (the training runs only) once, one at a time.
 
         For the `paper` network the walls stay in the image and temperatures are divided by their maximum.
@@ -237,7 +260,7 @@ class LatentScaler(_Data):
     weight: np.ndarray
 
     @classmethod
-    def fit(cls, latents: np.ndarray, network: str = "default") -> Self:
+    def fit(cls, latents: np.ndarray, network: str = "") -> Self:
         """Fit on latents, shape (n, latent), of the training runs.
 
         For the `paper` networks: one global pair of extrema to [0, 1] and equal weights.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,9 @@ import keras
 import numpy as np
 import pandas as pd
 
-from surrogate.config import TrainingSettings
 from surrogate.files import atomic
 from surrogate.learning.batches import Batches
-from surrogate.learning.loggers import loggers
+from surrogate.settings import TrainingSettings
 
 Progress = Callable[[str], None]
 
@@ -172,7 +173,7 @@ def fit(
     Parameters
     ----------
     model : keras.Model
-        Built inside :func:`surrogate.learning.devices.arithmetic`.
+        Built inside :func:`surrogate.learning.training.arithmetic`.
     loss : keras loss
     batches, validation : Batches
     settings : TrainingSettings
@@ -227,9 +228,14 @@ def fit(
     if done < settings.epochs and not finished:
         try:
             model.fit(
-                batches, validation_data=validation, epochs=settings.epochs, initial_epoch=done, verbose=0,
-                shuffle=False, callbacks=[driver, *loggers(settings, folder, label)],
-            )  # fmt: skip
+                batches,
+                validation_data=validation,
+                epochs=settings.epochs,
+                initial_epoch=done,
+                verbose=0,
+                shuffle=False,
+                callbacks=[driver, *loggers(settings, folder, label)],
+            )
         except Exception as error:
             failure = batches.failure or validation.failure
             if failure is None:
@@ -250,3 +256,86 @@ def fit(
         "backend": keras.backend.backend(),
     }
     return losses, summary
+
+
+@contextmanager
+def arithmetic(settings: TrainingSettings) -> Iterator[None]:
+    """Build and train inside this: it seeds all generators, sets precision and devices, and puts them back."""
+    before = keras.config.dtype_policy()
+    keras.utils.set_random_seed(settings.seed)
+    keras.config.set_dtype_policy(settings.precision)
+    if settings.deterministic and keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        tensorflow.config.experimental.enable_op_determinism()
+    with ExitStack() as stack:
+        stack.callback(keras.config.set_dtype_policy, before)
+        if settings.distribute:
+            stack.enter_context(all_devices())
+        yield
+
+
+@contextmanager
+def all_devices() -> Iterator[None]:
+    """Copy the weights of what is built inside to every device; each batch is shared among them.
+
+    All GPUs of the machine or, where there is none, all CPU devices: there is one, unless somebody asked for more.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow
+
+        names = [device.name for device in tensorflow.config.list_logical_devices("GPU")] or [
+            device.name for device in tensorflow.config.list_logical_devices("CPU")
+        ]
+        with tensorflow.distribute.MirroredStrategy(names).scope():
+            yield
+    elif backend == "jax":
+        before = keras.distribution.distribution()
+        keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
+        try:
+            yield
+        finally:
+            keras.distribution.set_distribution(before)
+    else:
+        raise ValueError(f"training.distribute: the Keras backend {backend!r} cannot; expected tensorflow or jax")
+
+
+class _Mlflow(keras.callbacks.Callback):
+    """One mlflow run per training, in the experiment "surrogate"; where it goes, MLFLOW_TRACKING_URI says."""
+
+    def __init__(self, label: str, settings: TrainingSettings) -> None:
+        super().__init__()
+        self.mlflow, self.label, self.settings = _installed("mlflow"), label, settings
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.mlflow.set_experiment("surrogate")
+        self.mlflow.start_run(run_name=self.label)
+        self.mlflow.log_params(self.settings.model_dump(mode="json"))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.mlflow.log_metrics({"loss": float(logs["loss"]), "validation_loss": float(logs["val_loss"])}, epoch + 1)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.mlflow.end_run()
+
+
+def _tensorboard(folder: Path) -> keras.callbacks.Callback:
+    _installed("tensorboard")
+    return keras.callbacks.TensorBoard(folder / "tensorboard")
+
+
+def _installed(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ImportError(f"training.loggers: {name} is not installed: pip install 'surrogate[track]'") from None
+
+
+def loggers(settings: TrainingSettings, folder: Path, label: str) -> list[keras.callbacks.Callback]:
+    """Callbacks of the trackers that the settings name; TensorBoard's files go to ``tensorboard/`` in the folder."""
+    makers: dict[str, Callable[[], keras.callbacks.Callback]] = {
+        "tensorboard": lambda: _tensorboard(folder),
+        "mlflow": lambda: _Mlflow(label, settings),
+    }
+    return [makers[name]() for name in settings.loggers]

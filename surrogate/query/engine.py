@@ -72,15 +72,15 @@ class Engine:
         """The flow, read on first use; None if the bundle has none."""
         if not (self._folder / FLOW).is_dir():
             return None
-        return self._load(FLOW, "FlowPredictor", self.fnn)
+        return self._load(FLOW, "FlowPredictor", fnn=self.fnn)
 
-    def _load(self, name: str, class_name: str, *needs: Any) -> Any:
+    def _load(self, name: str, class_name: str, **needs: Any) -> Any:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         module = import_module(f"surrogate.learning.{name}")
         folder = self._folder / name
         with self._lock:
             try:
-                return getattr(module, class_name).load(folder, *needs)
+                return getattr(module, class_name).load(folder, **needs)
             except (TypeError, ValueError, KeyError, AttributeError) as error:
                 if type(error).__name__ == "ModelError":
                     raise BundleError(str(error)) from None

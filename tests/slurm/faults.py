@@ -29,7 +29,7 @@ CONFIGURATION = {
         "activation_volume": [4.0e-6, 1.0e-5], "crustal_enrichment": [1.0, 50.0],
         "initial_temperature": [1600.0, 1800.0],
     }},
-    "source": {"shard_size": 4},
+    "resources": {"shard_size": 4},
     "simulator": {"radial_cells": 48, "angular_cells": 64, "snapshots": 12},
     "corpus": {"budget_tolerance": 0.05},
 }  # fmt: skip

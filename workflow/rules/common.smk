@@ -6,6 +6,7 @@ from snakemake.exceptions import WorkflowError
 from surrogate.config import ConfigError, parse as parse_config
 from surrogate.files import fingerprint
 from surrogate.figures.names import CATALOGUE, CURVES, asked_for, file_names
+from surrogate.methods import METHODS, methods
 
 try:
     SETTINGS = parse_config(config)
@@ -13,8 +14,8 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = f"results/{SETTINGS.name}"
-NETWORKS = ["autoencoder", "fnn", "lstm", "flow"]
-MODEL_SECTIONS = ["autoencoder", "fnn", "lstm", "flow"]
+NETWORKS = list(SETTINGS.networks)
+PREDICTORS = [method.key for method in methods("mean", "sample")]
 BASELINES = list(SETTINGS.evaluation.baselines)
 
 
@@ -33,21 +34,18 @@ def share(parts):
     return max(1, (workflow.resource_settings.cores or 1) // parts)
 
 
-def models_of(wildcards):
-    folders = {
-        "autoencoder": [],
-        "fnn": ["fnn"],
-        "lstm": ["lstm"],
-        "flow": ["fnn", "flow"],
-    }[wildcards.method]
-    return [
-        f"{RESULTS}/models/{folder}/manifest.json"
-        for folder in ["autoencoder", *folders]
-    ]
+def manifest(key):
+    """The file that is there when a network is trained."""
+    return f"{RESULTS}/models/{key}/manifest.json"
+
+
+def manifests(key):
+    """Of a network and of all that it builds on."""
+    return [*(path for need in METHODS[key].needs for path in manifests(need)), manifest(key)]
 
 
 def figure_files():
-    return [f"{RESULTS}/figures/{name}" for name in file_names(SETTINGS.figures)]
+    return [f"{RESULTS}/figures/{name}" for name in file_names(SETTINGS)]
 
 
 def figure_needs(entry):

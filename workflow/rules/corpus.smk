@@ -11,7 +11,7 @@ else:
     if NUMBER_OF_RUNS == 0:
         raise WorkflowError(f"source.files: no file matches {SETTINGS.source.files!r}")
 
-SHARDS = [f"{k:04d}" for k in range(-(-NUMBER_OF_RUNS // SETTINGS.source.shard_size))]
+SHARDS = [f"{k:04d}" for k in range(-(-NUMBER_OF_RUNS // SETTINGS.resources.shard_size))]
 
 # What became of every simulation, or the list of existing files.
 RUN_TABLES = (
@@ -21,7 +21,7 @@ RUN_TABLES = (
 )
 
 # One part: the job that makes the store also reads the runs. More: it finds them read by as many jobs before it.
-PARTS = [f"{k:04d}" for k in range(-(-NUMBER_OF_RUNS // SETTINGS.source.ingest_size))]
+PARTS = [f"{k:04d}" for k in range(-(-NUMBER_OF_RUNS // SETTINGS.resources.ingest_size))]
 if len(PARTS) == 1:
     PARTS = []
 
@@ -56,7 +56,7 @@ rule:
     threads: 1
     params:
         section("design", "simulator", "planet"),
-        shard_size=SETTINGS.source.shard_size,
+        shard_size=SETTINGS.resources.shard_size,
         folder=f"{RESULTS}/raw",
     script:
         "../scripts/simulate.py"

@@ -37,61 +37,35 @@ rule encode:
         "../scripts/encode.py"
 
 
-rule fnn:
-    input:
-        f"{RESULTS}/latents.nc",
-    output:
-        f"{RESULTS}/models/fnn/manifest.json",
-        f"{RESULTS}/models/fnn/losses.csv",
-    log:
-        f"{RESULTS}/logs/fnn.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/fnn.tsv"
-    threads: share(2)
-    params:
-        section("fnn"),
-    script:
-        "../scripts/predictor.py"
+# One rule per predictor, by its name.
+for KEY in PREDICTORS:
 
-
-rule lstm:
-    input:
-        f"{RESULTS}/latents.nc",
-    output:
-        f"{RESULTS}/models/lstm/manifest.json",
-        f"{RESULTS}/models/lstm/losses.csv",
-    log:
-        f"{RESULTS}/logs/lstm.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/lstm.tsv"
-    threads: share(2)
-    params:
-        section("lstm"),
-    script:
-        "../scripts/predictor.py"
-
-
-rule flow:
-    input:
-        f"{RESULTS}/latents.nc",
-        mean=f"{RESULTS}/models/fnn/manifest.json",
-    output:
-        f"{RESULTS}/models/flow/manifest.json",
-        f"{RESULTS}/models/flow/losses.csv",
-    log:
-        f"{RESULTS}/logs/flow.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/flow.tsv"
-    threads: share(2)
-    params:
-        section("flow"),
-    script:
-        "../scripts/flow.py"
+    rule:
+        name:
+            KEY
+        input:
+            *[manifest(need) for need in METHODS[KEY].needs],
+            latents=f"{RESULTS}/latents.nc",
+        output:
+            manifest(KEY),
+            f"{RESULTS}/models/{KEY}/losses.csv",
+        log:
+            f"{RESULTS}/logs/{KEY}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/{KEY}.tsv"
+        threads: share(2)
+        params:
+            section(KEY),
+        script:
+            "../scripts/predictor.py"
 
 
 rule predict:
     input:
-        models_of,
+        manifest("autoencoder"),
+        lambda wildcards: (
+            [] if wildcards.method == "autoencoder" else manifests(wildcards.method)
+        ),
         latents=f"{RESULTS}/latents.nc",
         corpus=f"{RESULTS}/corpus.json",
     output:

@@ -25,8 +25,8 @@ rule evaluate:
     threads: share(1)
     params:
         section("evaluation", "planet"),
-        conductivity=SETTINGS.simulator.physics.conductivity,
-        crust_heating=SETTINGS.simulator.physics.crust_heating,
+        conductivity=SETTINGS.conductivity,
+        crust_heating=SETTINGS.crust_heating,
         store=f"{RESULTS}/corpus.zarr",
         name=SETTINGS.name,
     script:
@@ -39,7 +39,7 @@ rule captions:
         metrics=f"{RESULTS}/metrics.json",
         tables=lambda wildcards: [
             path
-            for name in ["losses", *asked_for(SETTINGS.figures)]
+            for name in ["losses", *asked_for(SETTINGS)]
             for path in figure_needs(CATALOGUE[name])["tables"]
         ],
     output:
@@ -50,19 +50,14 @@ rule captions:
         f"{RESULTS}/benchmarks/captions.tsv"
     threads: 1
     params:
-        SETTINGS.figures.model_dump(
-            mode="json", include={"examples", "example_times", *CURVES}
-        ),
+        section("figures", "studies"),
     script:
         "../scripts/captions.py"
 
 
 rule bundle:
     input:
-        models=expand(
-            f"{RESULTS}/models/{{model}}/manifest.json",
-            model=MODEL_SECTIONS,
-        ),
+        models=[manifest(key) for key in NETWORKS],
         metrics=f"{RESULTS}/metrics.json",
         corpus=f"{RESULTS}/corpus.json",
         latents=f"{RESULTS}/latents.nc",
@@ -75,7 +70,7 @@ rule bundle:
     threads: share(2)
     params:
         section("planet"),
-        conductivity=SETTINGS.simulator.physics.conductivity,
+        conductivity=SETTINGS.conductivity,
         store=f"{RESULTS}/corpus.zarr",
         models=lambda wildcards, input: os.path.dirname(
             os.path.dirname(input.models[0])
@@ -83,7 +78,7 @@ rule bundle:
         name=SETTINGS.name,
         configuration=fingerprint(
             section(
-                "design", "source", "simulator", "corpus", "planet", *MODEL_SECTIONS
+                "design", "source", "simulator", "corpus", "planet", *NETWORKS
             )
         ),
     script:
@@ -125,21 +120,18 @@ for NAME, ENTRY in CATALOGUE.items():
             section("figures", "planet"),
             figure=NAME,
             captions=f"{RESULTS}/captions",
-            conductivity=SETTINGS.simulator.physics.conductivity,
+            conductivity=SETTINGS.conductivity,
             store=f"{RESULTS}/corpus.zarr",
         script:
             "../scripts/figure.py"
 
 
-CURVE_MODELS = {"fnn": "fnn", "lstm": "lstm"}
-
-
-# One training per network and share of the training runs (figures: learning_curve; none by default); the whole share is
+# One training per network and share of the training runs (studies: learning_curve; none by default); the whole share is
 # the run's own.
 rule learning_curve_point:
     input:
         lambda wildcards: (
-            f"{RESULTS}/models/{CURVE_MODELS[wildcards.method]}/manifest.json"
+            manifest(wildcards.method)
             if float(wildcards.share) == 1.0
             else []
         ),
@@ -152,10 +144,10 @@ rule learning_curve_point:
     benchmark:
         f"{RESULTS}/benchmarks/learning_curve_{{method}}_{{share}}.tsv"
     wildcard_constraints:
-        method="fnn|lstm",
+        method="|".join(PREDICTORS),
     threads: share(2)
     params:
-        lambda wildcards: section(CURVE_MODELS[wildcards.method]),
+        lambda wildcards: section(wildcards.method),
         store=f"{RESULTS}/corpus.zarr",
         seed=SETTINGS.corpus.split_seed,
     script:
@@ -166,8 +158,8 @@ rule learning_curve:
     input:
         expand(
             f"{RESULTS}/learning_curve/{{method}}_{{share}}.csv",
-            method=["fnn", "lstm"],
-            share=SETTINGS.figures.learning_curve,
+            method=[key for key in PREDICTORS if METHODS[key].curves],
+            share=SETTINGS.studies.learning_curve,
         ),
     output:
         f"{RESULTS}/learning_curve/points.csv",
@@ -180,15 +172,12 @@ rule learning_curve:
         "../scripts/learning_curve.py"
 
 
-# Autoencoder and FNN trained once more per compression (figures: compression_curve; none by default). The folders of
+# Autoencoder and FNN trained once more per compression (studies: compression_curve; none by default). The folders of
 # the networks are not declared outputs: what is finished there outlives an interruption.
 rule compression_point:
     input:
         corpus=f"{RESULTS}/corpus.json",
-        models=expand(
-            f"{RESULTS}/models/{{model}}/manifest.json",
-            model=["autoencoder", "fnn"],
-        ),
+        models=[manifest(key) for key in ["autoencoder", "fnn"]],
     output:
         f"{RESULTS}/compression/{{compression}}/point.csv",
     log:
@@ -200,7 +189,7 @@ rule compression_point:
     threads: share(2)
     params:
         section("autoencoder", "fnn"),
-        epochs=SETTINGS.figures.compression_epochs,
+        epochs=SETTINGS.studies.compression_epochs,
         store=f"{RESULTS}/corpus.zarr",
         models=lambda wildcards, input: os.path.dirname(
             os.path.dirname(input.models[0])
@@ -213,9 +202,9 @@ rule compression_curve:
     input:
         points=expand(
             f"{RESULTS}/compression/{{compression}}/point.csv",
-            compression=[f"{value:g}" for value in SETTINGS.figures.compression_curve],
+            compression=[f"{value:g}" for value in SETTINGS.studies.compression_curve],
         ),
-        beside=list(SETTINGS.figures.compression_beside.values()),
+        beside=list(SETTINGS.studies.compression_beside.values()),
     output:
         f"{RESULTS}/compression_curve/points.csv",
     log:
@@ -224,6 +213,6 @@ rule compression_curve:
         f"{RESULTS}/benchmarks/compression_curve.tsv"
     threads: 1
     params:
-        titles=list(SETTINGS.figures.compression_beside),
+        titles=list(SETTINGS.studies.compression_beside),
     script:
         "../scripts/compression_curve.py"

@@ -14,7 +14,7 @@ rule search:
         f"{RESULTS}/benchmarks/search.tsv"
     threads: share(1)
     params:
-        section("search", SETTINGS.search.predictor),
+        section("studies", SETTINGS.studies.search.predictor),
         # Not an output: Snakemake would remove what a stopped search goes on from.
         journal=f"{RESULTS}/search/journal.log",
     script:

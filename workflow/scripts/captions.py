@@ -6,14 +6,14 @@ if __name__ == "__main__":
 
     import pandas as pd
 
-    from surrogate.config import FigureSettings
+    from surrogate.config import Config
     from surrogate.figures.captions import captions
     from surrogate.files import atomic, read_json
 
     texts = captions(
         read_json(snakemake.input.metrics),
         {Path(path).parent.name: pd.read_csv(path) for path in snakemake.input.tables},
-        FigureSettings(**snakemake.params[0]),
+        Config(**snakemake.params[0]),
     )
     with atomic(snakemake.output[0]) as folder:
         folder.mkdir()

@@ -6,23 +6,21 @@ if __name__ == "__main__":
 
     import pandas as pd
 
-    from surrogate.config import AutoencoderSettings, FnnSettings
     from surrogate.corpus.store import open_corpus
     from surrogate.files import atomic, provenance, read_json
-    from surrogate.learning.compression import fewer_epochs, train_at
+    from surrogate.learning import train_at_compression
+    from surrogate.methods import METHODS
 
-    share = snakemake.params.epochs
-    settings = AutoencoderSettings(**snakemake.params[0]["autoencoder"])
-    fnn = FnnSettings(**snakemake.params[0]["fnn"])
-    points = train_at(
+    share, sections = snakemake.params.epochs, snakemake.params[0]
+    points = train_at_compression(
         float(snakemake.wildcards.compression),
         open_corpus(snakemake.params.store),
-        fewer_epochs(settings, share),
-        fewer_epochs(fnn, share),
+        *(METHODS[key].make_settings(sections[key]) for key in ("autoencoder", "fnn")),
         Path(snakemake.output[0]).parent,
         # Networks that were trained longer than the others would stand out of the curve.
         snakemake.params.models if share == 1.0 else None,
         provenance(corpus=read_json(snakemake.input.corpus)),
+        share=share,
     )
     with atomic(snakemake.output[0]) as temporary:
         pd.DataFrame(points).to_csv(temporary, index=False)

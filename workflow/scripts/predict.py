@@ -8,24 +8,11 @@ if __name__ == "__main__":
 
     from surrogate.fields import write_netcdf
     from surrogate.files import provenance
-    from surrogate.learning.autoencoder import Autoencoder
-    from surrogate.learning.flow import FlowPredictor
-    from surrogate.learning.fnn import FnnPredictor
-    from surrogate.learning.lstm import LstmPredictor
-    from surrogate.learning.predictions import predict_split
+    from surrogate.learning import Autoencoder, load_predictor, predict_split
 
-    models = Path(snakemake.params.models)
-
-    def fnn():
-        return FnnPredictor.load(models / "fnn")
-
-    predictor = {
-        "autoencoder": lambda: None,
-        "fnn": fnn,
-        "lstm": lambda: LstmPredictor.load(models / "lstm"),
-        "flow": lambda: FlowPredictor.load(models / "flow", fnn()),
-    }[snakemake.wildcards.method]()
+    models, method = Path(snakemake.params.models), snakemake.wildcards.method
+    predictor = None if method == "autoencoder" else load_predictor(method, models)
     latents = xr.load_dataset(snakemake.input.latents, engine="h5netcdf")
     prediction = predict_split(Autoencoder.load(models / "autoencoder"), latents, predictor)
-    prediction.attrs.update(method=snakemake.wildcards.method, code_version=provenance()["code_version"])
+    prediction.attrs.update(method=method, code_version=provenance()["code_version"])
     write_netcdf(prediction, snakemake.output[0], compress=False)

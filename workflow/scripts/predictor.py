@@ -6,16 +6,15 @@ if __name__ == "__main__":
 
     import xarray as xr
 
-    from surrogate.config import FnnSettings, LstmSettings
     from surrogate.files import provenance
-    from surrogate.learning.fnn import train_fnn
-    from surrogate.learning.lstm import train_lstm
+    from surrogate.learning import train_predictor
+    from surrogate.methods import METHODS
 
-    latents = xr.load_dataset(snakemake.input[0], engine="h5netcdf")
-    folder = Path(snakemake.output[0]).parent
-    if snakemake.rule == "fnn":
-        settings = FnnSettings(**snakemake.params[0]["fnn"])
-        train_fnn(latents, settings, folder, provenance())
-    else:
-        settings = LstmSettings(**snakemake.params[0]["lstm"])
-        train_lstm(latents, settings, folder, provenance())
+    method = snakemake.rule
+    train_predictor(
+        method,
+        xr.load_dataset(snakemake.input.latents, engine="h5netcdf"),
+        METHODS[method].make_settings(snakemake.params[0][method]),
+        Path(snakemake.output[0]).parent,
+        provenance(),
+    )

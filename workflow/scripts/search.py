@@ -7,13 +7,13 @@ if __name__ == "__main__":
 
     from surrogate.config import Config
     from surrogate.files import atomic
-    from surrogate.learning.search import search
+    from surrogate.learning import search_settings
 
     config = Config(**snakemake.params[0])
-    plan = config.search
+    plan = config.studies.search
     latents = xr.load_dataset(snakemake.input[0], engine="h5netcdf")
     settings = getattr(config, plan.predictor)
-    trials, best = search(latents, settings, plan, snakemake.params.journal)
+    trials, best = search_settings(latents, settings, plan, snakemake.params.journal)
     training = {name: value for name, value in best.items() if hasattr(settings.training, name)}
     own = {name: value for name, value in best.items() if name not in training}
     found = {plan.predictor: {**own, **({"training": training} if training else {})}}

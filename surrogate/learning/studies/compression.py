@@ -10,31 +10,31 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
-from surrogate.config import AutoencoderSettings, FnnSettings
 from surrogate.diagnostics.accuracy import lateral_anomaly_squares, relative_accuracy
 from surrogate.fields import select_run, select_split
 from surrogate.files import read_json, write_json
 from surrogate.learning.autoencoder import Autoencoder, encode_corpus, train_autoencoder
-from surrogate.learning.autoencoder_networks import paper_channels
-from surrogate.learning.fnn import FnnPredictor, train_fnn
-from surrogate.learning.predictions import Predictor, predict_split
+from surrogate.learning.networks.paper import paper_channels
+from surrogate.learning.predictions import predict_split
+from surrogate.learning.predictor import Predictor, load_predictor, train_predictor
 from surrogate.learning.training import Progress
+from surrogate.settings import AutoencoderSettings, FnnSettings, Section, TrainingSettings
 
-Settings = TypeVar("Settings", AutoencoderSettings, FnnSettings)
+Settings = TypeVar("Settings", bound=Section)
 
 
 def fewer_epochs(settings: Settings, share: float) -> Settings:
     """Return settings with a share of the epochs, at least one.
 
-    >>> fewer_epochs(FnnSettings(), 0.5).training.epochs
+    >>> fewer_epochs(ResidualFnnSettings(), 0.5).training.epochs
     25
     """
-    training = settings.training
+    training: TrainingSettings = settings.training  # type: ignore[attr-defined]
     epochs = max(1, round(share * training.epochs))
     return settings.model_copy(update={"training": training.model_copy(update={"epochs": epochs})})
 
 
-def train_at(
+def train_at_compression(
     compression: float,
     corpus: xr.Dataset,
     settings: AutoencoderSettings,
@@ -43,6 +43,7 @@ def train_at(
     trained: str | os.PathLike[str] | None = None,
     provenance: Mapping[str, Any] | None = None,
     progress: Progress | None = print,
+    share: float = 1.0,
 ) -> list[dict[str, Any]]:
     """Train autoencoder and FNN at one compression and measure both on the unseen runs.
 
@@ -60,6 +61,8 @@ def train_at(
         Folder with the same two networks of a whole run: they are measured instead if they have that many latents.
     provenance, progress : optional
         As for :func:`surrogate.learning.autoencoder.train_autoencoder`.
+    share : float
+        Of the epochs that the settings ask for.
 
     Returns
     -------
@@ -67,12 +70,15 @@ def train_at(
         Of the autoencoder and the FNN: ``method``, ``network``, ``latents``, ``compression`` (as it came out),
         ``relative_accuracy`` (percent, mean over the unseen snapshots) and ``lateral_anomaly_error``.
     """
+    settings, fnn = fewer_epochs(settings, share), fewer_epochs(fnn, share)
     folder, nodes = Path(folder), corpus.sizes["radius"] * corpus.sizes["angle"]
     # Whether folders hold this very training: what was finished before an interruption is kept, nothing else.
     key = {
-        "compression": compression, "autoencoder": settings.model_dump(mode="json"),
-        "fnn": fnn.model_dump(mode="json"), "made": dict((provenance or {}).get("corpus", {})),
-    }  # fmt: skip
+        "compression": compression,
+        "autoencoder": settings.model_dump(mode="json"),
+        "fnn": fnn.model_dump(mode="json"),
+        "made": dict((provenance or {}).get("corpus", {})),
+    }
     autoencoder, predictor = _of_a_run(trained, compression, nodes, settings.network)
     if autoencoder is None:
         if not (folder / "key.json").exists() or read_json(folder / "key.json") != key:
@@ -83,27 +89,26 @@ def train_at(
         if (folder / "autoencoder/manifest.json").exists():
             autoencoder = Autoencoder.load(folder / "autoencoder")
         else:
-            here = settings.model_copy(update={"latents": int(nodes // compression)})
-            autoencoder = train_autoencoder(
-                corpus, here, folder / "autoencoder", provenance, progress, compression=compression
-            )
+            paper = settings.network == "paper"
+            size = {"compression": compression} if paper else {"latents": int(nodes // compression)}
+            here = settings.model_copy(update=size)
+            autoencoder = train_autoencoder(corpus, here, folder / "autoencoder", provenance, progress)
     latents = encode_corpus(autoencoder, corpus)
     if predictor is None:
         if (folder / "fnn/manifest.json").exists():
-            predictor = FnnPredictor.load(folder / "fnn")
+            predictor = load_predictor("fnn", folder)
         else:
-            predictor = train_fnn(latents, fnn, folder / "fnn", provenance, progress)
+            predictor = train_predictor("fnn", latents, fnn, folder / "fnn", provenance, progress)
     shape = {"network": settings.network, "latents": autoencoder.latents, "compression": nodes / autoencoder.latents}
     methods: dict[str, Predictor | None] = {"autoencoder": None, "fnn": predictor}
     return [
-        {"method": method, **shape, **measured(corpus, latents, autoencoder, entry)}
-        for method, entry in methods.items()
+        {"method": method, **shape, **measure(corpus, latents, autoencoder, entry)} for method, entry in methods.items()
     ]
 
 
 def _of_a_run(
     trained: str | os.PathLike[str] | None, compression: float, nodes: int, network: str
-) -> tuple[Autoencoder | None, FnnPredictor | None]:
+) -> tuple[Autoencoder | None, Predictor | None]:
     """Networks of a whole run, if they have as many latents as this compression asks for."""
     if trained is None:
         return None, None
@@ -115,10 +120,10 @@ def _of_a_run(
         wanted = channels * (autoencoder.latents // paper_channels(autoencoder.shape)[-1])
     if autoencoder.latents != wanted:
         return None, None
-    return autoencoder, FnnPredictor.load(Path(trained) / "fnn")
+    return autoencoder, load_predictor("fnn", trained)
 
 
-def measured(
+def measure(
     corpus: xr.Dataset, latents: xr.Dataset, autoencoder: Autoencoder, predictor: Predictor | None
 ) -> dict[str, float]:
     """Measure a predictor, or the autoencoder alone, on the unseen runs, one at a time.

@@ -1,4 +1,4 @@
-"""Architectures of the autoencoder: `default`, a POD with a learnt correction, and `paper`."""
+"""The autoencoder `pod`: a POD with a learnt correction."""
 
 from __future__ import annotations
 
@@ -9,14 +9,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from surrogate.config import AutoencoderSettings
-from surrogate.learning.reduction import Reduction
-
-PAPER_CHANNELS = (3, 6, 9, 12, 15)
-"""Channels of the paper's convolutions but the last, which holds the latents."""
-
-PAPER_COMPRESSION = 302 * 394 / 840
-"""Values of a snapshot per latent in the paper."""
+from surrogate.learning.pod import Reduction
+from surrogate.settings import PodAutoencoderSettings
 
 
 class ModeLoss(keras.losses.Loss):
@@ -25,7 +19,7 @@ class ModeLoss(keras.losses.Loss):
     Parameters
     ----------
     variance : sequence, shape (modes,)
-        Of the coefficients; see :class:`surrogate.learning.reduction.Reduction`.
+        Of the coefficients; see :class:`surrogate.learning.pod.Reduction`.
     """
 
     def __init__(self, variance: Sequence[float], name: str = "modes", **keywords: Any):
@@ -36,13 +30,6 @@ class ModeLoss(keras.losses.Loss):
         """One loss per sample; coefficients have the shape (batch, modes)."""
         error = y_true - y_pred
         return ops.sum(ops.square(error) * ops.convert_to_tensor(self.variance, dtype=error.dtype), axis=-1)
-
-
-def _halvings(shape: tuple[int, int], count: int) -> list[tuple[int, int]]:
-    sizes = [shape]
-    for _ in range(count):
-        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
-    return sizes
 
 
 @keras.saving.register_keras_serializable(package="surrogate")
@@ -167,7 +154,7 @@ class Refine(layers.Layer):
         return {**super().get_config(), "correction": correction, **own}
 
 
-class DefaultNetworks:
+class PodNetworks:
     """The networks between coefficients and latents, and the whole encoder and decoder around them.
 
     A latent is the coefficient of a leading POD mode plus what a network adds to it; the first latents are the wall
@@ -179,7 +166,7 @@ class DefaultNetworks:
         (rows, angle) of the image.
     scalars : int
         Wall scalars.
-    settings : AutoencoderSettings
+    settings : PodAutoencoderSettings
     reduction : Reduction
         The linear part, which stays as it is.
 
@@ -196,7 +183,7 @@ class DefaultNetworks:
     """
 
     def __init__(
-        self, shape: tuple[int, int], scalars: int, settings: AutoencoderSettings, reduction: Reduction
+        self, shape: tuple[int, int], scalars: int, settings: PodAutoencoderSettings, reduction: Reduction
     ) -> None:
         self.variance: list[float] = np.square(reduction.deviation).tolist()
         free, modes = settings.latents - scalars, len(self.variance)
@@ -238,45 +225,3 @@ class DefaultNetworks:
         basis = np.concatenate([response, reduction.basis])
         nodal = frozen("modes", basis, mean)(layers.Concatenate(dtype="float32")([walls, expand(plain)]))
         self.decoder = keras.Model(latent, [layers.Reshape(shape, dtype="float32")(nodal), walls], name="decoder")
-
-
-def paper_channels(shape: tuple[int, int], compression: float = PAPER_COMPRESSION) -> tuple[int, ...]:
-    """Channels of the paper's encoder, the last scaled so that the compression is the paper's on any grid.
-
-    >>> paper_channels((302, 394)), paper_channels((302, 394), compression=35)
-    ((3, 6, 9, 12, 15, 24), (3, 6, 9, 12, 15, 97))
-    """
-    rows, columns = _halvings(shape, len(PAPER_CHANNELS) + 1)[-1]
-    last = max(1, round(shape[0] * shape[1] / compression / (rows * columns)))
-    return (*PAPER_CHANNELS, last)
-
-
-def paper_networks(shape: tuple[int, int], compression: float = PAPER_COMPRESSION) -> tuple[keras.Model, keras.Model]:
-    """Build encoder and decoder of arXiv:2108.10105: strided convolutions (5 x 7, tanh) and their mirror image.
-
-    Exactly 840 latents at 302 x 394.
-    """
-    channels = paper_channels(shape, compression)
-    sizes = _halvings(shape, len(channels))
-    image, walls = keras.Input(shape, name="image"), keras.Input((0,), name="walls")
-    decay = keras.regularizers.L2(1e-7)
-
-    def options() -> dict[str, Any]:
-        return {"strides": 2, "padding": "same", "activation": "tanh", "kernel_regularizer": decay}
-
-    signal = layers.Reshape((*shape, 1))(image)
-    for count in channels:
-        signal = layers.Conv2D(count, (5, 7), **options())(signal)
-    encoder = keras.Model([image, walls], layers.Flatten(dtype="float32")(signal), name="encoder")
-
-    latent = keras.Input((encoder.output_shape[-1],), name="latent")
-    signal = layers.Reshape((*sizes[-1], channels[-1]))(latent)
-    finer = (channels[0], *channels[:-1])
-    for size, count in zip(sizes[-2::-1], finer[::-1], strict=True):
-        signal = layers.Conv2DTranspose(count, (5, 7), **options())(signal)
-        crop = ((0, signal.shape[1] - size[0]), (0, signal.shape[2] - size[1]))
-        if any(pair[1] for pair in crop):
-            signal = layers.Cropping2D(crop)(signal)
-    signal = layers.Conv2D(1, (5, 7), padding="same", kernel_regularizer=decay)(signal)
-    field = layers.Reshape(shape, dtype="float32")(signal)
-    return encoder, keras.Model(latent, [field, latent[:, :0]], name="decoder")

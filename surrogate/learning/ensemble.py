@@ -1,15 +1,12 @@
-"""What both predictors share: their training data, their loss, and the mean over an ensemble."""
+"""Runs as sequences of latents, and ensembles whose members each sit out some of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import keras
 import numpy as np
 import xarray as xr
-from keras import ops
 from scipy.ndimage import gaussian_filter1d
 
 from surrogate.fields import parameter_table, select_split, valid_snapshots
@@ -19,52 +16,13 @@ SMOOTHING = 0.05
 """Width, as a share of the time span, over which the gain of a calibration is smoothed."""
 
 
-@keras.saving.register_keras_serializable(package="surrogate")
-class LatentLoss(keras.losses.Loss):
-    """Mean square error of scaled latents, each weighted; one for every member of an ensemble.
-
-    Parameters
-    ----------
-    weight : sequence, shape (latent,)
-    """
-
-    def __init__(self, weight: Sequence[float], name: str = "latent", **keywords: Any) -> None:
-        super().__init__(name=name, **keywords)
-        self.weight = [float(value) for value in weight]
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Compare the truth, shape (..., latent), with members, shape (..., member, latent): shape (..., member)."""
-        error = ops.expand_dims(y_true, -2) - y_pred
-        weight = ops.convert_to_tensor(self.weight, dtype=error.dtype)
-        return ops.mean(ops.square(error) * weight, axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that rebuild the loss."""
-        return {**super().get_config(), "weight": self.weight}
-
-
-@keras.saving.register_keras_serializable(package="surrogate")
-class Consensus(keras.layers.Layer):
-    """Members in training, their mean in use: each learns alone, together they are judged.
-
-    Input shape
-        (..., member, latent)
-    Output shape
-        the same in training, otherwise (..., 1, latent)
-    """
-
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        """Average unless training."""
-        return inputs if training else ops.mean(inputs, axis=-2, keepdims=True)
-
-
 @dataclass(frozen=True)
 class Sequences:
     """Latents of some runs on common, equally spaced times.
 
     Attributes
     ----------
-    parameters : array, shape (run, 5), SI units
+    parameters : array, shape (run, parameter)
     times : array, shape (time,), Gyr
     latents : array, shape (run, time, latent)
         Beyond the end of a run: its last value.
@@ -173,15 +131,3 @@ def training_parts(latents: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
         if not part.sizes["simulation"]:
             raise ValueError(f"latents: there are no {name} runs")
     return parts[0], parts[1]
-
-
-def check_inputs(parameters: Any, times: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Bring parameters to shape (n, 5) and times to (n, t); say clearly what does not fit."""
-    parameters, times = np.asarray(parameters, dtype=float), np.asarray(times, dtype=float)
-    if parameters.ndim != 2 or parameters.shape[1] != 5:
-        raise ValueError(f"parameters: expected shape (n, 5), got {parameters.shape}")
-    if times.ndim not in (1, 2) or (times.ndim == 2 and len(times) != len(parameters)):
-        raise ValueError(f"times: expected shape (t,) or ({len(parameters)}, t), got {times.shape}")
-    if not np.all(np.isfinite(parameters)) or not np.all(np.isfinite(times)):
-        raise ValueError("parameters and times must be finite")
-    return parameters, np.broadcast_to(times, (len(parameters), times.shape[-1]))

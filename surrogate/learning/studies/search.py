@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import xarray as xr
 
-from surrogate.config import FnnSettings, LstmSettings, SearchSettings
+from surrogate.config import SearchSettings
 from surrogate.files import fingerprint
-from surrogate.learning.fnn import train_fnn
-from surrogate.learning.lstm import train_lstm
+from surrogate.learning.predictor import train_predictor
 from surrogate.learning.training import Progress
 
-Settings = FnnSettings | LstmSettings
 
-TRAINERS: Mapping[str, Callable[..., Any]] = {"fnn": train_fnn, "lstm": train_lstm}
-
-
-def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
+def changed(settings: Any, values: Mapping[str, Any]) -> Any:
     """Return settings with other values; what belongs to the training goes there.
 
-    >>> other = changed(FnnSettings(), {"width": 64, "learning_rate": 1e-2})
-    >>> other.width, other.training.learning_rate, other.depth == FnnSettings().depth
+    >>> other = changed(ResidualFnnSettings(), {"width": 64, "learning_rate": 1e-2})
+    >>> other.width, other.training.learning_rate, other.depth == ResidualFnnSettings().depth
     (64, 0.01, True)
     """
     content = settings.model_dump()
@@ -42,9 +37,9 @@ def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
     return type(settings).model_validate(content)
 
 
-def search(
+def search_settings(
     latents: xr.Dataset,
-    settings: Settings,
+    settings: Any,
     plan: SearchSettings,
     journal: str | os.PathLike[str],
     progress: Progress | None = print,
@@ -57,7 +52,7 @@ def search(
     ----------
     latents : xarray.Dataset
         From :func:`surrogate.learning.autoencoder.encode_corpus`.
-    settings : FnnSettings or LstmSettings
+    settings : Section
         Where the search starts, and what it leaves as it is.
     plan : SearchSettings
     journal : path
@@ -89,10 +84,13 @@ def search(
     changed(settings, {name: low for name, (low, _) in plan.ranges.items()})  # refuses unknown names at once
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     Path(journal).parent.mkdir(parents=True, exist_ok=True)
-    name = fingerprint({
-        "settings": settings.model_dump(mode="json"), "ranges": plan.model_dump(mode="json")["ranges"],
-        "runs": [int(number) for number in latents.simulation.values[latents.split.values < 2]],
-    })  # fmt: skip
+    name = fingerprint(
+        {
+            "settings": settings.model_dump(mode="json"),
+            "ranges": plan.model_dump(mode="json")["ranges"],
+            "runs": [int(number) for number in latents.simulation.values[latents.split.values < 2]],
+        }
+    )
     storage = JournalStorage(JournalFileBackend(os.fspath(journal)))
     finished = (optuna.trial.TrialState.COMPLETE,)
 
@@ -109,7 +107,7 @@ def search(
         values = {name: suggest(trial, settings, name, *limits) for name, limits in plan.ranges.items()}
         candidate = changed(settings, values)
         with tempfile.TemporaryDirectory() as folder:
-            predictor = TRAINERS[plan.predictor](latents, candidate, folder, progress=None)
+            predictor = train_predictor(plan.predictor, latents, candidate, folder, progress=None)
         summary = predictor.manifest["training"]
         trial.set_user_attr("seconds", summary["seconds"])
         if progress:
@@ -129,7 +127,7 @@ def search(
     return pd.DataFrame(rows).sort_values("loss", ignore_index=True), dict(study.best_trial.params)
 
 
-def starting_point(settings: Settings, plan: SearchSettings) -> dict[str, Any]:
+def starting_point(settings: Any, plan: SearchSettings) -> dict[str, Any]:
     """Values of the settings as they are, moved into the ranges where they lie outside."""
     return {
         name: type(_now(settings, name))(min(max(_now(settings, name), low), high))
@@ -137,7 +135,7 @@ def starting_point(settings: Settings, plan: SearchSettings) -> dict[str, Any]:
     }
 
 
-def suggest(trial: Any, settings: Settings, name: str, low: float, high: float) -> Any:
+def suggest(trial: Any, settings: Any, name: str, low: float, high: float) -> Any:
     """Draw a value: whole numbers for whole numbers, and a logarithmic scale where the range spans a factor of 8."""
     logarithmic = low > 0 and high >= 8 * low
     if isinstance(_now(settings, name), int):
@@ -145,5 +143,5 @@ def suggest(trial: Any, settings: Settings, name: str, low: float, high: float) 
     return trial.suggest_float(name, low, high, log=logarithmic)
 
 
-def _now(settings: Settings, name: str) -> Any:
+def _now(settings: Any, name: str) -> Any:
     return getattr(settings.training if hasattr(settings.training, name) else settings, name)

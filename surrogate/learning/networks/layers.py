@@ -10,6 +10,7 @@ members share nothing but the data.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -206,3 +207,42 @@ class RolloutCell(keras.layers.Layer):
         """Arguments that rebuild the layer."""
         own = {name: getattr(self, name) for name in ("latents", "members", "width", "depth")}
         return {**super().get_config(), **own}
+
+
+@register
+class LatentLoss(keras.losses.Loss):
+    """Mean square error of scaled latents, each weighted; one for every member of an ensemble.
+
+    Parameters
+    ----------
+    weight : sequence, shape (latent,)
+    """
+
+    def __init__(self, weight: Sequence[float], name: str = "latent", **keywords: Any) -> None:
+        super().__init__(name=name, **keywords)
+        self.weight = [float(value) for value in weight]
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Compare the truth, shape (..., latent), with members, shape (..., member, latent): shape (..., member)."""
+        error = ops.expand_dims(y_true, -2) - y_pred
+        weight = ops.convert_to_tensor(self.weight, dtype=error.dtype)
+        return ops.mean(ops.square(error) * weight, axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the loss."""
+        return {**super().get_config(), "weight": self.weight}
+
+
+@register
+class Consensus(keras.layers.Layer):
+    """Members in training, their mean in use: each learns alone, together they are judged.
+
+    Input shape
+        (..., member, latent)
+    Output shape
+        the same in training, otherwise (..., 1, latent)
+    """
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Average unless training."""
+        return inputs if training else ops.mean(inputs, axis=-2, keepdims=True)

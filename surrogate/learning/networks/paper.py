@@ -1,0 +1,187 @@
+"""The networks of arXiv:2108.10105: autoencoder, FNN and LSTM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from surrogate.learning.batches import Batches
+from surrogate.learning.networks.layers import Consensus
+from surrogate.settings import PaperLstmSettings
+
+PAPER_CHANNELS = (3, 6, 9, 12, 15)
+"""Channels of the paper's convolutions but the last, which holds the latents."""
+
+PAPER_COMPRESSION = 302 * 394 / 840
+"""Values of a snapshot per latent in the paper."""
+
+
+def _halvings(shape: tuple[int, int], count: int) -> list[tuple[int, int]]:
+    sizes = [shape]
+    for _ in range(count):
+        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
+    return sizes
+
+
+def paper_channels(shape: tuple[int, int], compression: float = PAPER_COMPRESSION) -> tuple[int, ...]:
+    """Channels of the paper's encoder, the last scaled so that the compression is the paper's on any grid.
+
+    >>> paper_channels((302, 394)), paper_channels((302, 394), compression=35)
+    ((3, 6, 9, 12, 15, 24), (3, 6, 9, 12, 15, 97))
+    """
+    rows, columns = _halvings(shape, len(PAPER_CHANNELS) + 1)[-1]
+    last = max(1, round(shape[0] * shape[1] / compression / (rows * columns)))
+    return (*PAPER_CHANNELS, last)
+
+
+def paper_autoencoder(
+    shape: tuple[int, int], compression: float = PAPER_COMPRESSION
+) -> tuple[keras.Model, keras.Model]:
+    """Build encoder and decoder of arXiv:2108.10105: strided convolutions (5 x 7, tanh) and their mirror image.
+
+    Exactly 840 latents at 302 x 394.
+    """
+    channels = paper_channels(shape, compression)
+    sizes = _halvings(shape, len(channels))
+    image, walls = keras.Input(shape, name="image"), keras.Input((0,), name="walls")
+    decay = keras.regularizers.L2(1e-7)
+
+    def options() -> dict[str, Any]:
+        return {"strides": 2, "padding": "same", "activation": "tanh", "kernel_regularizer": decay}
+
+    signal = layers.Reshape((*shape, 1))(image)
+    for count in channels:
+        signal = layers.Conv2D(count, (5, 7), **options())(signal)
+    encoder = keras.Model([image, walls], layers.Flatten(dtype="float32")(signal), name="encoder")
+
+    latent = keras.Input((encoder.output_shape[-1],), name="latent")
+    signal = layers.Reshape((*sizes[-1], channels[-1]))(latent)
+    finer = (channels[0], *channels[:-1])
+    for size, count in zip(sizes[-2::-1], finer[::-1], strict=True):
+        signal = layers.Conv2DTranspose(count, (5, 7), **options())(signal)
+        crop = ((0, signal.shape[1] - size[0]), (0, signal.shape[2] - size[1]))
+        if any(pair[1] for pair in crop):
+            signal = layers.Cropping2D(crop)(signal)
+    signal = layers.Conv2D(1, (5, 7), padding="same", kernel_regularizer=decay)(signal)
+    field = layers.Reshape(shape, dtype="float32")(signal)
+    return encoder, keras.Model(latent, [field, latent[:, :0]], name="decoder")
+
+
+def paper_fnn(features: int, latents: int) -> keras.Model:
+    """FNN of arXiv:2108.10105: eight layers of 400 SELU units with additive skips and dropout 0.05."""
+    inputs = keras.Input((features,), name="parameters_and_time")
+    signal = layers.Dense(400, activation="selu", kernel_initializer="lecun_normal")(inputs)
+    for _ in range(7):
+        inner = layers.Dense(400, activation="selu", kernel_initializer="lecun_normal")(signal)
+        signal = layers.Add()([signal, layers.Dropout(0.05)(inner)])
+    members = layers.Reshape((1, latents), name="each_member")(layers.Dense(latents, dtype="float32")(signal))
+    return keras.Model(inputs, Consensus(dtype="float32")(members), name="fnn")
+
+
+def window_lstm(features: int, latents: int, settings: PaperLstmSettings) -> keras.Model:
+    """LSTM of arXiv:2108.10105: four layers of 600 SELU units on a window of steps, then the next latents.
+
+    Input: (batch, window, 2 + features + latent): mask, step to the next, parameters and time, latents.
+    Output: (batch, 1, latent).
+    """
+    inputs = keras.Input((settings.window, 2 + features + latents), name="window")
+    signal = inputs
+    for number in range(4):
+        signal = layers.LSTM(600, activation="selu", dropout=0.05, return_sequences=number < 3)(signal)
+    signal = layers.Reshape((1, latents), name="each_member")(layers.Dense(latents, dtype="float32")(signal))
+    return keras.Model(inputs, Consensus(dtype="float32")(signal), name="lstm")
+
+
+def windows(latents: np.ndarray, forcing: np.ndarray, last: np.ndarray, window: int, step: float) -> np.ndarray:
+    """Cut the inputs of :func:`window_lstm`.
+
+    Parameters
+    ----------
+    latents : array, shape (n, time, latent)
+    forcing : array, shape (n, time, features)
+    last : array of int, shape (n,)
+        Index of the last step that the window sees.
+    window : int
+    step : float
+        Scaled step to the next time.
+
+    Returns
+    -------
+    array, shape (n, window, 2 + features + latent), float32
+        Before the first step the first is repeated, with a mask of 0.
+    """
+    index = last[:, None] + np.arange(1 - window, 1)[None, :]
+    real = (index >= 0)[..., None].astype(np.float32)
+    index = np.maximum(index, 0)
+    row = np.arange(len(last))[:, None]
+    steps = np.full_like(real, step)
+    return np.concatenate([real, steps, forcing[row, index], latents[row, index]], axis=-1).astype(np.float32)
+
+
+class WindowBatches(Batches):
+    """Teacher-forced windows of all runs, cut when they are asked for.
+
+    Parameters
+    ----------
+    latents : array, shape (run, time, latent)
+    forcing : array, shape (run, time, features)
+    real : array of bool, shape (run, time)
+    window : int
+    step : float
+    batch_size : int
+    seed : int, optional
+    """
+
+    def __init__(
+        self,
+        latents: np.ndarray,
+        forcing: np.ndarray,
+        real: np.ndarray,
+        window: int,
+        step: float,
+        *,
+        batch_size: int,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(batch_size, seed)
+        self.latents, self.forcing, self.window, self.step = latents, forcing, window, step
+        self.places = np.argwhere(real[:, 1:])  # (run, last step seen); the target is the step after it
+
+    def __len__(self) -> int:
+        return -(-len(self.places) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return one batch."""
+        chosen = self.order(len(self.places))[index * self.batch_size : (index + 1) * self.batch_size]
+        run, last = self.places[chosen].T
+        inputs = windows(self.latents[run], self.forcing[run], last, self.window, self.step)
+        return inputs, self.latents[run, last + 1]
+
+
+def roll_windows(
+    network: keras.Model, initial: np.ndarray, forcing: np.ndarray, window: int, step: float
+) -> np.ndarray:
+    """Use :func:`window_lstm` autoregressively.
+
+    Parameters
+    ----------
+    network : keras.Model
+    initial : array, shape (n, latent)
+    forcing : array, shape (n, time, features)
+    window : int
+    step : float
+
+    Returns
+    -------
+    array, shape (n, time, latent), float32
+    """
+    count, length = forcing.shape[:2]
+    latents = np.zeros((count, length, initial.shape[1]), dtype=np.float32)
+    latents[:, 0] = initial
+    for last in range(length - 1):
+        inputs = windows(latents, forcing, np.full(count, last), window, step)
+        latents[:, last + 1] = ops.convert_to_numpy(network.predict_on_batch(inputs))[:, 0]
+    return latents

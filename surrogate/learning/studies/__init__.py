@@ -1,0 +1,1 @@
+"""Further trainings: search for settings, learning curve, compression curve."""
