@@ -7,7 +7,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 
-class BuildWithWorkflow(build_py):
+class BuildWithWorkflow(build_py):  # type: ignore[misc]
     """Copy Snakefile, workflow and profiles into the package; an editable install finds them beside it."""
 
     def run(self) -> None:

@@ -28,7 +28,7 @@ def running(explorer):
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    assert ready.wait(60)
+    assert ready.wait(600)
     if "error" in found:
         raise found["error"]
     server = found["server"]

@@ -6,47 +6,52 @@ import re
 import shlex
 import shutil
 import tomllib
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 import pytest
 import yaml
+from _pytest.mark import ParameterSet
 from corpus_samples import write_runs
 
 from surrogate.config import parse
 from surrogate.corpus.readers.mapping import GriddedOptions
 
+Command = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/measurements").glob("*.md"))]
 NOTEBOOK = ROOT / "docs/notebooks/what_if.ipynb"
 CELLS = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
 # A comment right above a block takes it out: `<!-- not run: why -->`, or `<!-- needs jax -->` where that is missing.
 BLOCK = re.compile(r"^(?:<!-- (not run: .+|needs \w+) -->\n)?( *)```(\S+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-PROGRAMS = set("make pip snakemake git cd source export ssh squeue scancel sacct apptainer docker sbatch".split())
+PROGRAMS = {"make", "pip", "snakemake", "git", "cd", "source", "export", "ssh"}
+PROGRAMS |= {"squeue", "scancel", "sacct", "apptainer", "docker", "sbatch"}
 
 
-def blocks(page, kind):
+def blocks(page: Path, kind: str) -> list[str]:
     """Return the blocks of one language, without those that cannot be run."""
     found = BLOCK.findall(page.read_text())
     return [code for comment, _, language, code in found if language == kind and _can_run(comment)]
 
 
-def _can_run(comment):
+def _can_run(comment: str) -> bool:
     return not comment or (comment.startswith("needs ") and find_spec(comment.split()[1]) is not None)
 
 
-def named(page):
+def named(page: Path) -> ParameterSet:
     return pytest.param(page, id=str(page.relative_to(ROOT)))
 
 
-def pages_with(kind):
+def pages_with(kind: str) -> list[ParameterSet]:
     return [named(page) for page in PAGES if blocks(page, kind)]
 
 
 @pytest.fixture
-def folder(bundle_folder, tmp_path, monkeypatch):
+def folder(bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Go to a folder that holds what the pages speak of: raw runs and a trained surrogate."""
     results = tmp_path / "results/default"
     shutil.copytree(bundle_folder, results / "surrogate")
@@ -57,7 +62,7 @@ def folder(bundle_folder, tmp_path, monkeypatch):
     return tmp_path
 
 
-def query(names, folder):
+def query(names: dict[str, Any], folder: Path) -> None:
     assert names["run"].temperature.dims == ("time", "radius", "angle")
     assert names["message"].startswith("reference_viscosity: expected a value in Pa s")
     assert len(names["table"]) == 8
@@ -65,7 +70,7 @@ def query(names, folder):
     assert bool((names["high"] >= names["low"]).all())
 
 
-def corpus(names, folder):
+def corpus(names: dict[str, Any], folder: Path) -> None:
     assert names["summary"].runs == 12
     # The reader of the recipe reads what the recipe says, in K.
     (folder / "own").mkdir()
@@ -81,17 +86,17 @@ def corpus(names, folder):
     np.testing.assert_allclose(validate(reader.open(folder / "own", {})).temperature[1], 1450.0)
 
 
-def simulator(names, folder):
+def simulator(names: dict[str, Any], folder: Path) -> None:
     assert float(abs(names["run"].attrs["budget_relative_error"])) < 1e-6
 
 
-EXPECTED = {"query": query, "corpus": corpus, "simulator": simulator}
+EXPECTED: dict[str, Callable[[dict[str, Any], Path], None]] = {"query": query, "corpus": corpus, "simulator": simulator}
 """What must hold after the code of a page has run."""
 
 
 @pytest.mark.parametrize("page", pages_with("python"))
-def test_its_python_runs(page, folder):
-    names = {"__name__": "__main__"}
+def test_its_python_runs(page: Path, folder: Path) -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
     with matplotlib.rc_context({"backend": "agg"}):
         for code in blocks(page, "python"):
             exec(compile(code, str(page), "exec"), names)
@@ -99,7 +104,7 @@ def test_its_python_runs(page, folder):
 
 
 @pytest.mark.parametrize("page", pages_with("bash"))
-def test_its_commands_run(page, folder, command):
+def test_its_commands_run(page: Path, folder: Path, command: Command) -> None:
     for line in (line for code in blocks(page, "bash") for line in code.replace("\\\n", " ").splitlines()):
         program, *arguments = shlex.split(line, comments=True) or ["#"]
         if program == "surrogate":
@@ -112,7 +117,7 @@ def test_its_commands_run(page, folder, command):
 
 
 @pytest.mark.parametrize("page", pages_with("yaml"))
-def test_its_configurations_are_valid(page):
+def test_its_configurations_are_valid(page: Path) -> None:
     for code in blocks(page, "yaml"):
         source = parse(yaml.safe_load(code)).source
         if source.reader == "gridded":
@@ -120,13 +125,13 @@ def test_its_configurations_are_valid(page):
 
 
 @pytest.mark.parametrize("page", pages_with("toml"))
-def test_its_toml_can_be_read(page):
+def test_its_toml_can_be_read(page: Path) -> None:
     for code in blocks(page, "toml"):
         assert tomllib.loads(code)
 
 
 @pytest.mark.parametrize("page", [named(page) for page in PAGES])
-def test_no_block_is_overlooked(page):
+def test_no_block_is_overlooked(page: Path) -> None:
     text = page.read_text()
     found = BLOCK.findall(text)
     assert len(re.findall(r"^ *```", text, re.MULTILINE)) == 2 * len(found)
@@ -134,19 +139,19 @@ def test_no_block_is_overlooked(page):
 
 
 @pytest.mark.parametrize("page", [named(page) for page in PAGES])
-def test_its_links_lead_somewhere(page):
+def test_its_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if "://" not in target:
             path = page.parent / target.partition("#")[0]
             assert path.exists(), f"{page}: {target}"
 
 
-def test_the_reader_of_the_recipe_has_thirty_lines():
+def test_the_reader_of_the_recipe_has_thirty_lines() -> None:
     recipe = next(code for code in blocks(ROOT / "docs/corpus.md", "python") if "class MySolverReader" in code)
     assert len([line for line in recipe.splitlines() if line.strip()]) <= 30
 
 
-def test_the_notebook_was_executed_from_top_to_bottom_without_errors_and_is_small():
+def test_the_notebook_was_executed_from_top_to_bottom_without_errors_and_is_small() -> None:
     assert [cell["execution_count"] for cell in CELLS] == list(range(1, len(CELLS) + 1))
     outputs = [output for cell in CELLS for output in cell["outputs"]]
     assert {output["output_type"] for output in outputs} <= {"stream", "display_data", "execute_result"}
@@ -156,8 +161,8 @@ def test_the_notebook_was_executed_from_top_to_bottom_without_errors_and_is_smal
 
 
 @pytest.mark.slow
-def test_the_code_of_the_notebook_runs():
-    names = {}
+def test_the_code_of_the_notebook_runs() -> None:
+    names: dict[str, Any] = {}
     with matplotlib.rc_context({"backend": "agg"}):
         for number, cell in enumerate(CELLS, 1):
             lines = "".join(cell["source"]).splitlines()

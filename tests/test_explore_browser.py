@@ -66,7 +66,7 @@ class Visit:
     def value(self, name, what):
         return self.page.evaluate(f"name => Bokeh.documents[0].get_model_by_name(name).{what}", name)
 
-    def until(self, condition, seconds=20):
+    def until(self, condition, seconds=300):
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "waited in vain"

@@ -158,7 +158,7 @@ def test_the_simulation_of_an_unseen_run_comes_with_its_flux(explorer):
 
 
 def test_everything_the_page_loads_comes_from_the_server_itself(address):
-    page = urllib.request.urlopen(address, timeout=30).read().decode()
+    page = urllib.request.urlopen(address, timeout=600).read().decode()
     sources = re.findall(r"""(?:src|href)=["']([^"']+)["']""", page)
     assert len(sources) >= 4
     assert [source for source in sources if re.match(r"(https?:)?//", source)] == []
@@ -169,20 +169,20 @@ def test_a_page_that_is_built_does_not_hold_up_other_sessions(explorer, monkeypa
 
     def slow(*arguments):
         building.set()
-        assert go_on.wait(60)
+        assert go_on.wait(600)
         return Page(*arguments)
 
     monkeypatch.setattr("surrogate.explore.serving.Page", slow)
     pages = []
     with running(explorer) as url:
-        visitor = threading.Thread(target=lambda: pages.append(urllib.request.urlopen(url, timeout=90).read()))
+        visitor = threading.Thread(target=lambda: pages.append(urllib.request.urlopen(url, timeout=600).read()))
         visitor.start()
-        assert building.wait(60)
+        assert building.wait(600)
         # The loop of the server still answers.
-        assert urllib.request.urlopen(f"{url}/static/js/bokeh.min.js", timeout=20).status == 200
+        assert urllib.request.urlopen(f"{url}/static/js/bokeh.min.js", timeout=600).status == 200
         assert not pages
         go_on.set()
-        visitor.join(90)
+        visitor.join(600)
     assert b"surrogate explorer" in pages[0]
 
 
@@ -193,7 +193,7 @@ def test_a_page_of_another_site_may_not_connect(address):
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
     name, port = host.split(":")
-    with socket.create_connection((name, int(port)), timeout=20) as connection:
+    with socket.create_connection((name, int(port)), timeout=600) as connection:
         connection.sendall(request.encode())
         assert b" 403 " in connection.recv(200).splitlines()[0]
 

@@ -19,7 +19,7 @@ SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 def snakemake(folder, *arguments, configuration=ROOT / "config/tiny.yaml"):
     command = [SNAKEMAKE, *arguments, "--snakefile", ROOT / "Snakefile", "--directory", folder, "--cores", "2"]
     command += ["--workflow-profile", ROOT / "profiles/default", "--configfile", configuration]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=540)
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -172,7 +172,6 @@ def test_the_bundle_answers_from_python_and_from_a_shell(results, tmp_path):
         [*map(str, command), "--time=1", "--time=4.5", "--method=lstm", f"--output={output}"],
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     from surrogate.fields import open_netcdf

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,12 @@ import yaml
 import surrogate
 
 ROOT = Path(__file__).parents[1]
+Command = Callable[..., tuple[int, str, str]]
 FOLDERS = ("surrogate", "workflow", "profiles")
 FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "Snakefile")
 
 
-def call(folder, *command):
+def call(folder: Path, *command: str | Path) -> str:
     """Run a command outside the clone; return what it printed."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True)
@@ -27,7 +29,7 @@ def call(folder, *command):
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory):
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter that has the wheel, and everything else from the environment of the tests."""
     base = tmp_path_factory.mktemp("wheel")
     sources = base / "sources"
@@ -49,7 +51,7 @@ def python(tmp_path_factory):
     return interpreter
 
 
-def test_a_project_of_a_wheel_plans_the_whole_pipeline(python, tmp_path):
+def test_a_project_of_a_wheel_plans_the_whole_pipeline(python: Path, tmp_path: Path) -> None:
     call(tmp_path, python.parent / "surrogate", "init", "mine")
     text = call(tmp_path / "mine", python, "-m", "snakemake", "--dry-run", "--quiet", "rules")
     jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", text, re.MULTILINE)}
@@ -60,7 +62,7 @@ def test_a_project_of_a_wheel_plans_the_whole_pipeline(python, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_tiny_project_of_a_wheel_runs_to_its_end(python, tmp_path):
+def test_a_tiny_project_of_a_wheel_runs_to_its_end(python: Path, tmp_path: Path) -> None:
     call(tmp_path, python.parent / "surrogate", "init", "mine")
     tiny = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
     (tmp_path / "mine/config.yaml").write_text(yaml.safe_dump({**tiny, "name": "mine"}))
@@ -70,7 +72,7 @@ def test_a_tiny_project_of_a_wheel_runs_to_its_end(python, tmp_path):
     assert (tmp_path / "mine/report.html").stat().st_size > 100_000
 
 
-def test_a_project_has_the_documented_default_under_its_own_name(tmp_path, command):
+def test_a_project_has_the_documented_default_under_its_own_name(tmp_path: Path, command: Command) -> None:
     code, out, _ = command("init", tmp_path / "mine")
     assert code == 0
     assert sorted(out.split()) == sorted(str(path) for path in (tmp_path / "mine").rglob("*") if path.is_file())
@@ -79,7 +81,7 @@ def test_a_project_has_the_documented_default_under_its_own_name(tmp_path, comma
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "Snakefile", "profiles/default/profile.yaml"])
-def test_nothing_is_overwritten(tmp_path, command, name):
+def test_nothing_is_overwritten(tmp_path: Path, command: Command, name: str) -> None:
     taken = tmp_path / "mine" / name
     taken.parent.mkdir(parents=True)
     taken.write_text("mine")
@@ -91,7 +93,7 @@ def test_nothing_is_overwritten(tmp_path, command, name):
     assert taken.read_text() == "mine"
 
 
-def test_a_profile_comes_at_once_or_later(tmp_path, command):
+def test_a_profile_comes_at_once_or_later(tmp_path: Path, command: Command) -> None:
     assert command("init", tmp_path / "mine", "--profile", "gpu")[0] == 0
     (tmp_path / "mine/config.yaml").write_text("name: changed")
     assert command("init", tmp_path / "mine", "--profile", "slurm")[0] == 0
@@ -105,7 +107,7 @@ def test_a_profile_comes_at_once_or_later(tmp_path, command):
     assert "there are default, gpu, slurm" in err
 
 
-def test_a_name_that_no_folder_of_results_may_have_is_refused(tmp_path, command):
+def test_a_name_that_no_folder_of_results_may_have_is_refused(tmp_path: Path, command: Command) -> None:
     code, _, err = command("init", tmp_path / "my project")
     assert code == 2
     assert "my project" in err

@@ -32,6 +32,12 @@ OTHER = {
 }
 
 
+def read(path):
+    """Read a profile as Snakemake does."""
+    with open(path) as file:
+        return yte.process_yaml(file, require_use_yte=True)
+
+
 @pytest.fixture
 def site_file(tmp_path, monkeypatch):
     path = tmp_path / "site.yaml"
@@ -48,26 +54,25 @@ def plugin(monkeypatch):
 
 @pytest.fixture
 def profile(site_file, plugin):
-    return yte.process_yaml(open(ROOT / "profiles/slurm/profile.yaml"), require_use_yte=True)
+    return read(ROOT / "profiles/slurm/profile.yaml")
 
 
 def test_the_site_lies_beside_the_profile_wherever_that_is_used(plugin, tmp_path, monkeypatch):
     monkeypatch.delenv("SURROGATE_SITE", raising=False)
     monkeypatch.chdir(tmp_path)
-    with open(ROOT / "profiles/slurm/profile.yaml") as file:
-        assert yte.process_yaml(file, require_use_yte=True)["jobs"] == SITE["jobs"]
+    assert read(ROOT / "profiles/slurm/profile.yaml")["jobs"] == SITE["jobs"]
 
 
 def test_a_missing_plugin_names_the_extra(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SystemExit, match=r"surrogate\[slurm\]"):
-        yte.process_yaml(open(ROOT / "profiles/slurm/profile.yaml"), require_use_yte=True)
+        read(ROOT / "profiles/slurm/profile.yaml")
 
 
 def test_the_profile_for_a_gpu_says_so_where_there_is_none(monkeypatch, capsys):
     for found, said in ([], "no NVIDIA GPU"), (["/dev/nvidia0"], ""):
         monkeypatch.setattr("glob.glob", lambda pattern, found=found: found)
-        yte.process_yaml(open(ROOT / "profiles/gpu/profile.yaml"), require_use_yte=True)
+        read(ROOT / "profiles/gpu/profile.yaml")
         err = capsys.readouterr().err
         assert said in err if said else err == ""
 
@@ -152,7 +157,7 @@ def test_every_entry_has_a_comment_on_its_line_or_above_its_group():
 def test_jobs_of_a_dry_run_ask_for_what_the_site_has(site_file, tmp_path):
     command = [SNAKEMAKE, "--dry-run", "--profile", ROOT / "profiles/slurm", "--snakefile", ROOT / "Snakefile"]
     command += ["--configfile", ROOT / "config/tiny.yaml", "--directory", tmp_path]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     asked = {}
     for rule, resources in re.findall(

@@ -9,7 +9,7 @@ import typer
 
 from surrogate.files import atomic
 
-_SNAKEFILE = '''\
+_SNAKEFILE = """\
 # The pipeline of the package `surrogate`: `snakemake --cores 2` runs it all, `snakemake --cores 2 figures` up to the
 # figures. Rules of your own may follow below.
 from surrogate import snakefile
@@ -26,7 +26,7 @@ module surrogate:
 
 
 use rule * from surrogate
-'''
+"""
 
 
 class ProjectError(ValueError):

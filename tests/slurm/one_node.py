@@ -103,7 +103,7 @@ def environment() -> dict[str, str]:
 
 def ask(*command: str) -> str:
     """Run one of Slurm's commands and return what it prints."""
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
     if done.returncode:
         raise ClusterError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
@@ -111,7 +111,7 @@ def ask(*command: str) -> str:
 
 def _answers(*command: str) -> Callable[[], bool]:
     def tried() -> bool:
-        return subprocess.run(command, env=environment(), capture_output=True, timeout=60).returncode == 0
+        return subprocess.run(command, env=environment(), capture_output=True, timeout=600).returncode == 0
 
     return tried
 
