@@ -261,8 +261,9 @@ def _affine(found: str, unit: str, difference: bool) -> tuple[float, float]:
 
 
 def _conversion(found: str, unit: str, difference: bool, name: str) -> tuple[float, float]:
-    if found == unit or (found in _DIMENSIONLESS and unit in _DIMENSIONLESS):
-        return 1.0, 0.0  # without pint, whose registry takes a while to build
+    same = found.replace("**", "") == unit.replace("**", "")  # without pint, whose registry takes a while to build
+    if same or (found in _DIMENSIONLESS and unit in _DIMENSIONLESS):
+        return 1.0, 0.0
     try:
         return _affine(found, unit, difference)
     except Exception as error:  # pint has a dozen kinds, AssertionError among them

@@ -70,13 +70,13 @@ def test_a_dimensionless_run_gets_the_scales_of_its_planet(tmp_path):
 @pytest.mark.parametrize(
     ("scales", "message"),
     [
-        ({}, r"run\.npz: unit of time: 'dimensionless' needs scales\.length, in m"),
-        ({"length": "1700 km"}, r"unit of time: 'dimensionless' needs scales\.diffusivity, in m\*\*2/s"),
+        ({}, r"run\.npz: variable 'time': unit 'dimensionless' needs scales\.length, in m"),
+        ({"length": "1700 km"}, r"variable 'time': unit 'dimensionless' needs scales\.diffusivity, in m\*\*2/s"),
         ({**SCALES, "time": "1 Gyr"}, "time or diffusivity, not both"),
         ({**SCALES, "length": "1700 K"}, "scales.*length"),
         ({**SCALES, "length": -1.0}, "length must be positive, got -1"),
         ({**SCALES, "lenght": 1.0}, r"scales\.lenght: Extra inputs"),
-        ({**SCALES, "temperature": None}, r"unit of .*: 'dimensionless' needs scales\.temperature, in K"),
+        ({**SCALES, "temperature": None}, r"unit 'dimensionless' needs scales\.temperature, in K"),
     ],
 )
 def test_a_scale_that_is_missing_or_wrong_is_named(tmp_path, scales, message):

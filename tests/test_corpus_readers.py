@@ -284,7 +284,7 @@ def test_nodes_become_cells(tmp_path):
             {"dimensions": ["time", "radius angle"], "shape": {"radius": 8, "angle": 8}},
             "has shape .12, 8, 8., expected",
         ),
-        ({"time": {"variable": "time", "unit": "km"}}, "'km' cannot become 'Gyr'"),
+        ({"time": {"variable": "time", "unit": "km"}}, "variable 'time': expected a value in Gyr, got unit 'km'"),
         ({"reverse": ["time"]}, "time must increase"),
         ({"time": {"values": [0.0, 1.0]}}, "time has 2 values, the temperature 12"),
         ({"walls": {"core": 2000.0}}, "both 'core' and 'surface'"),
@@ -298,14 +298,14 @@ def test_wrong_options_are_named(tmp_path, options, message):
     given = {} if not options else {"parameters": POINT, **options}
     with pytest.raises(ReaderError, match=message) as caught:
         open_run(path, options=given)
-    assert "run.npz" in str(caught.value) or "unit of" in str(caught.value)
+    assert "run.npz" in str(caught.value)
 
 
 def test_broken_containers_are_named(tmp_path):
     for name in ("run.npz", "run.npy", "run.h5"):
         path = tmp_path / name
         path.write_bytes(b"\x89HDF broken")
-        with pytest.raises(ReaderError, match=f"{name}: truncated"):
+        with pytest.raises(ReaderError, match=f"{name}: cannot be read as"):
             open_run(path, "gridded", {"parameters": POINT})
 
 
@@ -448,7 +448,7 @@ def test_aspect_options_and_errors(tmp_path):
     vtu = folder / "solution/solution-00002.0000.vtu"
     vtu.write_text(vtu.read_text()[:5000])
     run = open_run(folder, options={"parameters": POINT})
-    with pytest.raises(ReaderError, match=r"00002\.0000\.vtu: truncated"):
+    with pytest.raises(ReaderError, match=r"00002\.0000\.vtu: not the XML of a whole VTK file"):
         run.temperature[2].values  # noqa: B018
     vtu.unlink()
     (folder / "solution/solution-00002.pvtu").unlink()

@@ -66,12 +66,10 @@ def _arrays(path: Path) -> dict[str, list[int]] | None:
     if not is_container(path):
         return None
     try:
-        container = open_container(path)
+        with open_container(path) as container:
+            return container.shapes()
     except ReaderError:
         return None
-    shapes = {str(name): list(np.shape(container[name])) for name in sorted(container.arrays)}
-    container.close()
-    return shapes
 
 
 def inspection_text(content: Mapping[str, Any]) -> str:

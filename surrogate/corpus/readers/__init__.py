@@ -6,22 +6,104 @@ announce theirs in the entry point group ``surrogate.readers``.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import xarray as xr
 
 from surrogate.fields import FieldError, validate
 
 GROUP = "surrogate.readers"
 
+NUMBER_OPTION = "run_number"
+"""Option of every reader: the pattern by which the number of a run is found in its name."""
+
+LONGEST_NUMBER = 9
+"""Digits of a number in the name of a run, at most; those made from a whole name are larger."""
+
 
 class ReaderError(ValueError):
     """No reader, or none that can make sense of a file; the message names the file and what was tried."""
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What a reader noticed in a file beside the run itself.
+
+    Attributes
+    ----------
+    left_out : tuple of str
+        Fields and parameters of the file that the run dataset has no place for.
+    warnings : tuple of str
+        What looked odd and was read nevertheless.
+    """
+
+    left_out: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def attach_notes(run: xr.Dataset, notes: Notes | None) -> xr.Dataset:
+    """Return the run with the notes of its reader."""
+    run.encoding["notes"] = notes or Notes()
+    return run
+
+
+def notes_of(run: xr.Dataset) -> Notes:
+    """Return what the reader of a run noticed.
+
+    >>> notes_of(xr.Dataset())
+    Notes(left_out=(), warnings=())
+    """
+    notes = run.encoding.get("notes")
+    return notes if isinstance(notes, Notes) else Notes()
+
+
+def run_number(path: str | os.PathLike[str], pattern: str | None = None) -> int:
+    r"""Find the number of a run in its name, from which its split follows.
+
+    A name with one number has that number. A name with several, or with none, has one that is made from the whole
+    name, so that it does not depend on what other files there are.
+
+    Parameters
+    ----------
+    path : path
+    pattern : str, optional
+        Regular expression whose first group (or whole match) is the number.
+
+    Raises
+    ------
+    ReaderError
+        If the pattern does not match, or matches no number.
+
+    Examples
+    --------
+    >>> run_number("raw/run_00012.nc"), run_number("run_001_64x96.nc", r"run_(\d+)")
+    (12, 1)
+    >>> run_number("run_001_64x96.nc") == run_number("elsewhere/run_001_64x96.nc") != run_number("run_002_64x96.nc")
+    True
+    """
+    stem = Path(path).stem
+    if pattern is not None:
+        try:
+            match = re.search(pattern, Path(path).name)
+        except re.error as error:
+            raise ReaderError(f"option {NUMBER_OPTION!r}: {pattern!r} is no regular expression: {error}") from None
+        text = str(match[1] if match.re.groups else match[0]) if match else ""
+        if not text.isdecimal():
+            raise ReaderError(f"{path}: option {NUMBER_OPTION!r}: {pattern!r} finds no number in {Path(path).name!r}")
+        return int(text)
+    digits = re.findall(r"\d+", stem)
+    if len(digits) == 1 and len(digits[0]) <= LONGEST_NUMBER:
+        return int(digits[0])
+    return 10**LONGEST_NUMBER + int(hashlib.sha256(stem.encode()).hexdigest()[:7], 16)
 
 
 @runtime_checkable
@@ -134,12 +216,13 @@ def open_run(
     reader : str
         Name of a reader, or "auto": the one that takes the file.
     options : mapping, optional
-        Settings of the reader.
+        Settings of the reader; and for all of them ``run_number``, as :func:`run_number` takes it.
 
     Returns
     -------
     xarray.Dataset
-        A run dataset, temperature lazy. Close it after use, or use it in a ``with`` statement.
+        A run dataset, temperature lazy, whose attribute ``simulation`` is its number. Close it after use, or use it
+        in a ``with`` statement. :func:`notes_of` tells what the reader noticed.
 
     Raises
     ------
@@ -150,10 +233,19 @@ def open_run(
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; expected a raw run")
     chosen = choose_reader(path) if reader == "auto" else find_reader(reader)
-    run = chosen.open(path, dict(options or {}))
-    if run.sizes.get("simulation") is not None:
-        raise FieldError(f"{path}: holds a corpus, expected one run")
-    validate(run, str(path), values=False)
+    settings = dict(options or {})
+    pattern = settings.pop(NUMBER_OPTION, None)
+    run = chosen.open(path, settings)
+    try:
+        if run.sizes.get("simulation") is not None:
+            raise FieldError(f"{path}: holds a corpus, expected one run")
+        validate(run, str(path), values=False)
+        stated = run.attrs.get("simulation", run.attrs.get("number"))
+        if pattern is not None or not isinstance(stated, int | np.integer) or stated < 0:
+            run.attrs["simulation"] = run_number(path, pattern)
+    except Exception:
+        run.close()
+        raise
     run.encoding["source"] = str(path)
     run.encoding["reader"] = chosen.name
     return run

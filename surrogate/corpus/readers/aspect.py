@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from surrogate.annulus import Annulus
-from surrogate.corpus.readers import ReaderError
+from surrogate.corpus.readers import Notes, ReaderError
 from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
-from surrogate.corpus.readers.prm import derived_parameters, number_of, read_parameter_file
-from surrogate.corpus.readers.vtu import read_collection, read_points
+from surrogate.corpus.readers.prm import YEARS, ParameterFile, derived_parameters, read_parameter_file
+from surrogate.corpus.readers.statistics import Statistics, read_statistics
+from surrogate.corpus.readers.vtu import point_arrays, read_collection, read_points
 from surrogate.corpus.scatter import ScatterGrid
-from surrogate.units import GIGAYEAR, YEAR
+from surrogate.units import UnitError, read_quantity
 
 COLLECTION = "solution.pvd"
+
+SECTIONS = {
+    "spherical shell": ("Spherical shell", "Inner radius", "Outer radius"),
+    "chunk": ("Chunk", "Chunk inner radius", "Chunk outer radius"),
+}
+"""Geometry models of a sector, and where their radii stand."""
+
+FINEST = 2**14
+"""Points nearer to each other than this part of a side count as one when the cells of a mesh are counted."""
 
 
 class AspectOptions(BaseModel):
@@ -36,7 +45,7 @@ class AspectOptions(BaseModel):
     parameters : mapping or str, optional
         Parameters of the run, or a CSV table of them; what is not given is taken from the parameter file.
     time_unit : "year" or "s", optional
-        Of the collection; default as the parameter file says.
+        Of the collection; default as the parameter file says, else as ``statistics`` does.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -45,7 +54,7 @@ class AspectOptions(BaseModel):
     angular_cells: int | None = Field(None, ge=2)
     parameter_file: str = "parameters.prm"
     parameters: dict[str, Any] | str | None = None
-    time_unit: str | None = Field(None, pattern="^(year|s)$")
+    time_unit: Literal["year", "s"] | None = None
 
 
 class AspectReader:
@@ -70,122 +79,123 @@ class AspectReader:
         except ValidationError as error:
             raise ReaderError(f"{path}: options of reader 'aspect': {error}") from None
         folder = path.parent if path.name == COLLECTION else path
-        snapshots = read_collection(folder / COLLECTION)
-        for _, files in snapshots:
-            for file in files:
-                if not file.is_file():
-                    raise ReaderError(f"{file}: no such file, though {folder / COLLECTION} names it")
+        snapshots, warnings = read_collection(folder / COLLECTION)
         prm = read_parameter_file(folder / settings.parameter_file)
-        unit = settings.time_unit
-        if unit is None:
-            unit = "year" if prm.get("Use years in output instead of seconds", "true") == "true" else "s"
-        time = np.array([entry[0] for entry in snapshots]) * (YEAR if unit == "year" else 1.0) / GIGAYEAR
-        points, first = read_points(snapshots[0][1], settings.temperature)
-        annulus = _annulus(points, prm, settings, folder)
-        grid = ScatterGrid(annulus)
-        try:
-            initial = grid(points, first)
-        except ValueError as error:
-            raise ReaderError(f"{snapshots[0][1][0]}: {error}") from error
+        statistics = read_statistics(folder / "statistics") if (folder / "statistics").is_file() else None
+        time = _times(snapshots, folder, prm, statistics, settings.time_unit)
+        if statistics is not None:
+            warnings += statistics.warnings
+            warnings += statistics.compare(time)
 
-        def load(number: int) -> np.ndarray:
-            points, values = read_points(snapshots[number][1], settings.temperature)
+        def read(number: int) -> tuple[np.ndarray, np.ndarray]:
+            files = snapshots[number][1]
+            points, values = read_points(files, settings.temperature)
+            where = f"{files[0]}: point array {settings.temperature!r}"
+            return points, read_quantity(values, "K", where)
+
+        points, first = read(0)
+        start, annulus = _annulus(points, prm, settings, folder)
+        grid = ScatterGrid(annulus)
+
+        def put(number: int, points: np.ndarray, values: np.ndarray) -> np.ndarray:
             try:
-                return grid(points, values)
-            except ValueError as error:
+                return grid(_turned(points, start), values)
+            except (ValueError, RuntimeError) as error:  # Qhull's errors are of the second kind
                 raise ReaderError(f"{snapshots[number][1][0]}: {error}") from error
 
-        values = derived_parameters(prm)
-        values.setdefault("initial_temperature", _plateau(initial, annulus))
-        parameters = complete_parameters({**values, **given_parameters(settings.parameters, folder)}, folder)
-        statistics = folder / "statistics"
-        series = read_statistics(statistics, time, annulus) if statistics.is_file() else {}
+        values: dict[str, Any] = derived_parameters(prm)
+        values.setdefault("initial_temperature", _plateau(put(0, points, first), annulus))
+        given, columns = given_parameters(settings.parameters, folder)
+        parameters = complete_parameters({**values, **given}, folder)
+        series = {} if statistics is None else statistics.series(time, annulus)
+        others = [name for name in point_arrays(snapshots[0][1]) if name != settings.temperature]
+        notes = Notes((*(f"point array {name!r}" for name in others), *columns), tuple(warnings))
         attributes = {"solver": "ASPECT", "source": "ASPECT", "title": "2D mantle convection with ASPECT"}
-        return lazy_run(load, time, annulus, parameters, series, attributes)
+        return lazy_run(
+            lambda number: put(number, *read(number)), time, annulus, parameters, series, attributes, notes=notes
+        )
 
 
-def _annulus(points: np.ndarray, prm: Mapping[str, str], settings: AspectOptions, folder: Path) -> Annulus:
+def _times(
+    snapshots: list[tuple[str, list[Path]]],
+    folder: Path,
+    prm: ParameterFile,
+    statistics: Statistics | None,
+    unit: str | None,
+) -> np.ndarray:
+    """Return times of the snapshots, Gyr, shape (time,); parameter file and statistics must agree on their unit."""
+    years = prm.switch(*YEARS)
+    counted = None if statistics is None else statistics.time_unit
+    stated = None if years is None else ("year" if years else "s")
+    if unit is None and stated and counted and stated != counted:
+        raise ReaderError(
+            f"{folder}: {prm.path.name} says that time is in {stated}, statistics count in {counted}; option time_unit "
+            "decides"
+        )
+    try:
+        texts = [time for time, _ in snapshots]
+        return read_quantity(texts, "Gyr", f"{folder / COLLECTION}: timestep", unit or stated or counted or "year")
+    except UnitError as error:
+        raise ReaderError(str(error)) from error
+
+
+def _turned(points: np.ndarray, start: float) -> np.ndarray:
+    """Turn Cartesian points so that the sector starts at angle 0."""
+    x, y = np.asarray(points, dtype=float)[:, :2].T
+    return np.stack([x * np.cos(start) + y * np.sin(start), y * np.cos(start) - x * np.sin(start)], axis=1)
+
+
+def _annulus(points: np.ndarray, prm: ParameterFile, settings: AspectOptions, folder: Path) -> tuple[float, Annulus]:
+    """Return the angle at which the sector of a mesh starts, and its grid, whose angles count from there."""
+    model = prm.values.get("Geometry model/Model name", "spherical shell").lower()
+    if model not in SECTIONS:
+        raise ReaderError(
+            f"{folder}: geometry model {model!r}, expected one of {sorted(SECTIONS)}: a sector of an annulus"
+        )
+    if prm.values.get("Dimension", "2") != "2":
+        raise ReaderError(f"{folder}: {prm.values['Dimension']} dimensions, expected 2")
+    if not np.all(np.isfinite(points)):
+        raise ReaderError(f"{folder}: the mesh of the first snapshot has points that are not finite")
     radius = np.hypot(points[:, 0], points[:, 1])
-    angle = np.arctan2(points[:, 1], points[:, 0])
-    shell = "Geometry model/Spherical shell/"
-    inner = number_of(prm, shell + "Inner radius", radius.min())
-    outer = number_of(prm, shell + "Outer radius", radius.max())
-    width = np.radians(number_of(prm, shell + "Opening angle", np.degrees(angle.max() - angle.min())))
-    if not (abs(radius.min() - inner) < 1e-4 * inner and abs(radius.max() - outer) < 1e-4 * outer and width < np.pi):
+    angles = np.unique(np.arctan2(points[:, 1], points[:, 0]))
+    # The widest gap on the circle lies outside the sector.
+    gaps = np.diff(np.r_[angles, angles[0] + 2 * np.pi])
+    start = float(angles[(int(gaps.argmax()) + 1) % angles.size])
+    width = 2 * np.pi - float(gaps.max())
+    section, *names = SECTIONS[model]
+    inner, outer = (
+        prm.number(f"Geometry model/{section}/{name}", "m") or edge
+        for name, edge in zip(names, (float(radius.min()), float(radius.max())), strict=True)
+    )
+    opening = _opening(prm, section)
+    whole = abs(radius.min() - inner) < 1e-4 * inner and abs(radius.max() - outer) < 1e-4 * outer
+    if not (whole and 0 < inner < outer and 0 < width < np.pi and abs(width - (opening or width)) < 1e-3 * width):
         raise ReaderError(
             f"{folder}: the mesh spans radii {radius.min():.6g} .. {radius.max():.6g} m and {np.degrees(width):.4g} "
             f"degrees; expected a sector of an annulus narrower than 180 degrees, {inner:.6g} .. {outer:.6g} m"
+            + (f", {np.degrees(opening):.4g} degrees" if opening else "")
         )
-    radial = settings.radial_cells or len(np.unique(np.rint((radius - inner) / (outer - inner) * 2**14))) - 1
-    angular = settings.angular_cells or len(np.unique(np.rint(angle / width * 2**14))) - 1
-    return Annulus(np.linspace(inner, outer, radial + 1), np.linspace(0.0, width, angular + 1))
+    turned = _turned(points, start)
+    angle = np.arctan2(turned[:, 1], turned[:, 0]) / width
+    radial = settings.radial_cells or len(np.unique(np.rint((radius - inner) / (outer - inner) * FINEST))) - 1
+    angular = settings.angular_cells or len(np.unique(np.rint(angle * FINEST))) - 1
+    if radial < 1 or angular < 1:
+        raise ReaderError(f"{folder}: the mesh has {radial} x {angular} cells")
+    return start, Annulus(np.linspace(inner, outer, radial + 1), np.linspace(0.0, opening or width, angular + 1))
+
+
+def _opening(prm: ParameterFile, section: str) -> float | None:
+    """Width of the sector as the parameter file states it, rad."""
+    place = f"Geometry model/{section}/"
+    if section == "Chunk":
+        low, high = (prm.number(f"{place}Chunk {end} longitude", "dimensionless") for end in ("minimum", "maximum"))
+        return None if low is None or high is None else float(np.radians(high - low))
+    opening = prm.number(place + "Opening angle", "dimensionless")
+    return None if opening is None else float(np.radians(opening))
 
 
 def _plateau(initial: np.ndarray, annulus: Annulus) -> float:
     """Temperature between the boundary layers: the median over the middle half of the mantle."""
     depth = annulus.depth / annulus.thickness
-    return float(np.median(initial[(depth > 0.25) & (depth < 0.75)]))
-
-
-def read_statistics(path: Path, time: np.ndarray, annulus: Annulus) -> dict[str, np.ndarray]:
-    """Read time series from ASPECT's file ``statistics``, interpolated to the times of the snapshots.
-
-    Parameters
-    ----------
-    path : Path
-    time : array, shape (time,), Gyr
-    annulus : Annulus
-        Its walls turn W per metre into W/m2.
-
-    Returns
-    -------
-    dict
-        Those series of :data:`surrogate.fields.SERIES` that the file has.
-    """
-    names: list[str] = []
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        header = re.match(r"#\s*\d+:\s*(.*)", line)
-        if header:
-            names.append(header.group(1))
-        elif line.strip():
-            rows.append([np.nan if cell == '""' else _float(cell) for cell in line.split()])
-    if not rows or any(len(row) != len(names) for row in rows):
-        raise ReaderError(f"{path}: truncated, or not ASPECT's statistics: {len(names)} columns announced")
-    table = np.array(rows)
-
-    def column(pattern: str) -> np.ndarray | None:
-        for number, name in enumerate(names):
-            if re.match(pattern, name):
-                return table[:, number]
-        return None
-
-    years, seconds = column(r"Time \(years\)"), column(r"Time \(seconds\)")
-    clock = years * YEAR if years is not None else seconds
-    if clock is None:
-        raise ReaderError(f"{path}: no column 'Time (years)' or 'Time (seconds)'")
-    width = annulus.angle_faces[-1] - annulus.angle_faces[0]
-    inner, outer = annulus.radius_faces[[0, -1]] * width
-    speed = YEAR if column(r"RMS velocity \(m/year\)") is not None else 1.0
-    columns = {
-        "mean_temperature": (r"Average temperature \(K\)", 1.0),
-        "core_temperature": (r"CMB Temperature \(K\)", 1.0),
-        "root_mean_square_velocity": (r"RMS velocity", 1.0 / speed),
-        "surface_heat_flux": (r"Outward heat flux .*\"top\"", 1.0 / outer),
-        # Outward of the mantle is down there; ours is positive upward.
-        "core_mantle_boundary_heat_flux": (r"Outward heat flux .*\"bottom\"", -1.0 / inner),
-    }
-    series = {}
-    for name, (pattern, factor) in columns.items():
-        values = column(pattern)
-        if values is not None and np.isfinite(values).sum() > 1:
-            good = np.isfinite(values)
-            series[name] = np.interp(time * GIGAYEAR, clock[good], values[good] * factor)
-    return series
-
-
-def _float(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return np.nan  # file names stand among the numbers
+    inside = initial[(depth > 0.25) & (depth < 0.75)]
+    return float(np.median(inside if inside.size else initial[1:-1]))

@@ -1,106 +1,180 @@
-"""Named arrays in NetCDF, HDF5, Zarr and NumPy files, read in slices, all in the same way."""
+"""Named arrays in NetCDF, HDF5, Zarr and NumPy files, read in slices, all in the same way.
+
+Every number leaves a container through :meth:`Container.read`: unpacked and masked as xarray decodes CF, in the unit
+that is asked for. What was never written (a lost chunk, a virtual dataset without its source) is an error, never the
+value that stands for it.
+"""
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 from surrogate.corpus.readers import ReaderError
-from surrogate.corpus.readers.chunks import ChunkReader
+from surrogate.corpus.readers.classic import needed_bytes
+from surrogate.units import UnitError, read_quantity
 
-HDF5_SUFFIXES = (".nc", ".nc4", ".h5", ".hdf5", ".hdf", ".he5")
+HDF5_SUFFIXES = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".hdf", ".he5")
 NUMPY_SUFFIXES = (".npy", ".npz")
 
+_HDF5_BOOKKEEPING = {"DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME", "_Netcdf4Dimid", "_Netcdf4Coordinates"}
+_DIMENSION_ONLY = b"This is a netCDF dimension but not a netCDF variable"
+_NETCDF_FILL = {"i2": -32767, "i4": -2147483647, "u2": 65535, "f4": 2.0**123 * 0.9375, "f8": 2.0**123 * 0.9375}
+_NETCDF_LOCK = threading.RLock()
+"""The netCDF4 library crashes when threads use it at the same time."""
 
-class _Archive(Mapping[str, np.ndarray]):
-    """An ``.npz``, each array of which is unpacked once: it cannot be sliced on disk."""
-
-    def __init__(self, archive: Any) -> None:
-        self._archive = archive
-        self._held: dict[str, np.ndarray] = {}
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self._held:
-            self._held[name] = self._archive[name]
-        return self._held[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._archive.files)
-
-    def __len__(self) -> int:
-        return len(self._archive.files)
+Key = tuple[Any, ...]
+Check = Callable[[Key], str | None]
+"""Says what of a slice was never written, None if it is all there."""
 
 
-class _Chunked:
-    """An array of HDF5, read along its first axis past the library where that can be done."""
+def _nothing_missing(_: Key) -> str | None:
+    return None
 
-    def __init__(self, dataset: Any) -> None:
-        self.shape, self.dtype, self.attrs = dataset.shape, dataset.dtype, dataset.attrs
-        self._dataset = dataset
-        self._reader: ChunkReader | None = None
 
-    def __getitem__(self, part: Any) -> Any:
-        first, *rest = part if isinstance(part, tuple) else (part,)
-        whole = all(isinstance(entry, slice) and entry == slice(None) for entry in rest)
-        if not (self.shape and whole and isinstance(first, int | slice | np.integer)):
-            return self._dataset[part]
-        if self._reader is None:
-            self._reader = ChunkReader(self._dataset)
-        if not isinstance(first, slice):
-            number = range(self.shape[0])[first]
-            return self._reader.read(number, number + 1)[0]
-        low, high, step = first.indices(self.shape[0])
-        return self._reader.read(low, high) if step == 1 and low < high else self._dataset[part]
+class _Stored(BackendArray):
+    """An array of a file, read in slices."""
+
+    def __init__(self, where: str, array: Any, missing: Check, lock: AbstractContextManager[Any]) -> None:
+        self.where, self.array, self.missing, self.lock = where, array, missing, lock
+        self.shape, self.dtype = tuple(array.shape), np.dtype(array.dtype)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def _read(self, key: Key) -> np.ndarray:
+        try:
+            with self.lock:
+                missing = self.missing(key)
+                if missing is None:
+                    return np.asarray(self.array[key])
+        except Exception as error:  # every library has its own kind of error for a broken file
+            raise ReaderError(f"{self.where} cannot be read: {error}") from error
+        raise ReaderError(f"{self.where}: {missing}")
 
 
 @dataclass
 class Container:
-    """The arrays of one file or folder.
+    """The arrays of one file or folder; close it after use, or use it in a ``with`` statement.
 
     Attributes
     ----------
     path : Path
     arrays : mapping
-        Name to an array that can be sliced; nothing is read before.
-    attributes : mapping
+        Name to what the library offers; nothing is read before :meth:`read`.
+    attributes : dict
         Of the file.
-    close : callable
+    broken : dict
+        Name to reason: links whose target is not there.
     """
 
     path: Path
     arrays: Mapping[str, Any]
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
     close: Callable[[], None] = lambda: None
+    _describe: Callable[[str, Any], tuple[Iterable[str] | None, dict[str, Any]]] = lambda name, array: (None, {})
+    _missing: Callable[[Any], Check] = lambda array: _nothing_missing
+    _lock: AbstractContextManager[Any] = field(default_factory=nullcontext)
 
-    def __getitem__(self, name: str) -> Any:
-        """Return the array `name`, not read yet; the error names those that exist."""
+    def __enter__(self) -> Container:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def where(self, name: str) -> str:
+        """File and variable, for messages."""
+        return f"{self.path}: variable {name!r}"
+
+    def shapes(self) -> dict[str, list[int]]:
+        """Shapes of all arrays by name."""
+        return {name: list(self.arrays[name].shape) for name in sorted(self.arrays)}
+
+    def variable(self, name: str) -> xr.Variable:
+        """Return an array as xarray decodes it, lazy, with its dimensions (``dim_0`` ... where it names none).
+
+        Raises
+        ------
+        ReaderError
+            Naming file and variable: none of that name, a link without target, or part of it was never written.
+        """
+        if name in self.broken:
+            raise ReaderError(f"{self.where(name)}: {self.broken[name]}")
         if name not in self.arrays:
             raise ReaderError(f"{self.path}: no variable {name!r}; found {sorted(self.arrays)}")
-        return self.arrays[name]
+        try:
+            with self._lock, warnings.catch_warnings():
+                warnings.simplefilter("ignore", xr.SerializationWarning)  # two fill values: both are masked
+                array = self.arrays[name]
+                stored = _Stored(self.where(name), array, self._missing(array), self._lock)
+                missing = stored.missing((slice(None),) * len(stored.shape))
+                if missing is not None:
+                    raise ReaderError(f"{self.where(name)}: {missing}")
+                given, attributes = self._describe(name, array)
+                named = list(given or [])
+                unique = len(set(named)) == len(named) == len(stored.shape)
+                dimensions = named if unique else [f"dim_{axis}" for axis in range(len(stored.shape))]
+                raw = xr.Variable(dimensions, indexing.LazilyIndexedArray(stored), attributes)
+                decoded = xr.conventions.decode_cf_variable(
+                    name, raw, concat_characters=False, decode_times=False, decode_timedelta=False
+                )
+        except ReaderError:
+            raise
+        except Exception as error:
+            raise ReaderError(f"{self.where(name)} cannot be read: {error}") from error
+        decoded.encoding["chunksizes"] = getattr(array, "chunks", None)
+        return decoded
 
-    def values(self, name: str, part: Any = ...) -> np.ndarray:
-        """Read (part of) an array as float, unpacked as CF says: scale_factor, add_offset, _FillValue."""
-        array = self[name]
-        raw = np.asarray(array[part])
-        attributes = getattr(array, "attrs", None) or getattr(array, "_attributes", {})
-        result = raw.astype(np.result_type(raw.dtype, np.float32), copy=False)
-        fill = attributes.get("_FillValue")
-        if fill is not None and not isinstance(fill, str):
-            result = np.where(raw == np.ravel(fill)[0], np.nan, result)
-        factor = np.ravel(attributes.get("scale_factor", 1.0))[0]
-        offset = np.ravel(attributes.get("add_offset", 0.0))[0]
-        return result if (factor, offset) == (1.0, 0.0) else result * factor + offset
+    def single(self, name: str, unit: str) -> float:
+        """Read an array that holds one value, or the same one throughout."""
+        values = np.unique(self.read(name, unit))
+        if values.size != 1:
+            raise ReaderError(f"{self.where(name)}: expected one value, got {values.size} different ones")
+        return float(values[0])
+
+    def read(self, name: str, unit: str, part: Any = ..., stated: str | None = None) -> np.ndarray:
+        """Read (part of) an array: NaN where the file masks, in `unit`.
+
+        Parameters
+        ----------
+        name : str
+        unit : str
+            Wanted; of a file that states none, it is taken for granted.
+        part : index
+        stated : str, optional
+            Unit that the configuration states; it must not contradict the file.
+
+        Raises
+        ------
+        ReaderError
+            Naming file, variable, the unit found and the one expected, or the chunk that is missing.
+        """
+        variable = self.variable(name)
+        if variable.dtype.kind in "OUS" and variable.size > 1:
+            raise ReaderError(f"{self.where(name)} holds text, expected numbers (attribute units says their unit)")
+        try:
+            return read_quantity(variable[part], unit, self.where(name), stated)
+        except UnitError as error:
+            raise ReaderError(str(error)) from error
 
 
 def is_container(path: Path) -> bool:
     """Whether the name of a file or folder says that it holds named arrays."""
     if path.is_dir():
-        return (path / "zarr.json").is_file() or (path / ".zgroup").is_file() or (path / ".zarray").is_file()
+        return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
     return path.suffix.lower() in (*HDF5_SUFFIXES, *NUMPY_SUFFIXES)
 
 
@@ -110,24 +184,243 @@ def open_container(path: str | os.PathLike[str]) -> Container:
     Raises
     ------
     ReaderError
-        Naming the file: of another kind, truncated, or with objects that would need pickle.
+        Naming the file: of another kind, incomplete, in use by another process, or with objects that need pickle.
     """
     path = Path(path)
+    kind = "Zarr" if path.is_dir() else path.suffix.lower()
     try:
         if path.is_dir():
             return _open_zarr(path)
-        if path.suffix.lower() == ".npy":
+        if kind == ".npy":
             return Container(path, {"array": np.load(path, mmap_mode="r", allow_pickle=False)})
-        if path.suffix.lower() == ".npz":
+        if kind == ".npz":
             archive = np.load(path, allow_pickle=False)
-            return Container(path, _Archive(archive), close=archive.close)
+            return Container(path, _Archive(archive, path), close=archive.close)
         with path.open("rb") as stream:
-            classic = stream.read(3) == b"CDF"
-        return _open_classic(path) if classic else _open_hdf5(path)
+            kind = "NetCDF" if stream.read(3) == b"CDF" else "NetCDF or HDF5"
+        return _open_classic(path) if kind == "NetCDF" else _open_hdf5(path)
     except ReaderError:
         raise
+    except OSError as error:
+        if error.errno in (11, 35, 37, 524) or "unable to lock" in str(error):
+            raise ReaderError(
+                f"{path}: is in use by another process, or its file system has no locks ({error}); close it there, or "
+                "set HDF5_USE_FILE_LOCKING=FALSE in the environment if nobody writes to it"
+            ) from error
+        raise ReaderError(f"{path}: cannot be read as {kind}: {error}") from error
     except Exception as error:  # every library has its own kind of error for a broken file
-        raise ReaderError(f"{path}: truncated, or neither NetCDF, HDF5, Zarr nor NumPy: {error}") from error
+        raise ReaderError(f"{path}: cannot be read as {kind}: {error}") from error
+
+
+class _Archive(Mapping[str, np.ndarray]):
+    """An ``.npz``, each array of which is unpacked once: it cannot be sliced on disk."""
+
+    def __init__(self, archive: Any, path: Path) -> None:
+        self._archive, self._path = archive, path
+        self._held: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._archive.files:
+            raise KeyError(name)
+        if name not in self._held:
+            self._held[name] = self._archive[name]
+        return self._held[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._archive.files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._archive.files)
+
+    def __len__(self) -> int:
+        return len(self._archive.files)
+
+
+def _chunks_of(key: Key, shape: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield the positions, in chunks, of those that a slice touches."""
+    axes = [np.unique(np.arange(size)[part] // step) for size, part, step in zip(shape, key, chunks, strict=True)]
+    return itertools.product(*(axis.tolist() for axis in axes))
+
+
+def _clean(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes as xarray wants them: texts and numbers out of their arrays of one."""
+    result = {}
+    for name, value in attributes.items():
+        if isinstance(value, np.ndarray) and value.size == 1:
+            value = value.reshape(())[()]
+        result[str(name)] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return result
+
+
+# ---- HDF5, NetCDF4 ----
+
+
+def _open_hdf5(path: Path) -> Container:
+    import h5py
+
+    file = h5py.File(path, "r")
+    try:
+        arrays: dict[str, Any] = {}
+        broken: dict[str, str] = {}
+        _walk(file, "", (), arrays, broken)
+        attributes = _hdf5_attributes(file)
+    except Exception:
+        file.close()
+        raise
+    netcdf = "_NCProperties" in attributes
+
+    def describe(name: str, array: Any) -> tuple[Iterable[str] | None, dict[str, Any]]:
+        about = _hdf5_attributes(array)
+        if netcdf:
+            _add_default_fill(about, array.dtype)
+        return _hdf5_dimensions(array), about
+
+    return Container(path, arrays, attributes, broken, file.close, describe, _missing_in_hdf5)
+
+
+def _walk(group: Any, prefix: str, above: tuple[Any, ...], arrays: dict[str, Any], broken: dict[str, str]) -> None:
+    """Collect the datasets of a group and of those in it, through links; a link may lead back to where it is."""
+    import h5py
+
+    for name in group:
+        try:
+            item = group[name]
+        except Exception:
+            link = group.get(name, getlink=True)
+            target = (
+                f"{link.filename}:{link.path}" if isinstance(link, h5py.ExternalLink) else getattr(link, "path", "?")
+            )
+            broken[prefix + name] = f"is a link to {target}, which is not there"
+            continue
+        if isinstance(item, h5py.Dataset):
+            if not (item.is_scale and bytes(item.attrs.get("NAME", b"")).startswith(_DIMENSION_ONLY)):
+                arrays[prefix + name] = item
+        elif isinstance(item, h5py.Group):
+            about = h5py.h5o.get_info(item.id)
+            mark = (about.fileno, about.addr)
+            if mark not in above:
+                _walk(item, f"{prefix}{name}/", (*above, mark), arrays, broken)
+
+
+def _hdf5_attributes(item: Any) -> dict[str, Any]:
+    import h5py
+
+    found = {name: item.attrs[name] for name in item.attrs if name not in _HDF5_BOOKKEEPING}
+    return _clean({name: value for name, value in found.items() if not isinstance(value, h5py.Empty)})
+
+
+def _hdf5_dimensions(dataset: Any) -> list[str] | None:
+    if dataset.is_scale:
+        return [Path(dataset.name).name] if dataset.ndim == 1 else None
+    if "DIMENSION_LIST" not in dataset.attrs:
+        return None
+    return [Path(axis[0].name).name if len(axis) else f"dim_{place}" for place, axis in enumerate(dataset.dims)]
+
+
+def _missing_in_hdf5(dataset: Any) -> Check:
+    import h5py
+
+    layout = dataset.id.get_create_plist().get_layout()
+    if not dataset.size or layout == h5py.h5d.COMPACT:
+        return _nothing_missing
+    if layout == h5py.h5d.VIRTUAL:
+        return lambda _: _missing_in_virtual(dataset)
+    if layout == h5py.h5d.CONTIGUOUS:
+        if dataset.external:
+            return lambda _: _missing_outside(dataset)
+        return (lambda _: "was never written") if dataset.id.get_offset() is None else _nothing_missing
+    chunks = dataset.chunks
+    if dataset.id.get_num_chunks() == np.prod(
+        [-(-size // step) for size, step in zip(dataset.shape, chunks, strict=True)]
+    ):
+        return _nothing_missing
+    written: set[tuple[int, ...]] = set()
+    dataset.id.chunk_iter(lambda info: written.add(tuple(info.chunk_offset)))
+
+    def missing(key: Key) -> str | None:
+        for place in _chunks_of(key, dataset.shape, chunks):
+            origin = tuple(number * step for number, step in zip(place, chunks, strict=True))
+            if origin not in written:
+                return f"the chunk at {origin} was never written"
+        return None
+
+    return missing
+
+
+def _missing_outside(dataset: Any) -> str | None:
+    for name, offset, size in dataset.external:
+        place = Path(os.fsdecode(name))
+        if not place.is_file() or place.stat().st_size < offset + min(size, dataset.nbytes):
+            return f"its data lie in {place}, which is not there or incomplete"
+    return None
+
+
+def _missing_in_virtual(dataset: Any) -> str | None:
+    """Look at the sources of a virtual dataset: HDF5 would fill in for those that are gone."""
+    import h5py
+
+    covered = 0
+    for source in dataset.virtual_sources():
+        if "%b" in source.file_name or h5py.h5s.UNLIMITED in source.vspace.get_simple_extent_dims(True):
+            return f"is virtual with sources {source.file_name!r} whose number is open: it cannot be checked"
+        place = Path(dataset.file.filename).parent / source.file_name
+        here = source.file_name == "."
+        if not here and not place.is_file():
+            return f"is virtual, and its source {place} is not there"
+        file = dataset.file if here else h5py.File(place, "r")
+        try:
+            part = file.get(source.dset_name)
+            if not isinstance(part, h5py.Dataset):
+                return f"is virtual, and {place} has no {source.dset_name!r}"
+            if part.shape != tuple(source.src_space.get_simple_extent_dims()):
+                return f"is virtual, and {source.dset_name!r} of {place} has shape {part.shape}"
+            inner = _missing_in_hdf5(part)((slice(None),) * part.ndim)
+            if inner is not None:
+                return f"is virtual, and of {source.dset_name!r} of {place} {inner}"
+        finally:
+            if not here:
+                file.close()
+        covered += source.vspace.get_select_npoints()
+    return None if covered >= dataset.size else f"is virtual, and {dataset.size - covered} of its values have no source"
+
+
+# ---- NetCDF classic, 64-bit offset, CDF-5 ----
+
+
+def _open_classic(path: Path) -> Container:
+    import netCDF4
+
+    needed, size = needed_bytes(path), path.stat().st_size
+    if size < needed:  # the library would give zeros for what is not there
+        raise ReaderError(f"{path}: holds {size} bytes of {needed}: a copy that stopped")
+    with _NETCDF_LOCK:
+        file = netCDF4.Dataset(path, "r")
+        file.set_auto_maskandscale(False)
+        attributes = _clean({name: file.getncattr(name) for name in file.ncattrs()})
+
+    def describe(name: str, array: Any) -> tuple[Iterable[str] | None, dict[str, Any]]:
+        about = _clean({key: array.getncattr(key) for key in array.ncattrs()})
+        _add_default_fill(about, array.dtype)
+        return array.dimensions, about
+
+    def close() -> None:
+        with _NETCDF_LOCK:
+            if file.isopen():
+                file.close()
+
+    return Container(
+        path, dict(file.variables), attributes, {}, close, describe, lambda _: _nothing_missing, _NETCDF_LOCK
+    )
+
+
+def _add_default_fill(attributes: dict[str, Any], dtype: Any) -> None:
+    """NetCDF fills what was never written with a value of its own, which xarray masks only if it is stated."""
+    kind = np.dtype(dtype).str[1:] if not isinstance(dtype, type(str)) else ""
+    if kind in _NETCDF_FILL and "_FillValue" not in attributes:
+        attributes["_FillValue"] = np.dtype(kind).type(_NETCDF_FILL[kind])
+
+
+# ---- Zarr ----
 
 
 def _open_zarr(path: Path) -> Container:
@@ -135,24 +428,71 @@ def _open_zarr(path: Path) -> Container:
 
     opened = zarr.open(str(path), mode="r")
     if isinstance(opened, zarr.Array):
-        return Container(path, {"array": opened}, dict(opened.attrs))
-    return Container(path, dict(opened.arrays()), dict(opened.attrs))
-
-
-def _open_hdf5(path: Path) -> Container:
-    import h5py
-
-    file = h5py.File(path, "r")
-    arrays: dict[str, Any] = {}
-    file.visititems(
-        lambda name, item: arrays.update({name: _Chunked(item)}) if isinstance(item, h5py.Dataset) else None
+        arrays = {"array": opened}
+    else:
+        arrays = {name: item for name, item in opened.members(max_depth=None) if isinstance(item, zarr.Array)}
+    return Container(
+        path,
+        arrays,
+        _clean(dict(opened.attrs)),
+        {},
+        lambda: None,
+        lambda name, array: _describe_zarr(array),
+        lambda array: _missing_in_zarr(array, path / array.path),
     )
-    return Container(path, arrays, dict(file.attrs), file.close)
 
 
-def _open_classic(path: Path) -> Container:
-    from scipy.io import netcdf_file
+def _describe_zarr(array: Any) -> tuple[Iterable[str] | None, dict[str, Any]]:
+    """Dimensions and attributes as xarray writes them, in both formats."""
+    from xarray.backends.zarr import FillValueCoder
 
-    # Without mmap: a mapped file cannot be closed while arrays of it live.
-    file = netcdf_file(path, "r", mmap=False)
-    return Container(path, dict(file.variables), dict(file._attributes), file.close)
+    attributes = _clean(dict(array.attrs))
+    if array.metadata.zarr_format == 2:
+        names = attributes.pop("_ARRAY_DIMENSIONS", None)
+        if names is not None and array.fill_value is not None:
+            attributes["_FillValue"] = array.fill_value
+        return names, attributes
+    if isinstance(attributes.get("_FillValue"), str):
+        attributes["_FillValue"] = FillValueCoder.decode(attributes["_FillValue"], array.dtype)
+    names = array.metadata.dimension_names
+    return (None if names is None or None in names else names), attributes
+
+
+def _missing_in_zarr(array: Any, folder: Path) -> Check:
+    inner = array.chunks
+    outer = array.shards or inner
+
+    def missing(key: Key) -> str | None:
+        for place in _chunks_of(key, array.shape, outer):
+            file = folder / array.metadata.encode_chunk_key(place)
+            # A first value that equals the fill value, 0 Gyr most often, is all that zarr may leave out.
+            if not file.is_file() and not (array.ndim == 1 and place == (0,) and outer == (1,)):
+                return f"chunk {place} is not there ({file.relative_to(folder.parent)})"
+            if array.shards and file.is_file():
+                empty = _empty_in_shard(file, array, place, key)
+                if empty is not None:
+                    return f"chunk {empty} is not in the shard {file.relative_to(folder.parent)}"
+        return None
+
+    return missing
+
+
+def _empty_in_shard(file: Path, array: Any, shard: tuple[int, ...], key: Key) -> tuple[int, ...] | None:
+    """Return the first chunk that a slice touches and that the index of a shard says is empty."""
+    per_shard = tuple(large // small for large, small in zip(array.shards, array.chunks, strict=True))
+    count = int(np.prod(per_shard))
+    codec = array.metadata.codecs[0]
+    tail = sum(4 for entry in codec.index_codecs if type(entry).__name__ == "Crc32cCodec")
+    content = file.stat().st_size
+    start = 0 if codec.index_location.value == "start" else content - 16 * count - tail
+    if start < 0:
+        return shard
+    with file.open("rb") as stream:
+        stream.seek(start)
+        index = np.frombuffer(stream.read(16 * count), "<u8").reshape(*per_shard, 2)
+    for place in _chunks_of(key, array.shape, array.chunks):
+        if tuple(number // size for number, size in zip(place, per_shard, strict=True)) == shard:
+            inside = tuple(number % size for number, size in zip(place, per_shard, strict=True))
+            if index[inside][0] == np.iinfo(np.uint64).max:
+                return place
+    return None

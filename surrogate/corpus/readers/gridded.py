@@ -11,16 +11,22 @@ import xarray as xr
 from pydantic import ValidationError
 
 from surrogate.annulus import Annulus
-from surrogate.corpus.readers import ReaderError
+from surrogate.corpus.readers import Notes, ReaderError
 from surrogate.corpus.readers.containers import Container, is_container, open_container
 from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
-from surrogate.corpus.readers.mapping import GriddedOptions, Quantity
+from surrogate.corpus.readers.mapping import AXES, GriddedOptions, Mapped
 from surrogate.corpus.regrid import linear_weights
 from surrogate.fields import VARIABLES
-from surrogate.parameters import PARAMETER_NAMES
+from surrogate.parameters import EVOLUTION_PARAMETERS
+from surrogate.units import UnitError, read_quantity, to_magnitude
 
-SMALLEST = 1e3
+SMALLEST_PLANET = 1e3
 """m. A planet of a smaller radius is one whose radii have another unit, or none."""
+
+SLAB_BYTES = 2**26
+"""Snapshots that share chunks are read together up to this size."""
+
+KEPT_ATTRIBUTES = ("simulation", "number", "budget_relative_error", "status", "solver", "title")
 
 
 class GriddedReader:
@@ -49,6 +55,12 @@ class GriddedReader:
         container = open_container(path)
         try:
             return _Run(container, settings).dataset()
+        except ReaderError:
+            container.close()
+            raise
+        except ValueError as error:  # units, and what a run must be
+            container.close()
+            raise ReaderError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
         except Exception:
             container.close()
             raise
@@ -59,8 +71,16 @@ class _Run:
 
     def __init__(self, container: Container, settings: GriddedOptions) -> None:
         self.container, self.settings = container, settings
+        self.used: set[str] = set()
         self.name = settings.temperature.variable or ("array" if set(container.arrays) == {"array"} else "temperature")
-        self.sizes = self._sizes(container[self.name].shape)
+        self.used.add(self.name)
+        variable = container.variable(self.name)
+        self.order = [entry.split() for entry in self._dimensions(variable)]
+        self.sizes = self._sizes(variable.shape)
+        self.slab: tuple[int, np.ndarray] | None = None
+        chunks = variable.encoding.get("chunksizes")
+        together = chunks[self.order.index(["time"])] if chunks and ["time"] in self.order else 1
+        self.together = together if together * 8 * variable[:1].size <= SLAB_BYTES else 1
         self.time = self._axis("time", "Gyr")
         radius, radius_faces = self._positions("radius", "m")
         angle, angle_faces = self._positions("angle", "rad")
@@ -68,76 +88,104 @@ class _Run:
             # The first and the last row are the walls: faces lie between the centres, and on the walls.
             inner = radius[1:-1]
             radius_faces = np.concatenate([radius[:1], 0.5 * (inner[1:] + inner[:-1]), radius[-1:]])
-        if radius_faces[-1] < SMALLEST:
+        if radius_faces[-1] < SMALLEST_PLANET:
             raise ReaderError(
                 f"{container.path}: radius spans {radius_faces[0]:.4g} .. {radius_faces[-1]:.4g} m; give its unit, or "
                 "'dimensionless' and scales.length"
             )
-        try:
-            self.annulus = Annulus(radius_faces, angle_faces - min(angle_faces[0], 0.0))
-        except ValueError as error:
-            raise ReaderError(f"{container.path}: {error}") from error
+        self.annulus = Annulus(radius_faces, angle_faces - angle_faces[0])  # angles count from the edge
         source = radius if settings.walls == "included" else np.r_[radius_faces[0], radius, radius_faces[-1]]
         self.radial = linear_weights(source, self.annulus.radius)
         self.lateral = linear_weights(angle, 0.5 * (angle_faces[1:] + angle_faces[:-1]))
         self.walls = {name: self._wall(name) for name in ("core", "surface")} if settings.walls != "included" else {}
 
-    def _sizes(self, shape: tuple[int, ...]) -> dict[str, int]:
-        dimensions, given = self.settings.dimensions, self.settings.shape
-        if len(shape) != len(dimensions):
+    def _dimensions(self, variable: xr.Variable) -> list[str]:
+        """Axes of the temperature in their order, as told, or else as the file names them."""
+        told, named = self.settings.dimensions, [str(name) for name in variable.dims]
+        if sorted(named) != sorted(AXES):
+            return told or list(AXES)
+        if told is not None and told != named:
             raise ReaderError(
-                f"{self.container.path}: variable {self.name!r} has shape {shape}, expected dimensions {dimensions}"
+                f"{self.container.where(self.name)} has the dimensions {named}, but the configuration states {told}"
+            )
+        return named
+
+    def _sizes(self, shape: tuple[int, ...]) -> dict[str, int]:
+        given, where = self.settings.shape, self.container.where(self.name)
+        if len(shape) != len(self.order):
+            raise ReaderError(
+                f"{where} has shape {shape}, expected dimensions {[' '.join(entry) for entry in self.order]}"
             )
         sizes: dict[str, int] = {}
-        for entry, size in zip(dimensions, shape, strict=True):
-            parts = entry.split()
+        for parts, size in zip(self.order, shape, strict=True):
             sizes |= {parts[0]: size} if len(parts) == 1 else {part: given[part] for part in parts}  # type: ignore[index]
             if np.prod([sizes[part] for part in parts]) != size:
                 raise ReaderError(
-                    f"{self.container.path}: variable {self.name!r}: axis {entry!r} has size {size}, "
+                    f"{where}: axis {' '.join(parts)!r} has size {size}, "
                     f"expected the product of {[sizes[part] for part in parts]}"
                 )
+        if 0 in sizes.values():
+            raise ReaderError(f"{where} is empty, shape {shape}")
         return sizes
 
     def _kept(self, axis: str) -> int:
-        return self.sizes[axis] - sum(self.settings.ghosts.get(axis, (0, 0)))  # type: ignore[call-overload]
+        return self.sizes[axis] - sum(self._ghosts(axis))
+
+    def _ghosts(self, axis: str) -> tuple[int, int]:
+        return self.settings.ghosts.get(axis, (0, 0))  # type: ignore[call-overload, no-any-return]
 
     def _trim(self, values: np.ndarray, axis: str, place: int = 0) -> np.ndarray:
         """Drop the ghosts of an axis and turn it round."""
-        first, last = self.settings.ghosts.get(axis, (0, 0))  # type: ignore[call-overload]
-        part = slice(first, values.shape[place] - last)
-        values = np.moveaxis(np.moveaxis(values, place, 0)[part], 0, place)
+        first, last = self._ghosts(axis)
+        values = np.take(values, range(first, values.shape[place] - last), place)
         return np.flip(values, place) if axis in self.settings.reverse else values
 
-    def _axis(self, axis: str, unit: str) -> np.ndarray:
-        quantity: Quantity = getattr(self.settings, axis)
-        count = self._kept(axis)
-        if quantity.values is not None:
-            stored = np.array(quantity.values, dtype=float)
-        elif quantity.range is not None:
-            stored = np.linspace(*quantity.range, count)
+    def _read(self, option: Mapped, unit: str, what: str, count: int = 0, part: Any = ...) -> np.ndarray:
+        """Read a quantity wherever it stands, in `unit`."""
+        if option.values is not None or option.range is not None:
+            given: Any = option.values if option.values is not None else list(option.range or ())
+            name = f"{self.container.path}: option {what}"
+
+            def read(unit: str, stated: str | None) -> np.ndarray:
+                numbers = read_quantity(given, unit, name, stated)
+                return numbers if option.values is not None else np.linspace(numbers[0], numbers[1], count)
+
         else:
-            stored = np.ravel(self.container.values(quantity.variable or axis)).astype(float)
+            variable = option.variable or what
+            name = self.container.where(variable)
+            self.used.add(variable)
+
+            def read(unit: str, stated: str | None) -> np.ndarray:
+                return self.container.read(variable, unit, part, stated)
+
+        return option.convert(read, unit, name, self.settings.scales)
+
+    def _axis(self, axis: str, unit: str) -> np.ndarray:
+        option: Mapped = getattr(self.settings, axis)
+        count = self._kept(axis)
+        stored = np.ravel(self._read(option, unit, axis, count))
         if stored.size == self.sizes[axis] != count:
             stored = self._trim(stored, axis)
         elif axis in self.settings.reverse:
             stored = stored[::-1]
         if stored.size != count:
             raise ReaderError(f"{self.container.path}: {axis} has {stored.size} values, the temperature {count}")
-        result = self._in_unit(quantity, stored, unit, axis).astype(float)
+        result = np.asarray(stored, dtype=float)
         if not np.all(np.isfinite(result)) or np.any(np.diff(result) <= 0):
             raise ReaderError(f"{self.container.path}: {axis} must increase and be finite; option 'reverse' turns it")
         return result
 
     def _positions(self, axis: str, unit: str) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the stored rows or columns, and faces of the cells that they become."""
-        quantity: Quantity = getattr(self.settings, axis)
+        option: Mapped = getattr(self.settings, axis)
         nodes = axis in self.settings.nodes
         count = self._kept(axis)
         walls = axis == "radius" and self.settings.walls == "included"
-        if quantity.range is not None and not nodes:
+        if count < (4 if walls else 2):
+            raise ReaderError(f"{self.container.path}: {axis} has {count} values, expected {4 if walls else 2} or more")
+        if option.range is not None and not nodes:
             cells = count - 2 if walls else count
-            faces = self._in_unit(quantity, np.linspace(*quantity.range, cells + 1), unit, axis).astype(float)
+            faces = self._read(option, unit, axis, cells + 1)
             centres = 0.5 * (faces[1:] + faces[:-1])
             return (np.r_[faces[0], centres, faces[-1]] if walls else centres), faces
         positions = self._axis(axis, unit)
@@ -147,57 +195,54 @@ class _Run:
         ends = (2 * positions[0] - middle[0], 2 * positions[-1] - middle[-1])
         return positions, np.r_[ends[0], middle, ends[1]]
 
-    def _in_unit(self, quantity: Quantity, stored: Any, unit: str, what: str) -> np.ndarray:
-        try:
-            return quantity.convert(stored, unit, what, self.settings.scales)
-        except ReaderError as error:
-            raise ReaderError(f"{self.container.path}: {error}") from None
-
-    def _series(self, given: str | Quantity, unit: str, what: str) -> np.ndarray:
+    def _series(self, given: str | Mapped, unit: str, what: str) -> np.ndarray:
         """Read a time series, in `unit`; one value is for all times."""
-        quantity = Quantity(variable=given) if isinstance(given, str) else given
-        if quantity.values is not None:
-            stored = np.array(quantity.values, dtype=float)
-        else:
-            stored = self._trim(np.ravel(self.container.values(quantity.variable or what)), "time")
-        if stored.size == 1:
-            stored = np.full(self.time.size, stored[0])
-        if stored.size != self.time.size:
-            raise ReaderError(f"{self.container.path}: {what} has {stored.size} values for {self.time.size} times")
-        return self._in_unit(quantity, stored, unit, what)
+        option = Mapped(variable=given) if isinstance(given, str) else given
+        values = np.ravel(self._read(option, unit, what, self.time.size))
+        if option.values is None and option.range is None and values.size == self.sizes["time"]:
+            values = self._trim(values, "time")
+        if values.size == 1:
+            values = np.full(self.time.size, values[0])
+        if values.size != self.time.size:
+            raise ReaderError(f"{self.container.path}: {what} has {values.size} values for {self.time.size} times")
+        return values
 
     def _wall(self, name: str) -> np.ndarray | None:
         """Temperature of a wall at each time; None where it is extrapolated."""
         given = self.settings.walls[name]  # type: ignore[index]
         if given == "extrapolate":
             return None
-        if isinstance(given, str | Quantity):
+        if isinstance(given, Mapped) or (isinstance(given, str) and given in {*self.container.arrays}):
             return self._series(given, "K", f"wall {name!r}")
-        return np.full(self.time.size, float(given))
+        try:
+            return np.full(self.time.size, to_magnitude(given, "K", f"{self.container.path}: option walls.{name}"))
+        except UnitError as error:
+            raise ReaderError(f"{error}; the file has {sorted(self.container.arrays)}") from None
 
     def load(self, number: int) -> np.ndarray:
         """Read one snapshot, shape (radius, angle), K, walls included."""
-        order = [entry.split() for entry in self.settings.dimensions]
         forward = number if "time" not in self.settings.reverse else self.time.size - 1 - number
-        step = forward + self.settings.ghosts.get("time", (0, 0))[0]
-        place = next(place for place, entry in enumerate(order) if "time" in entry)
-        if order[place] == ["time"]:
-            index = tuple(step if entry == ["time"] else slice(None) for entry in order)
-            stored = self.container.values(self.name, index)
-            axes = [axis for entry in order if entry != ["time"] for axis in entry]
-            stored = stored.reshape([self.sizes[axis] for axis in axes])
-        else:  # time is flattened together with another axis
-            axes = [axis for entry in order for axis in entry]
-            stored = self.container.values(self.name).reshape([self.sizes[axis] for axis in axes])
-            stored = np.take(stored, step, axis=axes.index("time"))
-            axes.remove("time")
-        field = stored if axes == ["radius", "angle"] else stored.T
+        field, axes = self._stored(forward + self._ghosts("time")[0])
+        field = field if axes == ["radius", "angle"] else field.T
         for where, axis in enumerate(("radius", "angle")):
             field = self._trim(field, axis, where)
-        field = self._in_unit(self.settings.temperature, field, "K", "temperature")
         if self.walls:
             field = np.concatenate([self._wall_row(field, 0, number), field, self._wall_row(field, -1, number)])
-        return self._even(self.radial @ field)
+        # On nodes, the mean of each pair of columns keeps the trapezoidal mean.
+        return (self.lateral @ (self.radial @ field).T).T
+
+    def _stored(self, step: int) -> tuple[np.ndarray, list[str]]:
+        """Read a snapshot as it is stored, in K, and the order of its axes; those that share its chunks are kept."""
+        axes = [axis for entry in self.order for axis in entry if axis != "time"]
+        option, time = self.settings.temperature, ["time"] in self.order
+        start, length = (step // self.together * self.together, self.together) if time else (0, self.sizes["time"])
+        if self.slab is None or self.slab[0] != start:
+            part = tuple(slice(start, start + length) if entry == ["time"] else slice(None) for entry in self.order)
+            stored = self._read(option.model_copy(update={"variable": self.name}), "K", self.name, 0, part)
+            flat = [axis for entry in self.order for axis in entry]
+            block = stored.reshape([-1 if axis == "time" else self.sizes[axis] for axis in flat])
+            self.slab = (start, np.moveaxis(block, flat.index("time"), 0))
+        return self.slab[1][step - start], axes
 
     def _wall_row(self, field: np.ndarray, row: int, number: int) -> np.ndarray:
         wall = self.walls["core" if row == 0 else "surface"]
@@ -206,28 +251,32 @@ class _Run:
         beside = field[1] if row == 0 else field[-2]
         return (1.5 * field[row] - 0.5 * beside)[None]
 
-    def _even(self, field: np.ndarray) -> np.ndarray:
-        """Columns at the centres of the cells; on nodes, the mean of each pair keeps the trapezoidal mean."""
-        return (self.lateral @ field.T).T
+    def _parameters(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Return the parameters: as given, out of a table, or as variables and attributes of the file."""
+        container = self.container
+        given, left_out = given_parameters(self.settings.parameters, container.path)
+        for entry in EVOLUTION_PARAMETERS:
+            source = given.get(entry.name, entry.name)
+            if not isinstance(source, str):
+                continue
+            if source in container.arrays:
+                given[entry.name] = container.single(source, entry.unit)
+                self.used.add(source)
+            elif source in container.attributes:
+                name = f"{container.path}: attribute {source!r}"
+                given[entry.name] = to_magnitude(container.attributes[source], entry.unit, name)
+        return given, left_out
 
     def dataset(self) -> xr.Dataset:
         """Return the run."""
         container, settings = self.container, self.settings
-        given = given_parameters(settings.parameters, container.path)
-        for name in PARAMETER_NAMES:
-            source = given.get(name, name)
-            if isinstance(source, str) and source in container.arrays:
-                given[name] = float(np.ravel(container.values(source))[0])
-            elif isinstance(source, str) and source in container.attributes:
-                given[name] = float(np.ravel(container.attributes[source])[0])
+        given, left_out = self._parameters()
         parameters = complete_parameters(given, container.path)
         series = {
             name: self._series(source, VARIABLES[name][0], f"series {name!r}")
             for name, source in settings.series.items()
         }
-        attributes = {
-            name: value
-            for name, value in container.attributes.items()
-            if name in ("simulation", "number", "budget_relative_error", "status", "solver", "title")
-        }
-        return lazy_run(self.load, self.time, self.annulus, parameters, series, attributes, container.close)
+        unused = sorted({*container.arrays, *container.broken} - self.used)
+        attributes = {name: value for name, value in container.attributes.items() if name in KEPT_ATTRIBUTES}
+        notes = Notes(left_out=(*(f"variable {name!r}" for name in unused), *left_out))
+        return lazy_run(self.load, self.time, self.annulus, parameters, series, attributes, container.close, notes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from surrogate.annulus import Annulus
-from surrogate.corpus.readers import ReaderError
+from surrogate.corpus.readers import Notes, ReaderError, attach_notes
+from surrogate.corpus.readers.tables import read_table_row
 from surrogate.fields import make_run, validate
-from surrogate.parameters import PARAMETER_NAMES, Parameters
+from surrogate.parameters import Parameters
 
 
 class Snapshots(BackendArray):
@@ -37,27 +37,19 @@ class Snapshots(BackendArray):
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
-        numbers = np.arange(self.shape[0])[key[0]]
-        if numbers.ndim == 0:
-            return self._snapshot(int(numbers))[np.ix_(*self._axes(key[1:]))].reshape(self._shape_of(key[1:]))
-        rows, columns = self._axes(key[1:])
-        result = np.empty((len(numbers), len(rows), len(columns)), dtype=self.dtype)
-        for place, number in enumerate(numbers):
-            result[place] = self._snapshot(int(number))[np.ix_(rows, columns)]
-        return result.reshape(len(numbers), *self._shape_of(key[1:]))
+        numbers, rows, columns = (np.arange(size)[part] for size, part in zip(self.shape, key, strict=True))
+        inside = np.ix_(np.atleast_1d(rows), np.atleast_1d(columns))
+        shape = (numbers.size, *(axis.size for axis in inside))
+        result = np.empty((numbers.size, inside[0].size, inside[1].size), dtype=self.dtype)
+        for place, number in enumerate(np.atleast_1d(numbers).tolist()):
+            result[place] = self._snapshot(number)[inside]
+        return result.reshape([size for size, axis in zip(shape, (numbers, rows, columns), strict=True) if axis.ndim])
 
     def _snapshot(self, number: int) -> np.ndarray:
         snapshot = np.asarray(self.load(number), dtype=self.dtype)
         if snapshot.shape != self.shape[1:]:
             raise ReaderError(f"snapshot {number} has shape {snapshot.shape}, expected {self.shape[1:]}")
         return snapshot
-
-    def _axes(self, key: tuple[Any, ...]) -> list[np.ndarray]:
-        return [np.atleast_1d(np.arange(size)[part]) for size, part in zip(self.shape[1:], key, strict=True)]
-
-    def _shape_of(self, key: tuple[Any, ...]) -> list[int]:
-        sizes = zip(self.shape[1:], key, strict=True)
-        return [len(np.arange(size)[part]) for size, part in sizes if np.ndim(np.arange(size)[part])]
 
 
 def lazy_run(
@@ -68,6 +60,7 @@ def lazy_run(
     series: Mapping[str, Any] | None = None,
     attributes: Mapping[str, Any] | None = None,
     close: Callable[[], None] | None = None,
+    notes: Notes | None = None,
 ) -> xr.Dataset:
     """Build a run dataset whose temperature is read when it is needed.
 
@@ -80,6 +73,8 @@ def lazy_run(
         As :func:`surrogate.fields.make_run` takes them.
     close : callable, optional
         Called when the dataset is closed.
+    notes : Notes, optional
+        What is left out, and what looked odd.
 
     Examples
     --------
@@ -101,49 +96,38 @@ def lazy_run(
     validate(run, values=False)
     if close is not None:
         run.set_close(close)
-    return run
+    return attach_notes(run, notes)
 
 
-def given_parameters(option: Any, path: Path) -> dict[str, Any]:
+def given_parameters(option: Any, path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the parameters that the option ``parameters`` of a reader gives for the run at `path`.
 
     Parameters
     ----------
     option : None, mapping or str
-        Nothing; values by name; or the name of a CSV table with the column ``run`` (the name of the file or folder,
-        with or without its suffix) and one column per parameter, SI units.
+        Nothing; values by name; or the name of a table, as :func:`surrogate.corpus.readers.tables.read_table_row`
+        reads it.
     path : Path
 
     Returns
     -------
-    dict
-        Some or all of the five.
+    values : dict
+    left_out : tuple of str
+        Columns of the table that are no parameter.
 
     Raises
     ------
     ReaderError
-        Naming the table and what is missing in it.
+        Naming the table, line and column.
     """
-    if option is None:
-        return {}
-    if isinstance(option, Mapping):
-        return dict(option)
-    table = Path(str(option))
-    if not table.is_file():
-        raise ReaderError(f"{table}: no such file; option 'parameters' must be a mapping or a CSV table")
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        rows = list(csv.DictReader(stream))
-    if not rows or "run" not in rows[0]:
-        raise ReaderError(f"{table}: expected the column 'run' and columns of parameters, got {list(rows[0:1])}")
-    names = {path.name, path.stem, str(path)}
-    found = [row for row in rows if row["run"] in names]
-    if len(found) != 1:
-        raise ReaderError(f"{table}: {len(found)} rows for run {path.name!r}, expected one (column 'run')")
-    return {name: found[0][name] for name in PARAMETER_NAMES if found[0].get(name)}
+    if option is None or isinstance(option, Mapping):
+        return dict(option or {}), ()
+    row = read_table_row(Path(str(option)), path)
+    return dict(row.values), row.left_out
 
 
 def complete_parameters(values: Mapping[str, Any], path: Path) -> Parameters:
-    """Check that the five parameters are there.
+    """Check that all parameters are there.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from surrogate.corpus.readers import ReaderError
 from surrogate.fields import SERIES
-from surrogate.units import GIGAYEAR, to_magnitude, unit_registry
+from surrogate.units import GIGAYEAR, read_quantity, to_magnitude
 
 DIMENSIONLESS = "dimensionless"
 
@@ -68,7 +68,7 @@ class Scales(_Options):
             given = getattr(self, name)
             if given is None:
                 continue
-            value = to_magnitude(given, unit, name)
+            value = to_magnitude(given, unit, name, difference=name == "temperature")
             if value <= 0 and name != "temperature_offset":
                 raise ValueError(f"{name} must be positive, got {given}")
             if isinstance(given, str):
@@ -103,60 +103,50 @@ class Scales(_Options):
     def _need(self, name: str, what: str) -> float:
         value = getattr(self, name)
         if value is None:
-            raise ReaderError(f"unit of {what}: 'dimensionless' needs scales.{name}, in {SCALES[name]}")
+            raise ReaderError(f"{what}: unit 'dimensionless' needs scales.{name}, in {SCALES[name]}")
         return float(value)
 
 
-class Quantity(_Options):
-    """A quantity and its unit: value in SI (time: Gyr) = (stored * scale + offset) in `unit`.
+class Mapped(_Options):
+    """Where a quantity is found, and its unit: value in SI (time: Gyr) = (stored * scale + offset) in `unit`.
 
     Attributes
     ----------
     variable : str, optional
         Array that holds it.
-    values : list of float, optional
-        Or the values themselves.
-    range : (float, float), optional
+    values : list of float or str, optional
+        Or the values themselves; text carries its unit.
+    range : pair of float or str, optional
         Or equally spaced values between first and last, both included (time, and nodes), or the outermost faces
         (radius and angle at centres).
     unit : str, optional
-        As pint spells it; default K, Gyr, m, rad. "dimensionless": in what :class:`Scales` says.
+        As pint or UDUNITS spell it; default: what the file states, or else K, Gyr, m, rad. It must not contradict the
+        file. "dimensionless": in what :class:`Scales` says.
     scale, offset : float
-        Of dimensionless or shifted values.
+        Of dimensionless or shifted values; the file must not state a unit then.
     """
 
     variable: str | None = None
-    values: list[float] | None = None
-    range: tuple[float, float] | None = None
+    values: list[float | str] | None = None
+    range: tuple[float | str, float | str] | None = None
     unit: str | None = None
     scale: float = 1.0
     offset: float = 0.0
 
-    def convert(self, stored: Any, unit: str, what: str, scales: Scales) -> np.ndarray:
-        """Turn stored values into `unit`."""
-        values = np.asarray(stored)
-        if (self.scale, self.offset) != (1.0, 0.0):
+    def convert(
+        self, read: Callable[[str, str | None], np.ndarray], unit: str, what: str, scales: Scales
+    ) -> np.ndarray:
+        """Read values in `unit`; ``read(unit, stated)`` reads what is stored."""
+        shifted = (self.scale, self.offset) != (1.0, 0.0)
+        if self.unit != DIMENSIONLESS and not shifted:
+            return read(unit, self.unit)
+        values = read(DIMENSIONLESS, None)
+        if shifted:
             values = values * self.scale + self.offset
-        if self.unit is None or self.unit == unit:
-            return values
-        if self.unit == DIMENSIONLESS:
-            factor, offset = scales.of(unit, what)
-            return values * factor + offset
-        registry = unit_registry()
-        try:
-            ends: Any = registry.Quantity(np.array([0.0, 1.0]), self.unit).to(_spelled(unit)).magnitude
-        except Exception as error:  # pint: an unknown unit or a wrong dimension
-            raise ReaderError(f"unit of {what}: {self.unit!r} cannot become {unit!r}: {error}") from error
-        return values * (ends[1] - ends[0]) + ends[0]
-
-
-def _spelled(unit: str) -> str:
-    """Return a unit of the convention as pint spells it.
-
-    >>> _spelled("W m-2")
-    'W m**-2'
-    """
-    return re.sub(r"(?<=[a-z])(-\d)", r"**\1", unit)
+        if self.unit != DIMENSIONLESS:
+            return read_quantity(values, unit, what, self.unit)
+        factor, offset = scales.of(unit, what)
+        return values * factor + offset
 
 
 class GriddedOptions(_Options):
@@ -164,51 +154,53 @@ class GriddedOptions(_Options):
 
     Attributes
     ----------
-    temperature : Quantity
+    temperature : Mapped
         `variable`: the array (default "temperature"; "array" in a ``.npy``).
     dimensions : list of str
-        Axes of that array in their order; two in one entry ("radius angle") are flattened together.
+        Axes of that array in their order (default: as the file names them, else time, radius, angle); two in one entry
+        ("radius angle") are flattened together.
     shape : mapping, optional
         Sizes of flattened axes.
     ghosts : mapping
         Rows or columns to drop at the beginning and the end of an axis, e.g. ``{angle: [1, 1]}``.
     reverse : list of str
         Axes that run the other way: radius inward, angle clockwise, time backwards.
-    time, radius, angle : Quantity
+    time, radius, angle : Mapped
     nodes : list of str
         Axes whose values lie on the faces, ends included, instead of the centres.
     walls : "included" or mapping
         Whether the first and the last row are the walls; else what they are: ``{core: ..., surface: ...}``, each a
-        temperature in K, the name of a time series in K, a Quantity, or "extrapolate".
+        temperature ("250 K"), the name of a time series, a Mapped, or "extrapolate".
     parameters : mapping or str
         Numbers (with units), names of variables or attributes; or a CSV table.
     series : mapping
         Time series, by a name of :data:`surrogate.fields.SERIES`: the name in the file if it is in SI units, or a
-        Quantity.
+        Mapped.
     scales : Scales
         Of quantities whose unit is "dimensionless".
     """
 
-    temperature: Quantity = Field(default_factory=Quantity)
-    dimensions: list[str] = Field(default_factory=lambda: list(AXES))
+    temperature: Mapped = Field(default_factory=Mapped)
+    dimensions: list[str] | None = None
     shape: dict[Literal["time", "radius", "angle"], int] = Field(default_factory=dict)
     ghosts: dict[Literal["time", "radius", "angle"], tuple[int, int]] = Field(default_factory=dict)
     reverse: list[Literal["time", "radius", "angle"]] = Field(default_factory=list)
-    time: Quantity = Field(default_factory=lambda: Quantity(variable="time"))
-    radius: Quantity = Field(default_factory=lambda: Quantity(variable="radius"))
-    angle: Quantity = Field(default_factory=lambda: Quantity(variable="angle"))
+    time: Mapped = Field(default_factory=lambda: Mapped(variable="time"))
+    radius: Mapped = Field(default_factory=lambda: Mapped(variable="radius"))
+    angle: Mapped = Field(default_factory=lambda: Mapped(variable="angle"))
     nodes: list[Literal["radius", "angle"]] = Field(default_factory=list)
-    walls: Literal["included"] | dict[Literal["core", "surface"], float | str | Quantity] = "included"
+    walls: Literal["included"] | dict[Literal["core", "surface"], float | str | Mapped] = "included"
     parameters: dict[str, Any] | str | None = None
-    series: dict[str, str | Quantity] = Field(default_factory=dict)
+    series: dict[str, str | Mapped] = Field(default_factory=dict)
     scales: Scales = Field(default_factory=Scales)
 
     @model_validator(mode="after")
     def _consistent(self) -> GriddedOptions:
-        axes = " ".join(self.dimensions).split()
+        given = AXES if self.dimensions is None else self.dimensions
+        axes = " ".join(given).split()
         if sorted(axes) != sorted(AXES):
             raise ValueError(f"dimensions must name each of {AXES} once, got {self.dimensions}")
-        for entry in self.dimensions:
+        for entry in given:
             unknown = [name for name in entry.split() if " " in entry and name not in self.shape]
             if unknown:
                 raise ValueError(f"shape must give the sizes of {unknown}, which are flattened together")

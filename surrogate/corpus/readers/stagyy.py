@@ -11,9 +11,12 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from surrogate.annulus import Annulus
-from surrogate.corpus.readers import ReaderError
+from surrogate.corpus.readers import Notes, ReaderError
 from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
-from surrogate.units import GIGAYEAR
+from surrogate.units import read_quantity, to_magnitude
+
+SMALLEST_PLANET = 1e3
+"""m. A planet of a smaller radius is one whose radii are dimensionless."""
 
 
 class StagyyOptions(BaseModel):
@@ -23,16 +26,17 @@ class StagyyOptions(BaseModel):
     ----------
     temperature : str
         Name of the field in stagpy.
-    surface, core : float, optional
-        Temperatures of the walls, K (StagYY keeps cell centres only); default: extrapolated linearly.
+    surface, core : float or str, optional
+        Temperatures of the walls, K (StagYY keeps cell centres only); default: those of an isothermal wall in ``par``
+        (``topT_val``, ``botT_val``), else extrapolated linearly.
     parameters : mapping or str, optional
-        The five parameters, or a CSV table of them: a parameter file of StagYY does not name them.
+        The parameters, or a CSV table of them: a parameter file of StagYY does not name them.
     """
 
     model_config = ConfigDict(extra="forbid")
     temperature: str = "T"
-    surface: float | None = None
-    core: float | None = None
+    surface: float | str | None = None
+    core: float | str | None = None
     parameters: dict[str, Any] | str | None = None
 
 
@@ -54,6 +58,7 @@ class StagyyReader:
             Without stagpy, for another geometry, or for missing or broken output.
         """
         try:
+            from stagpy.dimensions import Scales
             from stagpy.stagyydata import StagyyData
         except ImportError as error:
             raise ReaderError(f"{path}: reader 'stagyy' needs stagpy: pip install surrogate[readers]") from error
@@ -66,31 +71,77 @@ class StagyyReader:
             data = StagyyData(folder)
             # A number may be missing among the snapshots; stagpy then gives a step without a file.
             steps = [step for step in data.snaps if step.isnap is not None and settings.temperature in step.fields]
+            dimensional = bool(data.par.get("switches", "dimensional_units", True))
+            scales = Scales(data)
+            length, kelvin, second = (
+                (1.0, 1.0, 1.0) if dimensional else (scales.length, scales.temperature, scales.time)
+            )
+            annulus = _annulus(steps[0].geom, length, folder) if steps else None
+            times = [step.time for step in steps]
+        except ReaderError:
+            raise
+        except KeyError as error:
+            raise ReaderError(f"{folder / 'par'}: a dimensionless run needs {error} to have units") from error
         except Exception as error:  # stagpy, f90nml and HDF5 each raise their own kind
             raise ReaderError(f"{folder}: cannot be read as StagYY output: {error}") from error
-        if not steps:
-            raise ReaderError(f"{folder}: no snapshot with field {settings.temperature!r}")
-        dimensional = bool(data.par.get("switches", "dimensional_units", True))
-        length, kelvin, second = (
-            (1.0, 1.0, 1.0) if dimensional else (data.scales.length, data.scales.temperature, data.scales.time)
-        )
-        annulus = _annulus(steps[0].geom, length, folder)
+        if annulus is None or None in times:
+            raise ReaderError(f"{folder}: no snapshot with field {settings.temperature!r} and a time")
+        walls = {
+            name: _wall(getattr(settings, name), data.par, side, kelvin, folder)
+            for name, side in (("core", "bot"), ("surface", "top"))
+        }
 
         def load(number: int) -> np.ndarray:
-            stored = np.asarray(steps[number].fields[settings.temperature].values, dtype=float)
-            cells = np.squeeze(stored).T * kelvin  # (angle, radius) to (radius, angle)
-            core = 1.5 * cells[0] - 0.5 * cells[1] if settings.core is None else np.full(cells.shape[1], settings.core)
-            top = 1.5 * cells[-1] - 0.5 * cells[-2]
-            surface = top if settings.surface is None else np.full(cells.shape[1], settings.surface)
-            return np.concatenate([core[None], cells, surface[None]])
+            where = f"{folder}: field {settings.temperature!r} of snapshot {steps[number].isnap}"
+            try:
+                stored = np.squeeze(steps[number].fields[settings.temperature].values).T  # (angle, radius) in stagpy
+            except Exception as error:
+                raise ReaderError(f"{where}: {error}") from error
+            cells = read_quantity(stored * kelvin, "K", where)
+            rows = {"core": 1.5 * cells[0] - 0.5 * cells[1], "surface": 1.5 * cells[-1] - 0.5 * cells[-2]}
+            rows |= {name: np.full(cells.shape[1], wall) for name, wall in walls.items() if wall is not None}
+            return np.concatenate([rows["core"][None], cells, rows["surface"][None]])
 
-        time = np.array([step.time for step in steps], dtype=float) * second / GIGAYEAR
-        parameters = complete_parameters(given_parameters(settings.parameters, folder), folder)
-        return lazy_run(load, time, annulus, parameters, attributes={"solver": "StagYY"})
+        time = read_quantity(np.array(times) * second, "Gyr", f"{folder}: times", stated="s")
+        given, columns = given_parameters(settings.parameters, folder)
+        attributes = {"solver": "StagYY", "geometry": _shape(steps[0].geom)}
+        return lazy_run(
+            load, time, annulus, complete_parameters(given, folder), attributes=attributes, notes=Notes(columns)
+        )
+
+
+def _shape(geometry: Any) -> str:
+    """Geometry in words."""
+    if geometry.yinyang or geometry.threed:
+        return "three-dimensional"
+    if geometry.cartesian:
+        return "axisymmetric box" if geometry.axisymmetric else "box"
+    return "cylindrical annulus" if geometry.cylindrical else "spherical annulus"
 
 
 def _annulus(geometry: Any, length: float, folder: Path) -> Annulus:
-    if not (geometry.twod and geometry.curvilinear) or geometry.yinyang:
-        raise ReaderError(f"{folder}: expected a 2D annulus, this run is Cartesian or three-dimensional")
+    shape = _shape(geometry)
+    if not shape.endswith("annulus"):
+        raise ReaderError(f"{folder}: the geometry is {shape}; a corpus holds sectors of a 2D annulus")
     angle = geometry.p_walls if geometry.twod_yz else geometry.t_walls
-    return Annulus(np.asarray(geometry.r_walls, float) * length, np.asarray(angle, float) - float(angle[0]))
+    radius = read_quantity(np.asarray(geometry.r_walls) * length, "m", f"{folder}: radii")
+    if radius[-1] < SMALLEST_PLANET:
+        raise ReaderError(
+            f"{folder}: radii span {radius[0]:.4g} .. {radius[-1]:.4g} m, and par does not say "
+            "dimensional_units = .false. (&switches), which makes them dimensionless"
+        )
+    try:
+        return Annulus(radius, np.asarray(angle) - angle[0])
+    except ValueError as error:
+        raise ReaderError(f"{folder}: {error}") from error
+
+
+def _wall(given: float | str | None, par: Any, side: str, kelvin: float, folder: Path) -> float | None:
+    """Temperature of a wall, K: as given, or of an isothermal one in ``par``; None where it is extrapolated."""
+    if given is not None:
+        return to_magnitude(given, "K", f"{folder}: option {'surface' if side == 'top' else 'core'}")
+    value = par.get("boundaries", f"{side}t_val", None)
+    isothermal = str(par.get("boundaries", f"{side}t_mode", "iso")).lower().startswith("iso")
+    if value is None or not isothermal:
+        return None
+    return to_magnitude(value, "dimensionless", f"{folder / 'par'}: {side}T_val") * kelvin
