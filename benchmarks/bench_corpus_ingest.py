@@ -28,7 +28,7 @@ from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings
 from surrogate.corpus.ingest import ingest
 from surrogate.corpus.layout import encode, temperature_encoding
-from surrogate.corpus.readers.chunks import ChunkReader
+from surrogate.corpus.readers.containers import open_container
 from surrogate.corpus.shards import ShardWriter
 from surrogate.corpus.store import open_corpus, statistics
 
@@ -51,10 +51,9 @@ def read_by_the_library(path):
 
 
 def read_directly(path):
-    with h5py.File(path) as file:
-        reader = ChunkReader(file["temperature"])
+    with open_container(path) as container:
         for start in range(0, SNAPSHOTS, 16):
-            reader.read(start, min(start + 16, SNAPSHOTS))
+            container.read("temperature", "K", slice(start, start + 16))
 
 
 def write_by_zarr(number, folder):
