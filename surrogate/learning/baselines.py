@@ -27,7 +27,7 @@ from surrogate.learning.scaling import ParameterScaler, interpolate
 
 def _times(corpus: xr.Dataset, run: int) -> np.ndarray:
     """Return the times of the snapshots of a run, Gyr, without padding."""
-    return corpus.snapshot_time.values[run, : int(corpus.snapshot_count[run])]
+    return np.asarray(corpus.snapshot_time.values[run, : int(corpus.snapshot_count[run])])
 
 
 def _runs(corpus: xr.Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -82,7 +82,7 @@ class ArrayBatches(Batches):
     def __len__(self) -> int:
         return -(-len(self.targets) // self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple:
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Return one batch: inputs, targets and, where there are some, weights."""
         chosen = self.order(len(self.targets))[index * self.batch_size : (index + 1) * self.batch_size]
         take = tuple(part[chosen] for part in self.inputs) if isinstance(self.inputs, tuple) else self.inputs[chosen]
@@ -184,7 +184,7 @@ class SnapshotBatches(Batches):
         ]
         return _Group(runs, memory, images, walls, tasks)
 
-    def __getitem__(self, index: int) -> tuple:
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Return one batch."""
         ends = self._plan(self.epoch)[1]
         if not 0 <= index < len(self):

@@ -82,7 +82,7 @@ class FlowBatches(Batches):
     def __len__(self) -> int:
         return -(-len(self.innovations) // self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple:
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Return one batch."""
         order = self.order(len(self.innovations))
         chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
@@ -280,4 +280,5 @@ def _departures(mean: FnnPredictor, runs: Sequences, folds: np.ndarray | None) -
     """Latents minus their predicted mean, shape (run, time, latent); with folds, by the member that sat the run out."""
     members = mean.predict_members(runs.parameters, runs.times)
     blind = folds is not None and folds.max() >= 0
-    return runs.latents - (members[np.arange(len(members)), folds] if blind else members.mean(axis=1))
+    mean_of_run = members[np.arange(len(members)), folds] if blind else members.mean(axis=1)
+    return np.asarray(runs.latents - mean_of_run)

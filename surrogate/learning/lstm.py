@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ from surrogate.learning.networks.paper import WindowBatches, roll_windows, windo
 from surrogate.learning.predictor import LatentPredictor, TrainingData
 from surrogate.learning.scaling import Calibration, interpolate
 from surrogate.learning.training import Progress, arithmetic, fit
-from surrogate.settings import LstmSettings
+from surrogate.settings import LstmSettings, PaperLstmSettings, RolloutLstmSettings
 
 CHUNK = 256
 """Runs that roll out side by side."""
@@ -66,7 +66,7 @@ class LstmPredictor(LatentPredictor):
         array, shape (n, latent), float32
         """
         coefficients = np.asarray(self.manifest["rollout"]["initial_coefficients"], dtype=float)
-        return (_quadratic(self.parameter_scaler.transform(parameters)) @ coefficients).astype(np.float32)
+        return np.asarray(_quadratic(self.parameter_scaler.transform(parameters)) @ coefficients, dtype=np.float32)
 
     def predict_members(self, parameters: Any, times: Any, initial_latent: Any = None) -> np.ndarray:
         """Predict with every member of the ensemble; without first snapshots from :meth:`initial_latents`.
@@ -122,90 +122,139 @@ class LstmPredictor(LatentPredictor):
         rollouts, on which it is also judged; the table of losses holds both, one after the other. The `paper` network
         learns the next step after windows of the truth.
         """
-        data, training, paper = TrainingData(latents, settings), settings.training, settings.network == "paper"
-        parameter_scaler, latent_scaler, folds = data.parameter_scaler, data.latent_scaler, data.folds
-        times = common_times(data.train)
-        learnt, judged = sequences(data.train, times), sequences(data.validation, times)
-
-        def batches(part: Sequences, size: int, seed: int | None) -> Batches:
-            scaled = latent_scaler.transform(part.latents)
-            forcing = parameter_scaler.features(part.parameters, times)
-            if paper:
-                step = 2 * (times[1] - times[0]) / (parameter_scaler.last_time - parameter_scaler.first_time)
-                return WindowBatches(scaled, forcing, part.real, settings.window, step, batch_size=size, seed=seed)
-            weights = part.real[:, 1:, None].astype(np.float32)
-            if part is learnt:
-                weights = weights * fold_weight(folds, settings.members)[:, None, :]
-            return ArrayBatches((scaled[:, 0], forcing), scaled[:, 1:], weights, batch_size=size, seed=seed)
-
-        def snapshots(part: Sequences, size: int, seed: int | None) -> Batches:
-            """Each snapshot as a sequence of length one."""
-            run, time = np.nonzero(part.real)
-            features = parameter_scaler.features(part.parameters, times)[run, time][:, None]
-            weights = fold_weight(folds, settings.members)[run][:, None] if part is learnt else None
-            targets = latent_scaler.transform(part.latents)[run, time][:, None]
-            return ArrayBatches(features, targets, weights, batch_size=size, seed=seed)
-
-        loss = LatentLoss(latent_scaler.weight.tolist())
-        count = data.components
-        first = Path(folder) / "evolution"
-        with arithmetic(training):
-            if paper:
-                network = window_lstm(data.features, count, settings)
-            else:
-                evolution = rollout.evolution_network(data.features, count, settings)
-                early, _ = fit(
-                    keras.Model(evolution.input, Consensus()(evolution.output)),
-                    loss,
-                    snapshots(learnt, settings.evolution.batch_size, training.seed),
-                    snapshots(judged, 4096, None),
-                    settings.evolution,
-                    first,
-                    name=data.name,
-                    label="lstm (mean evolution)",
-                    progress=progress,
-                    keep=True,
-                )
-                network = rollout.rollout_network(data.features, count, settings, evolution)
-            losses, summary = fit(
-                network,
-                loss,
-                batches(learnt, training.batch_size, training.seed),
-                batches(judged, CHUNK, None),
-                training,
-                Path(folder),
-                name=data.name,
-                label="lstm",
-                progress=progress,
-            )
-        if not paper:
-            best = float(early.validation_loss.min())
-            summary["mean_evolution"] = {"epochs": len(early), "best_validation_loss": best}
-            summary["seconds"] += float(early.seconds.sum())
-            losses = losses.assign(epoch=losses.epoch + len(early), stage=2)
-            losses = pd.concat([early.assign(stage=1), losses], ignore_index=True)
-        shutil.rmtree(first, ignore_errors=True)
-        initial = _fit_initial(parameter_scaler.transform(learnt.parameters), learnt.latents[:, 0])
+        data = TrainingData(latents, settings)
+        runs = _Runs.of(data)
+        if isinstance(settings, PaperLstmSettings):
+            network, losses, summary = _train_on_windows(data, runs, settings, Path(folder), progress)
+        else:
+            network, losses, summary = _train_on_rollouts(data, runs, settings, Path(folder), progress)
+        initial = _fit_initial(data.parameter_scaler.transform(runs.learnt.parameters), runs.learnt.latents[:, 0])
         details = {
-            "first_time": float(times[0]),
-            "cadence": float(times[1] - times[0]),
+            "first_time": float(runs.times[0]),
+            "cadence": float(runs.times[1] - runs.times[0]),
             "initial_coefficients": initial.tolist(),
         }
         predictor = cls(
             network,
-            parameter_scaler,
-            latent_scaler,
-            Calibration.none(count),
+            data.parameter_scaler,
+            data.latent_scaler,
+            Calibration.none(data.components),
             {**data.manifest(summary, provenance), "rollout": details},
         )
         predictor.calibration = calibrate(
             lambda part: predictor.predict_members(part.parameters, part.times, part.latents[:, 0]),
-            learnt,
-            judged,
-            folds,
+            runs.learnt,
+            runs.judged,
+            data.folds,
         )
         predictor.write(folder, losses)
         return predictor
+
+
+class _Runs(NamedTuple):
+    """Training and validation runs on common times."""
+
+    times: np.ndarray
+    learnt: Sequences
+    judged: Sequences
+
+    @classmethod
+    def of(cls, data: TrainingData) -> Self:
+        times = common_times(data.train)
+        return cls(times, sequences(data.train, times), sequences(data.validation, times))
+
+
+_Trained = tuple[keras.Model, pd.DataFrame, dict[str, Any]]
+"""Network, losses and summary of a training."""
+
+
+def _train_on_windows(
+    data: TrainingData, runs: _Runs, settings: PaperLstmSettings, folder: Path, progress: Progress | None
+) -> _Trained:
+    """Learn the next step after windows of the truth."""
+    training = settings.training
+    step = 2 * (runs.times[1] - runs.times[0]) / (data.parameter_scaler.last_time - data.parameter_scaler.first_time)
+
+    def batches(part: Sequences, size: int, seed: int | None) -> Batches:
+        scaled = data.latent_scaler.transform(part.latents)
+        forcing = data.parameter_scaler.features(part.parameters, runs.times)
+        return WindowBatches(scaled, forcing, part.real, settings.window, step, batch_size=size, seed=seed)
+
+    with arithmetic(training):
+        network = window_lstm(data.features, data.components, settings)
+        losses, summary = fit(
+            network,
+            LatentLoss(data.latent_scaler.weight.tolist()),
+            batches(runs.learnt, training.batch_size, training.seed),
+            batches(runs.judged, CHUNK, None),
+            training,
+            folder,
+            name=data.name,
+            label="lstm",
+            progress=progress,
+        )
+    return network, losses, summary
+
+
+def _train_on_rollouts(
+    data: TrainingData, runs: _Runs, settings: RolloutLstmSettings, folder: Path, progress: Progress | None
+) -> _Trained:
+    """Learn the mean evolution alone, then everything on whole rollouts."""
+    training = settings.training
+    loss = LatentLoss(data.latent_scaler.weight.tolist())
+    weight = fold_weight(data.folds, settings.members)
+
+    def rollouts(part: Sequences, size: int, seed: int | None) -> Batches:
+        scaled = data.latent_scaler.transform(part.latents)
+        forcing = data.parameter_scaler.features(part.parameters, runs.times)
+        weights = part.real[:, 1:, None].astype(np.float32)
+        if part is runs.learnt:
+            weights = weights * weight[:, None, :]
+        return ArrayBatches((scaled[:, 0], forcing), scaled[:, 1:], weights, batch_size=size, seed=seed)
+
+    def snapshots(part: Sequences, size: int, seed: int | None) -> Batches:
+        """Each snapshot as a sequence of length one."""
+        run, time = np.nonzero(part.real)
+        features = data.parameter_scaler.features(part.parameters, runs.times)[run, time][:, None]
+        weights = weight[run][:, None] if part is runs.learnt else None
+        targets = data.latent_scaler.transform(part.latents)[run, time][:, None]
+        return ArrayBatches(features, targets, weights, batch_size=size, seed=seed)
+
+    first = folder / "evolution"
+    with arithmetic(training):
+        evolution = rollout.evolution_network(data.features, data.components, settings)
+        early, _ = fit(
+            keras.Model(evolution.input, Consensus()(evolution.output)),
+            loss,
+            snapshots(runs.learnt, settings.evolution.batch_size, training.seed),
+            snapshots(runs.judged, 4096, None),
+            settings.evolution,
+            first,
+            name=data.name,
+            label="lstm (mean evolution)",
+            progress=progress,
+            keep=True,
+        )
+        network = rollout.rollout_network(data.features, data.components, settings, evolution)
+        losses, summary = fit(
+            network,
+            loss,
+            rollouts(runs.learnt, training.batch_size, training.seed),
+            rollouts(runs.judged, CHUNK, None),
+            training,
+            folder,
+            name=data.name,
+            label="lstm",
+            progress=progress,
+        )
+    shutil.rmtree(first, ignore_errors=True)
+    summary["mean_evolution"] = {
+        "epochs": len(early),
+        "best_validation_loss": float(early.validation_loss.min()),
+    }
+    summary["seconds"] += float(early.seconds.sum())
+    losses = losses.assign(epoch=losses.epoch + len(early), stage=2)
+    return network, pd.concat([early.assign(stage=1), losses], ignore_index=True), summary
 
 
 def _quadratic(scaled: np.ndarray) -> np.ndarray:

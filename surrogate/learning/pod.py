@@ -64,7 +64,7 @@ def _stretch(images: np.ndarray, row_weight: np.ndarray, lateral: float) -> np.n
     """Images whose plain sum of squares is the loss, shape (n, nodes): anomalies grow by sqrt(1 + lateral)."""
     mean = images.mean(axis=-1, keepdims=True)
     root = np.sqrt(row_weight / images.shape[-1])[:, None]
-    return ((mean + np.sqrt(1 + lateral) * (images - mean)) * root).reshape(len(images), -1)
+    return np.asarray((mean + np.sqrt(1 + lateral) * (images - mean)) * root).reshape(len(images), -1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ def _times(dataset: xr.Dataset) -> np.ndarray:
     """Snapshot times, shape (simulation, time), Gyr; padding repeats the last real one."""
     times = dataset.snapshot_time.values
     last = np.nanmax(times, axis=1, keepdims=True)
-    return np.where(np.isfinite(times), times, last)
+    return np.asarray(np.where(np.isfinite(times), times, last))
 
 
 def with_latents(latents: xr.Dataset, values: Any) -> xr.Dataset:

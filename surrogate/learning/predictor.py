@@ -231,7 +231,9 @@ class TrainingData:
     def __init__(self, latents: xr.Dataset, settings: Any) -> None:
         self.train, self.validation = training_parts(latents)
         self.parameter_scaler = ParameterScaler.fit(self.train)
-        self.latent_scaler = LatentScaler.fit(self.train.latent.values[valid_snapshots(self.train)], settings.network)
+        self.latent_scaler = LatentScaler.fit(
+            self.train.latent.values[valid_snapshots(self.train)], getattr(settings, "network", "")
+        )
         self.members = members_of(settings.model_dump())
         self.folds: np.ndarray = draw_folds(self.train.sizes["simulation"], self.members, settings.training.seed)
         self._settings = settings

@@ -239,7 +239,7 @@ class FieldScaler(_Data):
         for index, constant in ((0, self.core), (-1, self.surface)):
             if constant is not None:
                 temperature[:, index] = constant
-        return temperature.astype(np.float32)
+        return np.asarray(temperature, dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,11 +275,11 @@ class LatentScaler(_Data):
 
     def transform(self, latents: Any) -> np.ndarray:
         """Scale latents, shape (..., latent); float32."""
-        return ((np.asarray(latents, dtype=float) - self.mean) / self.deviation).astype(np.float32)
+        return np.asarray((np.asarray(latents, dtype=float) - self.mean) / self.deviation, dtype=np.float32)
 
     def inverse(self, scaled: Any) -> np.ndarray:
         """Inverse of :meth:`transform`; float32."""
-        return (np.asarray(scaled, dtype=float) * self.deviation + self.mean).astype(np.float32)
+        return np.asarray(np.asarray(scaled, dtype=float) * self.deviation + self.mean, dtype=np.float32)
 
 
 def interpolate(own: np.ndarray, values: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -222,8 +222,10 @@ def fit(
     driver = _Driver(settings, batches, folder, name, label, progress, checkpoint_seconds)
     driver.set_model(model)
     done = driver.restore()
-    if done and progress:
-        progress(f"{label} resumes after epoch {done}")
+    if progress:
+        progress(f"{label} trains on {device()} with {keras.backend.backend()}, {settings.precision}")
+        if done:
+            progress(f"{label} resumes after epoch {done}")
     finished = done - driver.best_epoch >= settings.patience
     if done < settings.epochs and not finished:
         try:
@@ -254,6 +256,7 @@ def fit(
         "seconds": float(losses.seconds.sum()),
         "weights": int(model.count_params()),
         "backend": keras.backend.backend(),
+        "device": device(),
     }
     return losses, summary
 
@@ -273,6 +276,21 @@ def arithmetic(settings: TrainingSettings) -> Iterator[None]:
         if settings.distribute:
             stack.enter_context(all_devices())
         yield
+
+
+def device() -> str:
+    """Say what the backend computes on: "CPU", or the GPUs that it sees."""
+    found: list[str] = []
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        for entry in tensorflow.config.list_physical_devices("GPU"):
+            found.append(str(tensorflow.config.experimental.get_device_details(entry).get("device_name", entry.name)))
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        found = [str(entry.device_kind) for entry in jax.devices() if entry.platform != "cpu"]
+    return ", ".join(found) or "CPU"
 
 
 @contextmanager

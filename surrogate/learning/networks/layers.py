@@ -52,7 +52,7 @@ class EnsembleDense(keras.layers.Layer):
         result = self.activation(ops.einsum("bmi,mio->bmo", flat, self.kernel) + self.bias)
         return ops.reshape(result, (*ops.shape(inputs)[:-1], self.units)) if inputs.ndim > 3 else result
 
-    def compute_output_shape(self, input_shape: Any) -> tuple:
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """Shape of the output."""
         return (*input_shape[:-1], self.units)
 
@@ -80,7 +80,7 @@ class Members(keras.layers.Layer):
         """Repeat `inputs`."""
         return ops.repeat(ops.expand_dims(inputs, -2), self.members, axis=-2)
 
-    def compute_output_shape(self, input_shape: Any) -> tuple:
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """Shape of the output."""
         return (*input_shape[:-1], self.members, input_shape[-1])
 
@@ -111,7 +111,7 @@ class TimeFeatures(keras.layers.Layer):
         phase = inputs[..., -1:] * turns * (math.pi / 2)
         return ops.concatenate([inputs, ops.sin(phase), ops.cos(phase)], axis=-1)
 
-    def compute_output_shape(self, input_shape: Any) -> tuple:
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """Shape of the output."""
         return (*input_shape[:-1], input_shape[-1] + 2 * self.frequencies)
 
@@ -199,7 +199,7 @@ class RolloutCell(keras.layers.Layer):
         departure = fold(ops.sigmoid(self.persistence) * departure + step, self.latents)
         return departure, [*fresh, departure]
 
-    def compute_output_shape(self, input_shape: Any) -> tuple:
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """Shape of the output."""
         return (input_shape[0], self.output_size)
 
