@@ -13,6 +13,9 @@ if not (config or workflow.overwrite_configfiles):
     configfile: f"{workflow.basedir}/config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/corpus.smk"
 include: "workflow/rules/learning.smk"

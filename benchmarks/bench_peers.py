@@ -33,6 +33,7 @@ from surrogate import diagnostics
 from surrogate.corpus.store import open_corpus
 from surrogate.fields import annulus_of, make_corpus, parameter_table, select_split
 from surrogate.files import read_json
+from surrogate.methods import title_of
 from surrogate.parameters import PARAMETERS
 
 RANK = 48
@@ -227,7 +228,7 @@ def ours(results: Path) -> list[str]:
         if told.is_file():
             with told.open(encoding="utf-8") as lines:
                 spent = float(next(csv.DictReader(lines, delimiter="\t"))["cpu_time"])
-        title = f"ours: {diagnostics.title_of(name)}"
+        title = f"ours: {title_of(name)}"
         rows.append(row(title, measures(entry) | {"runs": train, "seconds": spent}))
     return rows
 

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from surrogate.diagnostics import exact as svd
-from surrogate.diagnostics import gram
+from surrogate.diagnostics.pod import exact as svd
+from surrogate.diagnostics.pod import gram
 
 MODES = 100
 SHAPES = {"10000x6144": (10_000, 6_144), "1000x118988": (1_000, 118_988)}
@@ -51,12 +51,6 @@ def exact(matrix, memory: float = 2e9) -> np.ndarray:
     return svd.refine(source, True, svd.exact(source, MODES, remove_mean=True)).values
 
 
-def randomised(matrix) -> np.ndarray:
-    from surrogate.diagnostics.randomised import randomised as decompose
-
-    return decompose(gram.prepare(matrix, None, 2e9), MODES, True, 0).values
-
-
 def product(matrix) -> np.ndarray:
     return matrix.T @ matrix if matrix.shape[0] > matrix.shape[1] else matrix @ matrix.T
 
@@ -64,7 +58,6 @@ def product(matrix) -> np.ndarray:
 METHODS = {
     "product": product,
     "exact": exact,
-    "randomised": randomised,
     "sklearn_arpack": lambda matrix: PCA(MODES, svd_solver="arpack").fit(matrix).singular_values_,
     "sklearn_randomised": lambda matrix: (
         PCA(MODES, svd_solver="randomized", random_state=0).fit(matrix).singular_values_

@@ -280,7 +280,9 @@ class FigureSettings(Section):
     animations: Annotated[list[Literal["gif", "mp4"]], Field(min_length=1)] = Field(
         ["gif"], description="File formats of animations; mp4 needs ffmpeg. The report shows the first."
     )
-    example_times: list[Positive] = Field([1.0, 2.0, 3.0, 4.5], description="Of the example runs, Gyr.")
+    example_times: list[Positive] | None = Field(
+        None, description="Of the example runs, Gyr; null: shares of the longest evolution (1, 2, 3, 4.5 of 4.5)."
+    )
     examples: Count = Field(2, description="Number of unseen runs drawn.")
     resolution: Annotated[int, Field(ge=50, le=1200)] = Field(150, description="Dots per inch of PNG files.")
 

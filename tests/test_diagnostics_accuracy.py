@@ -5,7 +5,7 @@ import xarray as xr
 from made_up import ANNULUS, disturbed, made_up_corpus, made_up_run
 
 from surrogate.diagnostics import accuracy
-from surrogate.diagnostics.summary import run_means, summarise, summarise_ratio
+from surrogate.diagnostics.evaluation import summarise, summarise_ratio
 from surrogate.fields import FieldError, select_run, valid_snapshots
 
 MEASURES = (
@@ -157,7 +157,6 @@ def test_summary_weights_snapshots_and_runs():
     assert summary["run_median"] == 3.5
     assert summary["run_worst"] == 6.0
     assert summarise(scores, real, higher_is_better=True)["run_worst"] == 1.0
-    np.testing.assert_allclose(run_means(scores, real), [1.0, 6.0])
     ratio = summarise_ratio(scores, xr.ones_like(scores).where(real), real)
     np.testing.assert_allclose(ratio["mean"], np.sqrt(10 / 5))
 
@@ -166,3 +165,49 @@ def test_summary_refuses_holes():
     scores = xr.DataArray([[1.0, np.nan]], dims=("simulation", "time"), name="profile_error")
     with pytest.raises(FieldError, match="profile_error: not finite in 1 of 2"):
         summarise(scores, xr.ones_like(scores, dtype=bool))
+
+
+def test_plain_arrays_score_as_their_runs_do():
+    truth = made_up_run(3)
+    prediction = disturbed(truth, 30.0)
+    names = ("root_mean_square_error", "variance_scaled_error", "lateral_anomaly_error", "profile_error")
+    arrays = truth.temperature.values, prediction.temperature.values
+    turned = truth.temperature.transpose("angle", "time", "radius"), prediction.temperature
+    for name in names:
+        measure = getattr(accuracy, name)
+        expected = measure(truth, prediction).values
+        np.testing.assert_allclose(measure(*arrays, weights=ANNULUS.weight).values, expected, rtol=1e-12)
+        np.testing.assert_allclose(measure(*turned, weights=7 * ANNULUS.weight).values, expected, rtol=1e-12)
+    np.testing.assert_array_equal(
+        accuracy.relative_accuracy(*arrays), accuracy.relative_accuracy(truth, prediction).values
+    )
+    np.testing.assert_allclose(accuracy.error_map(*arrays), accuracy.error_map(truth, prediction))
+    field = accuracy.root_mean_square_error(arrays[0][0], arrays[0][0] + 2.0)  # one field: one number
+    assert field.shape == ()
+    assert field.item() == pytest.approx(2.0)
+
+
+def test_plain_arrays_without_weights_count_alike():
+    truth = np.full((6, 4), 1000.0)
+    prediction = truth.copy()
+    prediction[0] += 6.0
+    np.testing.assert_allclose(accuracy.root_mean_square_error(truth, prediction), np.sqrt(36 / 6))
+    np.testing.assert_allclose(
+        accuracy.root_mean_square_error(truth, prediction, weights=np.eye(6, 4)), np.sqrt(36 / 4)
+    )
+
+
+def test_plain_arrays_that_do_not_fit_are_refused():
+    truth = made_up_run(3).temperature
+    with pytest.raises(FieldError, match="'radius' and 'angle'"):
+        accuracy.profile_error(truth.rename(angle="x"), truth.rename(angle="x"))
+    with pytest.raises(FieldError, match="coordinate 'time' differs"):
+        accuracy.profile_error(truth, truth.assign_coords(time=truth.time + 1))
+    with pytest.raises(FieldError, match="dimensions"):
+        accuracy.profile_error(truth, truth[:2])
+    with pytest.raises(FieldError, match="weights: expected"):
+        accuracy.profile_error(truth, truth, weights=np.ones(4))
+    with pytest.raises(FieldError, match="got an array"):
+        accuracy.error_by_time(truth, truth)
+    with pytest.raises(TypeError, match="needs a prediction"):
+        accuracy.profile_error(truth)

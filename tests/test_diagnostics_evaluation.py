@@ -1,15 +1,18 @@
+import dataclasses
 import json
 import tracemalloc
 
 import numpy as np
 import pytest
-from made_up import disturbed, made_up_corpus, made_up_run
+from made_up import ANNULUS, disturbed, made_up_corpus, made_up_run
 
 from surrogate.annulus import Annulus
 from surrogate.config import EvaluationSettings
-from surrogate.diagnostics import accuracy, conclusions, evaluate, metrics_table, score, set_beside, summary_page
-from surrogate.diagnostics.evaluation import compare_modes
-from surrogate.fields import FieldError, make_corpus, open_netcdf, valid_snapshots, write_netcdf
+from surrogate.diagnostics import accuracy, accuracy_of_runs, compare_modes, evaluate, pairing, rank_correlations, score
+from surrogate.fields import FieldError, annulus_of, make_corpus, open_netcdf, valid_snapshots, write_netcdf
+from surrogate.parameters import Parameter, ParameterSpace
+from surrogate.planet import MARS
+from surrogate.report import conclusions, metrics_table, set_beside, summary_page
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +188,53 @@ def test_summary_page_is_whole_html(metrics):
     assert "a &lt;run&gt;" in page
     assert "another corpus" in page
     assert "**" not in page
+
+
+OTHER_SPACE = ParameterSpace(
+    [Parameter("rayleigh_number", low=1e4, high=1e7, logarithmic=True), Parameter("yield_stress", "Pa", 1e6, 5e8)]
+)
+
+
+def corpus_of_another_kind():
+    corpus = made_up_corpus((4,) * 9)
+    values = OTHER_SPACE.draw(9, seed=1)
+    times, temperature = corpus["snapshot_time"].values, corpus["temperature"].values
+    return make_corpus(temperature, times, ANNULUS, values, space=OTHER_SPACE)
+
+
+def test_a_corpus_of_other_parameters_is_judged_without_the_papers_numbers():
+    truth = corpus_of_another_kind()
+    found = evaluate(truth, {"fnn": disturbed(truth)}, settings=EvaluationSettings(singular_values=3))
+    json.dumps(found, allow_nan=False)
+    assert found["published"] == {}
+    assert found["methods"]["fnn"]["report_card"]["budget_residual"] is None  # nobody says how the rock is heated
+    assert "paper*" not in metrics_table(found)
+    assert "another corpus" not in summary_page(found)
+    assert set(found["methods"]["fnn"]["accuracy_correlation"]) == set(OTHER_SPACE.names)
+    moon = dataclasses.replace(MARS, surface_temperature=251.0)
+    assert evaluate(made_up_corpus(), {}, moon)["published"] == {}
+
+
+def test_rank_correlations_find_the_parameter_that_orders_the_runs():
+    corpus = corpus_of_another_kind()
+    stress = corpus["yield_stress"].values
+    found = rank_correlations(corpus, -(stress**3))
+    assert found["yield_stress"]["coefficient"] == pytest.approx(-1.0)
+    assert found["yield_stress"]["chance"] < 1e-6
+    assert found["rayleigh_number"]["chance"] > 0.01
+    assert rank_correlations(corpus, np.ones(9)) == {}
+
+
+def test_the_grid_is_found_once_per_corpus(monkeypatch):
+    truth, asked = made_up_corpus(), []
+    predictions = {"fnn": disturbed(truth, 5.0), "lstm": disturbed(truth, 6.0)}
+    monkeypatch.setattr(pairing, "annulus_of", lambda dataset: asked.append(1) or annulus_of(dataset))
+    evaluate(truth, predictions, settings=EvaluationSettings(singular_values=3))
+    assert len(asked) == 3  # of the truth and of each prediction, however many runs and measures
+
+
+def test_accuracy_of_runs_is_the_mean_over_their_snapshots():
+    truth = made_up_corpus()
+    prediction = disturbed(truth)
+    expected = np.nanmean(accuracy.relative_accuracy(truth, prediction).values, axis=1)
+    np.testing.assert_allclose(accuracy_of_runs(truth, prediction), expected)

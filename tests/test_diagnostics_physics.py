@@ -20,8 +20,9 @@ from surrogate.units import GIGAYEAR
 
 def linear_run(surface=250.0, bottom=2250.0, annulus=ANNULUS):
     depth = (annulus.depth / annulus.thickness)[None, :, None]
-    return make_run(np.broadcast_to(surface + (bottom - surface) * depth, (2, *annulus.shape)), [0.0, 1.0], annulus,
-                    PARAMETER_POINT)  # fmt: skip
+    return make_run(
+        np.broadcast_to(surface + (bottom - surface) * depth, (2, *annulus.shape)), [0.0, 1.0], annulus, PARAMETER_POINT
+    )
 
 
 def test_heat_flux_of_a_linear_profile():
@@ -190,11 +191,13 @@ BAD_PREDICTIONS = {
     "reversed in time": ("budget_residual", lambda t: t[::-1]),
     "turned over": ("surface_temperature_deviation", lambda t: t[:, ::-1]),
     "core 5 % colder": ("core_drift", lambda t: np.concatenate([t[:, :1] * 0.95, t[:, 1:]], axis=1)),
-    "core not isothermal": ("core_mantle_boundary_spread", lambda t: t + 10 * np.eye(t.shape[1])[0][:, None]
-                            * np.cos(np.linspace(0, 3, t.shape[2]))),
+    "core not isothermal": (
+        "core_mantle_boundary_spread",
+        lambda t: t + 10 * np.eye(t.shape[1])[0][:, None] * np.cos(np.linspace(0, 3, t.shape[2])),
+    ),
     "too hot": ("fraction_out_of_range", lambda t: np.where(t > 1000, t * 1.6, t)),
     "too cold": ("fraction_out_of_range", lambda t: np.where((t > 250) & (t < 1000), 200, t)),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +225,8 @@ def test_report_card_knows_the_trained_range(simulated):
     narrow = check(simulated, ranges={"reference_viscosity": (2e21, 1e22), "activation_energy": (1e5, 5e5)})
     assert narrow["parameters_outside_range"] == 1
     assert not narrow["passed"]["parameters_outside_range"]
-    far = check(simulated.assign_coords(initial_temperature=2500.0))
+    about = simulated["initial_temperature"].attrs
+    far = check(simulated.assign_coords(initial_temperature=((), 2500.0, about)))
     assert far["parameters_outside_range"] == 1
 
 

@@ -6,11 +6,14 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import ANNULUS, disturbed, made_up_corpus, made_up_run
+from made_up import ANNULUS, made_up_corpus, made_up_run
+from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from surrogate.diagnostics import eigen, exact, gram, pod
-from surrogate.diagnostics.pairing import weight_of
+from surrogate.diagnostics import pod
+from surrogate.diagnostics.pod import POD, eigen, exact, gram
 from surrogate.fields import FieldError, valid_snapshots
 
 
@@ -22,7 +25,7 @@ def test_against_a_plain_singular_value_decomposition(weighted, remove_mean, cou
     matrix = np.asarray(pod.snapshot_matrix(corpus), dtype=float)
     assert matrix.shape == (sum(counts), ANNULUS.weight.size)
     plain = matrix - matrix.mean(axis=0) if remove_mean else matrix
-    root = np.sqrt(weight_of(corpus).values.ravel()) if weighted else 1.0
+    root = np.sqrt(ANNULUS.weight.ravel()) if weighted else 1.0
     expected = np.linalg.svd(plain * root, compute_uv=False)
     found = pod.singular_values(corpus, remove_mean=remove_mean, weighted=weighted)
     significant = expected > expected[0] * 3e-5
@@ -44,15 +47,18 @@ def test_against_scikit_learn():
 
 @settings(max_examples=15, deadline=None)
 @given(
-    seed=st.integers(0, 1000), first=st.integers(2, 30), second=st.integers(1, 30),
-    weighted=st.booleans(), remove_mean=st.booleans(),
-)  # fmt: skip
+    seed=st.integers(0, 1000),
+    first=st.integers(2, 30),
+    second=st.integers(1, 30),
+    weighted=st.booleans(),
+    remove_mean=st.booleans(),
+)
 def test_modes_are_orthonormal_and_rebuild_the_snapshots(seed, first, second, weighted, remove_mean):
     corpus = made_up_corpus((first, second), seed=seed)
     decomposition = pod.decompose(corpus, weighted=weighted, remove_mean=remove_mean)
     count = decomposition.sizes["mode"]
     patterns = decomposition["pattern"].values.reshape(count, -1)
-    weight = weight_of(corpus).values.ravel() if weighted else np.ones(patterns.shape[1])
+    weight = ANNULUS.weight.ravel() if weighted else np.ones(patterns.shape[1])
     np.testing.assert_allclose(patterns * weight @ patterns.T, np.eye(count), atol=1e-5)
     coefficients = decomposition["coefficient"].values
     squares = decomposition["singular_value"].values ** 2
@@ -225,17 +231,6 @@ def test_leading_eigenpairs_below_rounding_fall_back_to_a_dense_solution(monkeyp
     assert np.all(values[5:] < 1e-10)
 
 
-def test_randomised_finds_the_leading_modes():
-    corpus = made_up_corpus((60, 60))
-    reference = pod.decompose(corpus, 4)
-    found = pod.decompose(corpus, 4, method="randomised", seed=3)
-    np.testing.assert_allclose(found["singular_value"], reference["singular_value"], rtol=1e-6)
-    np.testing.assert_allclose(found["energy"], reference["energy"], rtol=1e-6)
-    assert pod.subspace_angles(reference, found, 4).max() < 0.1
-    kept = pod.decompose(corpus, 4, remove_mean=False, method="randomised")
-    np.testing.assert_allclose(kept["singular_value"], pod.singular_values(corpus, 4, weighted=True), rtol=1e-5)
-
-
 def test_subspace_angles_of_known_spans():
     run = made_up_run(12)
     one = pod.decompose(run, 3)
@@ -256,6 +251,50 @@ def test_sum_ratio_of_a_damped_prediction():
     assert 50.0 < pod.sum_ratio(*paper) < 100.0
 
 
-def test_unknown_method():
-    with pytest.raises(ValueError, match="expected 'exact' or 'randomised'"):
-        pod.decompose(disturbed(made_up_run()), method="fast")
+def test_estimator_agrees_with_scikit_learn_and_keeps_the_shape_of_snapshots():
+    fields = np.random.default_rng(3).standard_normal((30, 6, 8)) * np.arange(1, 9)  # not temperatures: any sign
+    estimator, reference = POD(modes=5), PCA(5, svd_solver="full")
+    found, expected = estimator.fit_transform(fields), reference.fit_transform(fields.reshape(30, -1))
+    np.testing.assert_allclose(estimator.singular_values_, reference.singular_values_, rtol=1e-8)
+    np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-6)
+    np.testing.assert_allclose(estimator.explained_variance_ratio_, reference.explained_variance_ratio_, rtol=1e-8)
+    rebuilt = estimator.inverse_transform(found)
+    np.testing.assert_allclose(rebuilt, reference.inverse_transform(expected).reshape(fields.shape), atol=1e-6)
+    assert estimator.components_.shape == (5, 6, 8)
+
+
+def test_estimator_takes_weights_datasets_and_lazy_arrays():
+    corpus = made_up_corpus((30, 25))
+    decomposition = pod.decompose(corpus, 5)
+    of_dataset = POD(5).fit(corpus)
+    np.testing.assert_array_equal(of_dataset.singular_values_, decomposition["singular_value"])
+    np.testing.assert_allclose(of_dataset.transform(corpus).T, decomposition["coefficient"], atol=1e-5)
+    snapshots = corpus.temperature.values[valid_snapshots(corpus)]
+    of_array = POD(5, weights=ANNULUS.weight).fit(dask.array.from_array(snapshots, chunks=(10, -1, -1)))
+    np.testing.assert_allclose(of_array.singular_values_, decomposition["singular_value"], rtol=1e-9)
+    error = of_array.inverse_transform(of_array.transform(snapshots)) - snapshots
+    left = np.sum(of_array.singular_values_**2) * (1 / of_array.explained_variance_ratio_.sum() - 1)
+    np.testing.assert_allclose(ANNULUS.average(error**2).sum(), left, rtol=1e-4)
+
+
+def test_estimator_is_one_of_scikit_learn():
+    waves = np.cos(np.outer(np.arange(20.0), np.linspace(0.0, 0.2, 30)))
+    pipeline = make_pipeline(POD(modes=3), StandardScaler()).fit(waves)
+    assert pipeline.transform(waves).shape == (20, 3)
+    assert clone(POD(modes=3, tolerance=0.1)).get_params()["tolerance"] == 0.1
+    assert len(POD(tolerance=0.05).fit(waves).singular_values_) < 6
+
+
+def test_estimator_refuses_what_is_no_set_of_snapshots():
+    fields = np.ones((4, 3, 2))
+    with pytest.raises(ValueError, match="shape \\(4,\\)"):
+        POD().fit(np.ones(4))
+    with pytest.raises(ValueError, match="weights must be"):
+        POD(weights=np.ones(6)).fit(fields)
+    with pytest.raises(ValueError, match="at least one mode"):
+        POD(modes=0).fit(fields)
+    with pytest.raises(ValueError, match="fitted to snapshots of shape"):
+        POD().fit(fields).transform(np.ones((4, 2, 3)))
+    fields[1, 0, 0] = np.nan
+    with pytest.raises(FieldError, match=r"values of 1 snapshots \(first: row 1 .* are not finite"):
+        POD().fit(fields)

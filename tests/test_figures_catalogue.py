@@ -20,13 +20,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from surrogate.config import Config, EvaluationSettings
-from surrogate.diagnostics import evaluate, title_of
+from surrogate.diagnostics import evaluate
 from surrogate.fields import select_split, write_netcdf
-from surrogate.figures import catalogue
-from surrogate.figures.captions import captions
-from surrogate.figures.catalogue import MAKERS, Inputs, make_figure
-from surrogate.figures.names import CATALOGUE, entry_of, figure_names, file_names, split_name
+from surrogate.figures import CATALOGUE, draw_figure, figure_names, file_names, make_figure, split_name
+from surrogate.figures.catalogue import example_times
 from surrogate.files import provenance
+from surrogate.methods import METHODS, Method, register, title_of
+from surrogate.report import captions, conclusions, landing, metrics_table
 
 CONFIG = Config(figures={"resolution": 60}, studies={"learning_curve": [0.5, 1.0], "compression_curve": [35, 142]})
 SETTINGS = CONFIG.figures
@@ -43,15 +43,25 @@ def inputs():
     corpus = made_up_corpus((12, 12, 12, 12, 12, 7, 12, 12), split=SPLIT)
     truth = select_split(corpus, "test")
     amplitudes = {"autoencoder": 3.0, "fnn": 15.0, "lstm": 25.0, "flow": 20.0}
-    curve = pd.DataFrame({"method": ["fnn", "fnn", "lstm", "lstm"], "runs": [32, 128] * 2,
-                          "mean_square_error": [3e-3, 1e-3, 4e-3, 9e-4], "relative_accuracy": [99.1, 99.3, 99.0, 99.2],
-                          "lateral_anomaly_error": [0.95, 0.91, 0.96, 0.9]})  # fmt: skip
-    compression = pd.DataFrame({
-        "method": ["autoencoder", "fnn"] * 4, "run": ["this run"] * 4 + ["networks of the paper"] * 4,
-        "latents": [6, 6, 2, 2] * 2, "compression": [37.3, 37.3, 112.0, 112.0, 40.0, 40.0, 120.0, 120.0],
-        "relative_accuracy": [99.8, 99.3, 99.5, 99.2, 99.6, 99.0, 99.1, 98.8],
-        "lateral_anomaly_error": [0.3, 0.8, 0.6, 0.9, 0.5, 0.9, 0.8, 1.0],
-    })  # fmt: skip
+    curve = pd.DataFrame(
+        {
+            "method": ["fnn", "fnn", "lstm", "lstm"],
+            "runs": [32, 128] * 2,
+            "mean_square_error": [3e-3, 1e-3, 4e-3, 9e-4],
+            "relative_accuracy": [99.1, 99.3, 99.0, 99.2],
+            "lateral_anomaly_error": [0.95, 0.91, 0.96, 0.9],
+        }
+    )
+    compression = pd.DataFrame(
+        {
+            "method": ["autoencoder", "fnn"] * 4,
+            "run": ["this run"] * 4 + ["networks of the paper"] * 4,
+            "latents": [6, 6, 2, 2] * 2,
+            "compression": [37.3, 37.3, 112.0, 112.0, 40.0, 40.0, 120.0, 120.0],
+            "relative_accuracy": [99.8, 99.3, 99.5, 99.2, 99.6, 99.0, 99.1, 98.8],
+            "lateral_anomaly_error": [0.3, 0.8, 0.6, 0.9, 0.5, 0.9, 0.8, 1.0],
+        }
+    )
     return {
         "corpus": corpus,
         "predictions": {name: disturbed(truth, size, seed) for seed, (name, size) in enumerate(amplitudes.items())},
@@ -66,17 +76,13 @@ def inputs():
     }
 
 
+def entry_of(name):
+    return CATALOGUE[split_name(name).entry]
+
+
 def make(name, inputs):
     """The Figure itself, as the catalogue makes it."""
-    base, number = split_name(name)
-    entry = CATALOGUE[base]
-    given = Inputs(
-        inputs["corpus"] if entry.corpus else None,
-        {method: inputs["predictions"][method] for method in entry.predictions},
-        {table: inputs["tables"][table] for table in entry.tables},
-        SETTINGS, number=number,
-    )  # fmt: skip
-    return MAKERS[base](given)
+    return draw_figure(name, inputs, SETTINGS)
 
 
 STILL = [name for name in figure_names(CONFIG) if not entry_of(name).animated]
@@ -142,9 +148,9 @@ def test_figures_do_not_depend_on_the_session(inputs, tmp_path):
 ALONE = """
 import pathlib, sys
 import pandas as pd
-from surrogate.config import Config, FigureSettings
+from surrogate.config import FigureSettings
 from surrogate.fields import open_netcdf
-from surrogate.figures.catalogue import make_figure
+from surrogate.figures import make_figure
 
 for name in sys.argv[1:]:
     folder = pathlib.Path(name)
@@ -231,12 +237,13 @@ def test_names_and_captions_of_the_catalogue():
     for name in CATALOGUE:
         assert len((captions / f"{name}.rst").read_text().split()) > 30, f"{name}: a caption explains what is seen"
     assert entry_of("examples_2") is CATALOGUE["examples"]
-    assert set(MAKERS) == {name for name, entry in CATALOGUE.items() if not entry.animated}
+    for entry in CATALOGUE.values():
+        assert callable(entry.function())
 
 
 def test_names_are_known_without_what_draws():
     # The workflow lists its figures at every start of Snakemake, twice more in every job on a cluster.
-    program = "import sys, surrogate.figures.names; print(*sys.modules)"
+    program = "import sys, surrogate.figures.catalogue; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"matplotlib", "xarray", "scipy", "pandas"} & set(loaded)
 
@@ -249,8 +256,18 @@ def test_mp4_without_ffmpeg_says_what_to_do(inputs, tmp_path, monkeypatch):
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 def test_mp4_shows_the_frames_of_the_gif(animations):
-    command = ["ffmpeg", "-loglevel", "error", "-i", animations / "animation_1.mp4", "-f", "rawvideo", "-pix_fmt",
-               "rgb24", "-"]  # fmt: skip
+    command = [
+        "ffmpeg",
+        "-loglevel",
+        "error",
+        "-i",
+        animations / "animation_1.mp4",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-",
+    ]
     decoded = subprocess.run(command, capture_output=True, check=True).stdout
     with Image.open(animations / "animation_1.gif") as picture:
         width, height = (side - side % 2 for side in picture.size)
@@ -319,7 +336,7 @@ def test_captions_of_the_report_include_the_numbers(inputs, measures, tmp_path, 
     texts = captions({**measures, "provenance": provenance()}, inputs["tables"], CONFIG)
     for name, text in texts.items():
         (tmp_path / "captions" / f"{name}.rst").write_text(text)
-        base, _ = split_name(name)
+        base = split_name(name).entry
 
         class Parameters(list):
             captions = "captions"
@@ -341,7 +358,7 @@ def test_captions_of_the_report_include_the_numbers(inputs, measures, tmp_path, 
 def test_docs_name_every_figure_and_picture():
     text = DOCUMENTATION.read_text()
     for name, entry in CATALOGUE.items():
-        assert f"`{name}{'_1' if entry.per_example else ''}`" in text
+        assert f"`{name}{'_fnn' * entry.per_predictor}{'_1' * entry.per_example}`" in text
     for picture in re.findall(r"\]\((images/[^)]+)\)", text):
         assert (DOCUMENTATION.parent / picture).is_file(), picture
 
@@ -349,8 +366,80 @@ def test_docs_name_every_figure_and_picture():
 def test_docs_example_runs(inputs, tmp_path, monkeypatch):
     (example,) = re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(catalogue, "open_corpus", lambda path: inputs["corpus"])
+    monkeypatch.setattr("surrogate.corpus.store.open_corpus", lambda path: inputs["corpus"])
     for method in ("fnn", "lstm"):
         write_netcdf(inputs["predictions"][method], f"results/default/predictions/{method}.nc")
     exec(example, {})
     assert (tmp_path / "error_time.pdf").stat().st_size > 1000
+
+
+@pytest.fixture
+def toy():
+    """A predictor that is registered while the program runs."""
+    method = register(Method("toy", "toy network", "For a test.", "mean", "#123456", "nowhere:Toy"))
+    yield method
+    del METHODS["toy"]
+
+
+def test_a_predictor_that_is_registered_appears_everywhere(inputs, toy):
+    truth = select_split(inputs["corpus"], "test")
+    predictions = {**inputs["predictions"], "toy": disturbed(truth, 30.0, 9)}
+    tables = {**inputs["tables"], "toy": losses(15)}
+    given = {**inputs, "predictions": predictions, "tables": tables}
+    found = evaluate(truth, predictions, settings=EvaluationSettings(singular_values=4))
+    assert "toy network" in metrics_table(found).splitlines()[2]
+    assert any("The toy network reaches" in sentence for sentence in conclusions(found))
+    names = figure_names(CONFIG)
+    assert "evolution_toy_2" in names
+    texts = captions(found, tables, CONFIG)
+    for name in ("error_time", "error_maps", "examples_1", "evolution_toy_1", "accuracy_pairs", "extremes"):
+        assert "toy network" in texts[name], name
+    figure = draw_figure("error_time", given, SETTINGS)
+    assert len(figure.axes) == 3
+    assert matplotlib.colors.to_hex(figure.axes[2].collections[0].get_facecolor()[0]) == toy.colour
+    titles = [text.get_text() for text in draw_figure("accuracy_pairs", given, SETTINGS).legends[0].get_texts()]
+    assert titles[2] == "toy network (on the diagonal alone)"
+    assert len(draw_figure("losses", given, SETTINGS).axes) == 5
+    drawn = draw_figure("evolution_toy_1", given, SETTINGS)
+    assert drawn.get_suptitle().endswith("toy network")
+
+
+def test_example_times_follow_the_corpus():
+    assert np.allclose(example_times(SETTINGS, [4.5, 3.0]), [1.0, 2.0, 3.0, 4.5])
+    assert np.allclose(example_times(SETTINGS, [0.09]), [0.02, 0.04, 0.06, 0.09])
+    asked = Config(figures={"example_times": [1.0, 2.5]}).figures
+    assert example_times(asked, [0.09]) == [1.0, 2.5]
+
+
+def test_caption_of_accuracies_tells_only_what_the_ranks_show(inputs, measures):
+    told = json.loads(json.dumps(measures))
+    for name, entries in {
+        "fnn": {"reference_viscosity": {"coefficient": 0.1, "chance": 0.7}},
+        "lstm": {"activation_energy": {"coefficient": -0.8, "chance": 1e-5}},
+    }.items():
+        told["methods"][name]["accuracy_correlation"] = entries
+    text = captions(told, inputs["tables"], CONFIG)["accuracy_pairs"]
+    assert "No parameter alone orders the accuracy of the FNN" in text
+    assert "the reference viscosity, +0.10" in text
+    assert "The accuracy of the LSTM falls with the activation energy (-0.80)" in text
+    report = Path(__file__).parents[1] / "workflow/report/accuracy_pairs.rst"
+    assert "viscosity" not in report.read_text()
+
+
+def test_the_report_opens_on_five_numbers_and_two_pictures(inputs, measures, tmp_path):
+    pictures = {}
+    for name in ("error_time", "losses"):
+        pictures[name] = tmp_path / f"{name}.png"
+        make_figure(name, inputs, SETTINGS, pictures[name])
+    text = landing({**measures, "provenance": provenance()}, {**pictures, "left out": tmp_path / "x.pdf"}, "tiny")
+    page = publish_parts(text, writer="html")["html_body"]
+    assert "system-message" not in page
+    assert page.count("<li>") == 5
+    assert page.count("src='data:image/png;base64,") == 2
+    assert "left out" not in page
+    methods = measures["methods"]
+    assert f"<strong>{methods['fnn']['relative_accuracy']['mean']:.2f} %</strong> (FNN)" in page
+    assert f"<strong>{methods['lstm']['profile_error']['mean']:.1f} K</strong> (LSTM)" in page
+    assert "Made by surrogate" in page
+    opening = (Path(__file__).parents[1] / "workflow/report/workflow.rst").read_text()
+    assert "captions/workflow.rst" in opening

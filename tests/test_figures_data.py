@@ -7,17 +7,16 @@ from made_up import ANNULUS, disturbed, made_up_corpus
 from matplotlib.collections import PathCollection, QuadMesh
 
 from surrogate.annulus import Annulus
-from surrogate.diagnostics import accuracy, pod
-from surrogate.diagnostics.pairing import mask_of
+from surrogate.diagnostics import accuracy, accuracy_of_runs, pod
 from surrogate.diagnostics.physics import core_mantle_boundary_heat_flux, surface_heat_flux
-from surrogate.diagnostics.summary import run_means
-from surrogate.fields import FieldError, select_run, select_split, valid_snapshots
-from surrogate.figures import errors, examples, extremes, modes, pairs, training
+from surrogate.fields import FieldError, make_corpus, select_run, select_split, valid_snapshots
+from surrogate.figures import errors, examples, modes, pairs, training
 from surrogate.figures.animation import frames
 from surrogate.figures.annulus import draw_field
+from surrogate.figures.catalogue import median_and_worst
 from surrogate.figures.concept import concept
-from surrogate.figures.names import median_and_worst
 from surrogate.figures.style import colour_of, new_figure, temperature_norm
+from surrogate.parameters import Parameter, ParameterSpace
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +32,11 @@ def truth(corpus):
 @pytest.fixture(scope="module")
 def predictions(truth):
     return {"fnn": disturbed(truth, 15.0, 1), "lstm": disturbed(truth, 25.0, 2)}
+
+
+def run_of(truth, predictions, position):
+    """One run and what is predicted of it."""
+    return select_run(truth, position), {name: select_run(entry, position) for name, entry in predictions.items()}
 
 
 def fields_in(figure):
@@ -59,7 +63,7 @@ def test_field_is_drawn_where_it_lies(truth):
 
 
 def test_examples_show_truth_prediction_and_difference(truth, predictions):
-    run, predicted = examples.run_of(truth, predictions, 0)
+    run, predicted = run_of(truth, predictions, 0)
     times = [1.0, 4.5]
     drawn = fields_in(examples.examples(run, predicted, times))
     indices = examples.nearest_snapshots(run, times)
@@ -74,7 +78,7 @@ def test_examples_show_truth_prediction_and_difference(truth, predictions):
 
 
 def test_panels_of_a_figure_share_their_scales(truth, predictions):
-    run, predicted = examples.run_of(truth, predictions, 0)
+    run, predicted = run_of(truth, predictions, 0)
     figure = examples.examples(run, predicted, [1.0, 4.5])
     meshes = [mesh for axes in figure.axes for mesh in axes.collections if isinstance(mesh, QuadMesh)]
     fields = [mesh for mesh in meshes if mesh.get_array().size == ANNULUS.shape[0] * (ANNULUS.shape[1] + 2)]
@@ -84,7 +88,7 @@ def test_panels_of_a_figure_share_their_scales(truth, predictions):
 
 
 def test_a_run_that_ended_leaves_its_places_empty(truth, predictions):
-    run, predicted = examples.run_of(truth, predictions, 2)
+    run, predicted = run_of(truth, predictions, 2)
     assert run.sizes["time"] == 7
     figure = examples.examples(run, predicted, [1.0, 4.5])
     assert len(fields_in(figure)) == 5
@@ -104,7 +108,7 @@ def test_examples_are_the_median_and_the_least_accurate(truth):
 
 
 def test_evolution_draws_profiles(truth, predictions):
-    run, predicted = examples.run_of(truth, predictions, 0)
+    run, predicted = run_of(truth, predictions, 0)
     figure = examples.evolution(run, predicted["lstm"], "lstm", [2.0])
     index = examples.nearest_snapshots(run, [2.0])[0]
     profile, difference = figure.axes[3].lines, figure.axes[4].lines[0]
@@ -115,7 +119,7 @@ def test_evolution_draws_profiles(truth, predictions):
 
 
 def test_reconstruction(truth, predictions):
-    run, predicted = examples.run_of(truth, predictions, 0)
+    run, predicted = run_of(truth, predictions, 0)
     drawn = fields_in(examples.reconstruction(run, predicted["fnn"], [1.0, 2.0], latents=20))
     np.testing.assert_allclose(drawn[4], drawn[2] - drawn[0])
 
@@ -152,8 +156,11 @@ def test_accuracy_pairs_colour_runs_by_their_mean(truth, predictions):
         (points,) = points_in(figure.axes[place])
         expected = np.nanmean(accuracy.relative_accuracy(truth, predictions[method]).values, axis=1)
         np.testing.assert_allclose(np.sort(points.get_array()), np.sort(expected))
-    with pytest.raises(ValueError, match="two methods"):
-        pairs.accuracy_pairs(truth, {"fnn": predictions["fnn"]})
+    alone = pairs.accuracy_pairs(truth, {"fnn": predictions["fnn"]})
+    assert points_in(alone.axes[5])
+    assert not points_in(alone.axes[1])
+    with pytest.raises(ValueError, match="one method or more"):
+        pairs.accuracy_pairs(truth, {})
 
 
 def test_error_time_has_a_point_per_snapshot(truth, predictions):
@@ -219,12 +226,16 @@ def test_losses_and_their_best_epoch():
 
 
 def test_compression_curve_draws_every_method_of_every_run():
-    table = pd.DataFrame({
-        "run": ["this run"] * 4 + ["other"] * 2, "method": ["autoencoder", "fnn"] * 2 + ["fnn"] * 2,
-        "latents": [2, 2, 8, 8, 2, 8], "compression": [100.0, 100.0, 25.0, 25.0, 110.0, 27.0],
-        "relative_accuracy": [99.0, 98.0, 99.9, 98.5, 97.0, 97.5],
-        "lateral_anomaly_error": [0.5, 0.9, 0.1, 0.8, 1.0, 0.9],
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "run": ["this run"] * 4 + ["other"] * 2,
+            "method": ["autoencoder", "fnn"] * 2 + ["fnn"] * 2,
+            "latents": [2, 2, 8, 8, 2, 8],
+            "compression": [100.0, 100.0, 25.0, 25.0, 110.0, 27.0],
+            "relative_accuracy": [99.0, 98.0, 99.9, 98.5, 97.0, 97.5],
+            "lateral_anomaly_error": [0.5, 0.9, 0.1, 0.8, 1.0, 0.9],
+        }
+    )
     figure = training.compression_curve(table)
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert list(lines) == ["autoencoder", "FNN", "FNN, other"]
@@ -238,11 +249,11 @@ def test_compression_curve_draws_every_method_of_every_run():
 
 def test_extremes_draws_the_median_and_the_worst_run_of_each_predictor(truth, predictions):
     times = [1.0, 2.0, 4.5]
-    drawn = fields_in(extremes.extremes(truth, predictions, times))
+    drawn = fields_in(examples.extremes(truth, predictions, times))
     assert len(drawn) == 2 * 2 * 6
     ends = np.nanmax(truth["snapshot_time"].values, axis=1)
     for place, entry in enumerate(predictions.values()):
-        means = run_means(accuracy.relative_accuracy(truth, entry), mask_of(truth)).values
+        means = accuracy_of_runs(truth, entry)
         (_, _), (worst, kind) = median_and_worst(truth["simulation"].values, means, ends, 4.5)
         whole = ends >= 4.5 - 0.3
         assert means[worst] == (means[whole] if whole.any() else means).min()
@@ -277,7 +288,7 @@ def test_concept_draws_the_last_snapshot(truth):
 
 
 def test_frames_change_and_keep_their_size(truth, predictions):
-    run, predicted = examples.run_of(truth, predictions, 0)
+    run, predicted = run_of(truth, predictions, 0)
     run, predicted = run.isel(time=slice(0, 3)), {name: part.isel(time=slice(0, 3)) for name, part in predicted.items()}
     pictures = frames(run, predicted, dots_per_inch=50)
     assert len(pictures) == 3
@@ -289,3 +300,35 @@ def test_prediction_of_other_runs_is_refused(truth, predictions):
     other = predictions["fnn"].assign_coords(simulation=predictions["fnn"].simulation + 1)
     with pytest.raises(FieldError, match="runs"):
         errors.error_time(truth, {"fnn": other})
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_pairs_take_any_number_of_parameters(count):
+    names = ["rayleigh_number", "yield_stress", "a", "b", "c", "d", "e"][:count]
+    space = ParameterSpace(
+        [Parameter(name, low=1.0, high=9.0, symbol="Ra" if name[0] == "r" else "") for name in names]
+    )
+    base = made_up_corpus((4,) * 9, split=[0, 0, 0, 0, 1, 2, 2, 2, 2])
+    times, values = base["snapshot_time"].values, space.draw(9, seed=2)
+    split = base["split"].values
+    corpus = make_corpus(base["temperature"].values, times, ANNULUS, values, split=split, space=space)
+    assert len(pairs.coverage(corpus).axes) == count**2
+    truth = select_split(corpus, "test")
+    figure = pairs.accuracy_pairs(truth, {"fnn": disturbed(truth, 5.0), "lstm": disturbed(truth, 9.0)})
+    assert figure.axes[count * (count - 1)].get_xlabel() == "$Ra$"
+    assert figure.axes[0].get_ylabel() == "accuracy [%]"  # the axis of the diagonal is no parameter's
+    words = [text.get_text() for axes in concept(select_run(corpus, 0)).axes for text in axes.texts]
+    assert any("solver" in word for word in words)
+    assert not any("nabla" in word for word in words)
+
+
+def test_concept_shows_equations_of_the_simulator_alone(truth):
+    texts = [text.get_text() for axes in concept(select_run(truth, 0)).axes for text in axes.texts]
+    assert any("nabla" in text for text in texts)
+
+
+def test_scales_say_what_they_hold(truth, predictions):
+    run, predicted = run_of(truth, predictions, 0)
+    labels = [axes.get_xlabel() for axes in examples.examples(run, predicted, [1.0, 4.5]).axes]
+    assert "temperature [K], stretched scale" in labels
+    assert "prediction - simulation [K]" in labels

@@ -1,4 +1,4 @@
-"""Pure functions on (truth, prediction)."""
+"""Pure functions on a truth and a prediction: measures, physics, modes; of runs, corpora and plain arrays."""
 
 from surrogate.diagnostics.accuracy import (
     error_by_radius,
@@ -10,10 +10,10 @@ from surrogate.diagnostics.accuracy import (
     relative_accuracy,
     root_mean_square_error,
     spectral_error,
+    temperature_maximum,
     variance_scaled_error,
 )
-from surrogate.diagnostics.evaluation import compare_modes, evaluate, score
-from surrogate.diagnostics.page import conclusions, made_by, summary_page
+from surrogate.diagnostics.evaluation import accuracy_of_runs, compare_modes, evaluate, rank_correlations, score
 from surrogate.diagnostics.physics import (
     core_mantle_boundary_heat_flux,
     energy_budget,
@@ -22,14 +22,13 @@ from surrogate.diagnostics.physics import (
     plumes,
     surface_heat_flux,
 )
-from surrogate.diagnostics.pod import decompose, singular_values, subspace_angles
+from surrogate.diagnostics.pod import decompose, reconstruct, singular_values, subspace_angles
 from surrogate.diagnostics.report_card import check
-from surrogate.diagnostics.table import metrics_table, set_beside, title_of
 
 __all__ = [
+    "accuracy_of_runs",
     "check",
     "compare_modes",
-    "conclusions",
     "core_mantle_boundary_heat_flux",
     "decompose",
     "energy_budget",
@@ -39,21 +38,19 @@ __all__ = [
     "evaluate",
     "lateral_anomaly_error",
     "lateral_mean",
-    "made_by",
     "mean_square_error",
     "mean_temperature",
-    "metrics_table",
     "plumes",
     "profile_error",
+    "rank_correlations",
+    "reconstruct",
     "relative_accuracy",
     "root_mean_square_error",
     "score",
-    "set_beside",
     "singular_values",
     "spectral_error",
     "subspace_angles",
-    "summary_page",
     "surface_heat_flux",
-    "title_of",
+    "temperature_maximum",
     "variance_scaled_error",
 ]

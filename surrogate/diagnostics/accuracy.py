@@ -1,30 +1,24 @@
 """How far a predicted temperature is from the true one.
 
-Every function takes a truth and a prediction, both runs or both corpora (see :mod:`surrogate.fields`), and gives one
-number per snapshot, dims ``([simulation], time)``, unless it says otherwise. Padded snapshots give NaN. Everything
-stays lazy on Dask arrays.
+Every function takes a truth and a prediction, runs, corpora or plain arrays (:mod:`surrogate.diagnostics.pairing`), and
+gives one number per snapshot, on all dimensions but radius and angle, unless it says otherwise. Padded snapshots give
+NaN. Everything stays lazy on Dask arrays. A :class:`~surrogate.diagnostics.pairing.Pair` may stand for both.
 
 Two means over a snapshot occur. The **paper's** measures (:func:`relative_accuracy`, :func:`mean_square_error`)
-average over all nodes alike, wall rows included (Agarwal et al. 2021, arXiv:2108.10105). All others weight by cell
-volume, so that the walls, which are known, do not count.
+average over all nodes alike, wall rows included (Agarwal et al. 2021, arXiv:2108.10105). All others weight the nodes:
+by `weights` where they are given, else by cell volume in a run or a corpus, so that the walls, which are known, do not
+count, and all alike in a plain array.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from surrogate.diagnostics.pairing import mask_of, pair, times_of
-
-FIELD = ("radius", "angle")
-
-
-def _named(values: xr.DataArray, name: str, units: str, long_name: str) -> xr.DataArray:
-    values = values.rename(name)
-    values.attrs = {"units": units, "long_name": long_name}
-    return values
+from surrogate.diagnostics.pairing import FIELD, Fields, Pair, labelled, pair, snapshots_of
 
 
 def _mean_square(values: xr.DataArray, weight: xr.DataArray) -> xr.DataArray:
@@ -38,124 +32,141 @@ def _snapshot_mean(values: xr.DataArray, snapshots: xr.DataArray, keep: Sequence
     return values.where(snapshots, 0.0).sum(over, skipna=False) / count
 
 
-def relative_accuracy(truth: xr.Dataset, prediction: xr.Dataset) -> xr.DataArray:
+def relative_accuracy(truth: Fields | Pair, prediction: Fields | None = None) -> xr.DataArray:
     """Mean over all nodes of 100 - 100 |T - T^| / T, per snapshot, in percent: the paper's headline.
 
     It is dominated by the mean profile: read it beside :func:`lateral_anomaly_error`.
 
     Examples
     --------
-    >>> from surrogate.annulus import Annulus
-    >>> from surrogate.fields import make_run
-    >>> from surrogate.parameters import Parameters
-    >>> def run(kelvin):
-    ...     return make_run(np.full((1, 6, 4), kelvin), [1.0], Annulus.quarter(4, 4),
-    ...         Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0))
-    >>> float(relative_accuracy(run(1000.0), run(990.0))[0])
-    99.0
+    >>> truth = np.full((2, 6, 4), 1000.0)
+    >>> relative_accuracy(truth, truth - 10.0).values
+    array([99., 99.])
     """
-    true, predicted, _ = pair(truth, prediction)
-    accuracy = 100.0 - 100.0 * (abs(true - predicted) / true).mean(FIELD, skipna=False)
-    return _named(accuracy, "relative_accuracy", "percent", "relative accuracy")
+    both = pair(truth, prediction)
+    accuracy = 100.0 - 100.0 * (abs(both.true - both.predicted) / both.true).mean(FIELD, skipna=False)
+    return labelled(accuracy, "relative_accuracy", "percent", "relative accuracy")
 
 
-def temperature_maximum(truth: xr.Dataset) -> float:
-    """Largest temperature of a dataset, K: the scale of the paper's mean square errors."""
-    return float(truth["temperature"].max())
+def temperature_maximum(truth: Fields) -> float:
+    """Largest temperature of a truth, K: the scale of the paper's mean square errors."""
+    return float(snapshots_of(truth).temperature.max())
 
 
-def mean_square_error(truth: xr.Dataset, prediction: xr.Dataset, scale: float | None = None) -> xr.DataArray:
+def mean_square_error(
+    truth: Fields | Pair, prediction: Fields | None = None, scale: float | None = None
+) -> xr.DataArray:
     """Mean over all nodes of the squared error of T / `scale`, per snapshot.
 
     Parameters
     ----------
-    truth, prediction : xarray.Dataset
+    truth, prediction : xarray.Dataset, xarray.DataArray or array
     scale : float, optional
         K; default the largest temperature of the truth. The paper divides by the maximum of its whole corpus.
     """
-    true, predicted, _ = pair(truth, prediction)
-    scale = temperature_maximum(truth) if scale is None else scale
-    error = (((true - predicted) / scale) ** 2).mean(FIELD, skipna=False)
-    return _named(error, "mean_square_error", "1", "mean square error of the scaled temperature")
+    both = pair(truth, prediction)
+    scale = temperature_maximum(both.truth) if scale is None else scale
+    error = (((both.true - both.predicted) / scale) ** 2).mean(FIELD, skipna=False)
+    return labelled(error, "mean_square_error", "1", "mean square error of the scaled temperature")
 
 
-def root_mean_square_error(truth: xr.Dataset, prediction: xr.Dataset) -> xr.DataArray:
-    """Volume-weighted root-mean-square error per snapshot, K."""
-    true, predicted, weight = pair(truth, prediction)
-    error = _mean_square(true - predicted, weight) ** 0.5
-    return _named(error, "root_mean_square_error", "K", "root-mean-square error")
+def root_mean_square_error(truth: Fields | Pair, prediction: Fields | None = None, weights: Any = None) -> xr.DataArray:
+    """Weighted root-mean-square error per snapshot, K."""
+    both = pair(truth, prediction, weights=weights)
+    error = _mean_square(both.true - both.predicted, both.weight) ** 0.5
+    return labelled(error, "root_mean_square_error", "K", "root-mean-square error")
 
 
-def variance_scaled_error(truth: xr.Dataset, prediction: xr.Dataset) -> xr.DataArray:
+def variance_scaled_error(truth: Fields | Pair, prediction: Fields | None = None, weights: Any = None) -> xr.DataArray:
     """VRMSE per snapshot: root of the mean square error over the spatial variance of the truth.
 
-    A prediction of the volume mean scores 1.
+    A prediction of the weighted mean scores 1.
     """
-    true, predicted, weight = pair(truth, prediction)
-    variance = _mean_square(true - (true * weight).sum(FIELD, skipna=False), weight)
-    error = (_mean_square(true - predicted, weight) / variance) ** 0.5
-    return _named(error, "variance_scaled_error", "1", "root-mean-square error over the standard deviation (VRMSE)")
+    both = pair(truth, prediction, weights=weights)
+    mean = (both.true * both.weight).sum(FIELD, skipna=False)
+    variance = _mean_square(both.true - mean, both.weight)
+    error = (_mean_square(both.true - both.predicted, both.weight) / variance) ** 0.5
+    return labelled(error, "variance_scaled_error", "1", "root-mean-square error over the standard deviation (VRMSE)")
 
 
 def _anomaly(temperature: xr.DataArray) -> xr.DataArray:
     return temperature - temperature.mean("angle", skipna=False)
 
 
-def lateral_anomaly_squares(truth: xr.Dataset, prediction: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
+def lateral_anomaly_squares(
+    truth: Fields | Pair, prediction: Fields | None = None, weights: Any = None
+) -> tuple[xr.DataArray, xr.DataArray]:
     """Mean squares, K2, of the error of the lateral anomaly T - <T>(r), and of the true anomaly itself.
 
     Ratios over many snapshots are made of sums of these, so that snapshots before the onset of convection, which
     have almost no lateral structure, do not dominate.
     """
-    true, predicted, weight = pair(truth, prediction)
-    anomaly = _anomaly(true)
-    return _mean_square(_anomaly(predicted) - anomaly, weight), _mean_square(anomaly, weight)
+    both = pair(truth, prediction, weights=weights)
+    anomaly = _anomaly(both.true)
+    return _mean_square(_anomaly(both.predicted) - anomaly, both.weight), _mean_square(anomaly, both.weight)
 
 
-def lateral_anomaly_error(truth: xr.Dataset, prediction: xr.Dataset) -> xr.DataArray:
+def lateral_anomaly_error(truth: Fields | Pair, prediction: Fields | None = None, weights: Any = None) -> xr.DataArray:
     """Norm of the error of the lateral anomaly T - <T>(r) over the norm of the true anomaly, per snapshot.
 
     A prediction without lateral structure scores 1, one with the right plumes in unrelated places about 1.4: only
-    below 1 does a prediction know anything of where plumes are.
+    below 1 does a prediction know anything of where plumes are. A truth without lateral structure gives NaN.
+
+    Examples
+    --------
+    >>> truth = 1700.0 + 50.0 * np.random.default_rng(0).standard_normal((6, 16))
+    >>> round(lateral_anomaly_error(truth, np.full((6, 16), 1700.0)).item(), 6)
+    1.0
     """
-    error, norm = lateral_anomaly_squares(truth, prediction)
+    error, norm = lateral_anomaly_squares(truth, prediction, weights)
     ratio = (error / norm.where(norm > 0)) ** 0.5
-    return _named(ratio, "lateral_anomaly_error", "1", "error of the lateral anomaly over its norm")
+    return labelled(ratio, "lateral_anomaly_error", "1", "error of the lateral anomaly over its norm")
 
 
-def profile_error(truth: xr.Dataset, prediction: xr.Dataset) -> xr.DataArray:
-    """Volume-weighted root-mean-square error of the lateral-mean profile per snapshot, K."""
-    true, predicted, weight = pair(truth, prediction)
-    difference = (true - predicted).mean("angle", skipna=False)
-    error = (difference**2 * weight.sum("angle")).sum("radius", skipna=False) ** 0.5
-    return _named(error, "profile_error", "K", "root-mean-square error of the lateral-mean profile")
+def profile_error(truth: Fields | Pair, prediction: Fields | None = None, weights: Any = None) -> xr.DataArray:
+    """Weighted root-mean-square error of the lateral-mean profile per snapshot, K.
+
+    Examples
+    --------
+    >>> truth = np.full((3, 6, 16), 1700.0)
+    >>> profile_error(truth, truth + 2.0).values
+    array([2., 2., 2.])
+    """
+    both = pair(truth, prediction, weights=weights)
+    difference = (both.true - both.predicted).mean("angle", skipna=False)
+    error = (difference**2 * both.weight.sum("angle")).sum("radius", skipna=False) ** 0.5
+    return labelled(error, "profile_error", "K", "root-mean-square error of the lateral-mean profile")
 
 
-def error_by_radius(truth: xr.Dataset, prediction: xr.Dataset) -> xr.DataArray:
+def error_by_radius(truth: Fields | Pair, prediction: Fields | None = None) -> xr.DataArray:
     """Root-mean-square error over all snapshots and angles, K, dims (radius,)."""
-    true, predicted, _ = pair(truth, prediction)
-    error = _snapshot_mean((true - predicted) ** 2, mask_of(truth), ["radius"]) ** 0.5
-    return _named(error, "error_by_radius", "K", "root-mean-square error")
+    both = pair(truth, prediction)
+    error = _snapshot_mean((both.true - both.predicted) ** 2, both.truth.mask, ["radius"]) ** 0.5
+    return labelled(error, "error_by_radius", "K", "root-mean-square error")
 
 
-def error_map(truth: xr.Dataset, prediction: xr.Dataset) -> xr.DataArray:
+def error_map(truth: Fields | Pair, prediction: Fields | None = None) -> xr.DataArray:
     """Root-mean-square error over all snapshots, K, dims (radius, angle)."""
-    true, predicted, _ = pair(truth, prediction)
-    error = _snapshot_mean((true - predicted) ** 2, mask_of(truth), FIELD) ** 0.5
-    return _named(error, "error_map", "K", "root-mean-square error")
+    both = pair(truth, prediction)
+    error = _snapshot_mean((both.true - both.predicted) ** 2, both.truth.mask, FIELD) ** 0.5
+    return labelled(error, "error_map", "K", "root-mean-square error")
 
 
-def error_by_time(truth: xr.Dataset, prediction: xr.Dataset, edges: Sequence[float] | None = None) -> xr.DataArray:
+def error_by_time(
+    truth: Fields | Pair, prediction: Fields | None = None, edges: Sequence[float] | None = None
+) -> xr.DataArray:
     """Volume-weighted root-mean-square error in bins of time, K, dims (time,): the centres of the bins, Gyr.
 
     Parameters
     ----------
     truth, prediction : xarray.Dataset
+        Runs or corpora, which have times.
     edges : sequence of float, Gyr, optional
         Increasing; default 15 equal bins from the first to the last snapshot. An empty bin gives NaN.
     """
-    squares = np.asarray(root_mean_square_error(truth, prediction).values).ravel() ** 2
-    times = np.asarray(times_of(truth).values, dtype=float).ravel()
+    both = pair(truth, prediction)
+    squares = np.asarray(root_mean_square_error(both).values).ravel() ** 2
+    times = np.asarray(both.truth.known()[2].values, dtype=float).ravel()
     valid = np.isfinite(times)
     if edges is None:
         edges = np.linspace(times[valid].min(), np.nextafter(times[valid].max(), np.inf), 16).tolist()
@@ -166,10 +177,10 @@ def error_by_time(truth: xr.Dataset, prediction: xr.Dataset, edges: Sequence[flo
     total, _ = np.histogram(times[valid], limits, weights=squares[valid])
     error = np.sqrt(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
     centres = 0.5 * (limits[1:] + limits[:-1])
-    return _named(xr.DataArray(error, {"time": centres}, ("time",)), "error_by_time", "K", "root-mean-square error")
+    return labelled(xr.DataArray(error, {"time": centres}, ("time",)), "error_by_time", "K", "root-mean-square error")
 
 
-def spectral_error(truth: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
+def spectral_error(truth: Fields | Pair, prediction: Fields | None = None, weights: Any = None) -> xr.Dataset:
     """Lateral power of truth, prediction and error by wavenumber, averaged over volume and snapshots.
 
     The side walls are insulating mirrors, so fields are cosine series in the angle: wavenumber l has the pattern
@@ -183,22 +194,28 @@ def spectral_error(truth: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
     """
     from scipy.fft import dct
 
-    true, predicted, weight = pair(truth, prediction)
-    rows = weight.sum("angle")
-    snapshots = mask_of(truth)
+    both = pair(truth, prediction, weights=weights)
+    rows = both.weight.sum("angle")
 
     def power(values: xr.DataArray) -> xr.DataArray:
         columns = values.sizes["angle"]
         spectrum = xr.apply_ufunc(
             lambda field: dct(field, type=2, axis=-1, norm="ortho") ** 2 / columns,
-            values, input_core_dims=[["angle"]], output_core_dims=[["wavenumber"]],
-            dask="parallelized", output_dtypes=[float],
+            values,
+            input_core_dims=[["angle"]],
+            output_core_dims=[["wavenumber"]],
+            dask="parallelized",
+            output_dtypes=[float],
             dask_gufunc_kwargs={"output_sizes": {"wavenumber": columns}},
-        )  # fmt: skip
-        return _snapshot_mean((spectrum * rows).sum("radius", skipna=False), snapshots, ["wavenumber"])
+        )
+        return _snapshot_mean((spectrum * rows).sum("radius", skipna=False), both.truth.mask, ["wavenumber"])
 
-    spectra = {"truth": power(true), "prediction": power(predicted), "error": power(true - predicted)}
+    spectra = {
+        "truth": power(both.true),
+        "prediction": power(both.predicted),
+        "error": power(both.true - both.predicted),
+    }
     return xr.Dataset(
         {name: values.assign_attrs(units="K2") for name, values in spectra.items()},
-        {"wavenumber": np.arange(true.sizes["angle"])},
+        {"wavenumber": np.arange(both.true.sizes["angle"])},
     )

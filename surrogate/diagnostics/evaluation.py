@@ -1,7 +1,7 @@
 """Evaluate predictions of unseen runs: from fields to the numbers of a table.
 
-:func:`score` gives every measure for every snapshot, :func:`evaluate` the JSON-ready summary of many methods, and
-:func:`metrics_table` its Markdown.
+:func:`score` gives every measure for every snapshot, :func:`evaluate` the JSON-ready summary of many methods; tables
+and sentences are made of it by :mod:`surrogate.report`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ import xarray as xr
 
 from surrogate.config import EvaluationSettings
 from surrogate.diagnostics import accuracy, physics, pod
-from surrogate.diagnostics.pairing import mask_of, match
-from surrogate.diagnostics.report_card import RANGE_TOLERANCE, card_of, together
-from surrogate.diagnostics.summary import run_means, summarise, summarise_ratio
-from surrogate.fields import FieldError, select_run
+from surrogate.diagnostics.pairing import Fields, Pair, Snapshots, pair, snapshots_of
+from surrogate.diagnostics.published import published_for
+from surrogate.diagnostics.report_card import RANGE_TOLERANCE, RunCard, card_of, together
+from surrogate.fields import FieldError, parameter_table, space_of
 from surrogate.planet import MARS, Planet
 
 ANGLE_MODES = 5
 """Dimension of the subspaces of POD modes that are compared."""
+
+TAIL = 5.0
+"""Percent of the runs that are worse than ``run_tail``."""
 
 
 def score(
@@ -54,9 +57,9 @@ def score(
         ``lateral_anomaly_error_square`` and ``lateral_anomaly_square`` (K2), and ``true_*`` and ``predicted_*`` of
         ``surface_heat_flux``, ``core_mantle_boundary_heat_flux`` (W/m2) and ``mean_temperature`` (K).
     """
-    match(truth, prediction, name)  # the whole of it, before the first run is read
+    both = pair(truth, prediction, name)  # the whole of it, before the first run is read
     runs = [
-        _score_run(select_run(truth, number).load(), select_run(prediction, number).load(), planet, conductivity)
+        _score_run(Pair(both.truth.run(number), both.prediction.run(number)), planet, conductivity)
         for number in range(truth.sizes["simulation"])
     ]
     return _stacked(runs, truth, accuracy.temperature_maximum(truth) if scale is None else scale)
@@ -71,37 +74,34 @@ def _stacked(runs: Sequence[xr.Dataset], truth: xr.Dataset, scale: float) -> xr.
     return scores.assign_coords({coordinate: truth[coordinate] for coordinate in names})
 
 
-def _score_run(
-    truth: xr.Dataset, prediction: xr.Dataset, planet: Planet, conductivity: physics.Conductivity
-) -> xr.Dataset:
+def _score_run(both: Pair, planet: Planet, conductivity: physics.Conductivity) -> xr.Dataset:
     """Scores of one run; the mean square error is that of the temperature itself, K2."""
-    error_square, norm_square = accuracy.lateral_anomaly_squares(truth, prediction)
+    error_square, norm_square = accuracy.lateral_anomaly_squares(both)
     values = {
-        "relative_accuracy": accuracy.relative_accuracy(truth, prediction),
-        "mean_square_error": accuracy.mean_square_error(truth, prediction, scale=1.0),
-        "root_mean_square_error": accuracy.root_mean_square_error(truth, prediction),
-        "variance_scaled_error": accuracy.variance_scaled_error(truth, prediction),
-        "lateral_anomaly_error": accuracy.lateral_anomaly_error(truth, prediction),
+        "relative_accuracy": accuracy.relative_accuracy(both),
+        "mean_square_error": accuracy.mean_square_error(both, scale=1.0),
+        "root_mean_square_error": accuracy.root_mean_square_error(both),
+        "variance_scaled_error": accuracy.variance_scaled_error(both),
+        "lateral_anomaly_error": accuracy.lateral_anomaly_error(both),
         "lateral_anomaly_error_square": error_square.assign_attrs(units="K2"),
         "lateral_anomaly_square": norm_square.assign_attrs(units="K2"),
-        "profile_error": accuracy.profile_error(truth, prediction),
+        "profile_error": accuracy.profile_error(both),
     }
-    for kind, dataset in (("true", truth), ("predicted", prediction)):
-        values[f"{kind}_surface_heat_flux"] = physics.surface_heat_flux(dataset, planet, conductivity)
+    for kind, snapshots in (("true", both.truth), ("predicted", both.prediction)):
+        values[f"{kind}_surface_heat_flux"] = physics.surface_heat_flux(snapshots, planet, conductivity)
         values[f"{kind}_core_mantle_boundary_heat_flux"] = physics.core_mantle_boundary_heat_flux(
-            dataset, planet, conductivity
+            snapshots, planet, conductivity
         )
-        values[f"{kind}_mean_temperature"] = physics.mean_temperature(dataset)
+        values[f"{kind}_mean_temperature"] = physics.mean_temperature(snapshots)
     return xr.Dataset({name: ("time", entry.values, entry.attrs) for name, entry in values.items()})
 
 
-def summary_of(scores: xr.Dataset) -> dict[str, dict[str, float]]:
+def _summary_of(scores: xr.Dataset, real: xr.DataArray) -> dict[str, dict[str, float]]:
     """Summarise the scores of one method (:func:`score`) over snapshots and runs.
 
     Heat flux errors are root-mean-square errors over the root-mean-square flux of the truth: the flux through the
     core-mantle boundary changes its sign, so that ratios of single snapshots would mean nothing.
     """
-    real = mask_of_scores(scores)
     result = {"relative_accuracy": summarise(scores["relative_accuracy"], real, higher_is_better=True)}
     for name in ("mean_square_error", "root_mean_square_error", "variance_scaled_error", "profile_error"):
         result[name] = summarise(scores[name], real)
@@ -117,12 +117,7 @@ def summary_of(scores: xr.Dataset) -> dict[str, dict[str, float]]:
     return result
 
 
-def mask_of_scores(scores: xr.Dataset) -> xr.DataArray:
-    """Which snapshots of a table of scores are real, dims (simulation, time)."""
-    return xr.DataArray(np.isfinite(scores["snapshot_time"].values), dims=("simulation", "time"))
-
-
-class Modes(NamedTuple):
+class _Modes(NamedTuple):
     """Singular values of a run, as the paper counts and with the mean removed, and its leading weighted modes."""
 
     plain: np.ndarray
@@ -130,8 +125,8 @@ class Modes(NamedTuple):
     leading: xr.Dataset
 
 
-def _modes_of(run: xr.Dataset, count: int) -> Modes:
-    return Modes(
+def _modes_of(run: Snapshots, count: int) -> _Modes:
+    return _Modes(
         pod.singular_values(run, count),
         pod.singular_values(run, count, remove_mean=True, weighted=True),
         pod.decompose(run, ANGLE_MODES),
@@ -142,7 +137,7 @@ PERFECT = {"singular_value_sum_ratio": 100.0, "weighted_sum_ratio": 100.0, "subs
 """What the comparison of the modes of a run with themselves gives."""
 
 
-def _compared(true: Modes, predicted: Modes) -> dict[str, float]:
+def _compared(true: _Modes, predicted: _Modes) -> dict[str, float]:
     shared = min(true.leading.sizes["mode"], predicted.leading.sizes["mode"])
     angles = pod.subspace_angles(true.leading, predicted.leading, shared)
     return {
@@ -182,18 +177,21 @@ def compare_modes(truth: xr.Dataset, prediction: xr.Dataset, count: int = 50) ->
         angles of the first 5 weighted modes); of each the ``mean`` over runs, ``run_median`` and ``run_worst``
         (furthest from 100 percent, or largest).
     """
-    return _modes_summary([
-        _compared(*(_modes_of(select_run(dataset, number).load(), count) for dataset in (truth, prediction)))
-        for number in range(truth.sizes["simulation"])
-    ])  # fmt: skip
+    both = pair(truth, prediction)
+    return _modes_summary(
+        [
+            _compared(_modes_of(true, count), _modes_of(predicted, count))
+            for true, predicted in zip(both.truth.runs(), both.prediction.runs(), strict=True)
+        ]
+    )
 
 
-class MethodRuns(NamedTuple):
+class _MethodRuns(NamedTuple):
     """What is found of one method, run by run."""
 
     scores: list[xr.Dataset]
     modes: list[dict[str, float]]
-    cards: list[dict[str, Any]]
+    cards: list[RunCard]
 
 
 def evaluate(
@@ -229,38 +227,35 @@ def evaluate(
     dict
         JSON-ready: ``truth`` (``runs``, ``snapshots``, ``grid``, ``temperature_scale`` K, ``report_card`` of the
         simulations, and of every run its number, ``simulation``, and the time of its last snapshot, ``end`` Gyr),
-        ``methods`` (per method the entries of :func:`summary_of` and :func:`compare_modes`, ``report_card``, and
-        ``accuracy_of_runs``, percent), ``published`` (the paper's numbers, for another corpus) and
-        ``published_source``.
+        ``methods`` (per method a summary of every measure of :func:`score`, the entries of :func:`compare_modes`,
+        ``report_card``, ``accuracy_of_runs``, percent, and ``accuracy_correlation``, see :func:`rank_correlations`),
+        ``published`` (the paper's numbers, for another corpus, if this one is like it) and ``published_source``.
     """
-    from surrogate.diagnostics.published import PUBLISHED, PUBLISHED_SOURCE
-
     if "simulation" not in truth["temperature"].dims:
         raise FieldError("evaluate: expected a corpus of unseen runs, got a single run")
     settings = settings or EvaluationSettings()
-    for name, prediction in predictions.items():
-        match(truth, prediction, name)
+    whole = snapshots_of(truth)
+    pairs = {name: pair(whole, prediction, name) for name, prediction in predictions.items()}
 
-    def card(run: xr.Dataset) -> dict[str, Any]:
+    def card(run: Snapshots) -> RunCard:
         # Unseen runs lie where they were drawn: no range to hold their parameters against.
         return card_of(run, planet, conductivity, RANGE_TOLERANCE, crust_heating, {})
 
-    cards: list[dict[str, Any]] = []
-    found = {name: MethodRuns([], [], []) for name in predictions}
+    cards: list[RunCard] = []
+    found = {name: _MethodRuns([], [], []) for name in predictions}
     hottest = 0.0
-    for number in range(truth.sizes["simulation"]):
-        run = select_run(truth, number).load()
+    for number, run in enumerate(whole.runs()):
         modes = _modes_of(run, settings.singular_values)
         cards.append(card(run))
         hottest = max(hottest, accuracy.temperature_maximum(run))
-        for name, prediction in predictions.items():
-            predicted = select_run(prediction, number).load()
-            scores = _score_run(run, predicted, planet, conductivity)
+        for name, both in pairs.items():
+            predicted = both.prediction.run(number)
+            scores = _score_run(Pair(run, predicted), planet, conductivity)
             holes = int((~np.isfinite(scores["relative_accuracy"])).sum())
             if holes:
                 raise FieldError(
                     f"{name}: run {int(truth['simulation'][number])}: the predicted temperature is not finite "
-                    f"in {holes} of {run.sizes['time']} snapshots"
+                    f"in {holes} of {scores.sizes['time']} snapshots"
                 )
             found[name].scores.append(scores)
             found[name].modes.append(_compared(modes, _modes_of(predicted, settings.singular_values)))
@@ -269,16 +264,18 @@ def evaluate(
     methods = {}
     for name, runs in found.items():
         scores = _stacked(runs.scores, truth, scale)
+        means = _run_means(*_real(scores["relative_accuracy"], whole.mask))
         methods[name] = {
-            **summary_of(scores),
+            **_summary_of(scores, whole.mask),
             **_modes_summary(runs.modes),
-            "accuracy_of_runs": run_means(scores["relative_accuracy"], mask_of(truth)).values.tolist(),
+            "accuracy_of_runs": means.tolist(),
+            "accuracy_correlation": rank_correlations(truth, means),
             "report_card": together(runs.cards),
         }
     return {
         "truth": {
             "runs": truth.sizes["simulation"],
-            "snapshots": int(mask_of(truth).sum()),
+            "snapshots": int(whole.mask.sum()),
             "grid": [truth.sizes["radius"], truth.sizes["angle"]],
             "temperature_scale": scale,
             "report_card": together(cards),
@@ -286,6 +283,111 @@ def evaluate(
             "end": np.nanmax(truth["snapshot_time"].values, axis=1).tolist(),
         },
         "methods": methods,
-        "published": PUBLISHED,
-        "published_source": PUBLISHED_SOURCE,
+        **published_for(space_of(truth), planet),
     }
+
+
+def rank_correlations(corpus: xr.Dataset, values: Sequence[float] | np.ndarray) -> dict[str, dict[str, float]]:
+    """Rank correlation (Spearman) of one number per run with every parameter of the corpus.
+
+    Returns
+    -------
+    dict
+        Name of the parameter to ``coefficient``, -1 to 1, and ``chance``, the probability of one as large if there
+        were no relation. Parameters, or values, that do not vary have no entry.
+    """
+    from scipy.stats import spearmanr
+
+    if len(values) < 3 or not np.ptp(values) > 0:
+        return {}
+    found = {}
+    for name, column in zip(space_of(corpus).names, parameter_table(corpus).T, strict=True):
+        if np.ptp(column) > 0:
+            result = spearmanr(column, values)
+            found[name] = {"coefficient": float(result.statistic), "chance": float(result.pvalue)}
+    return found
+
+
+def accuracy_of_runs(truth: Fields | Pair, prediction: Fields | None = None) -> np.ndarray:
+    """Mean relative accuracy of every run of a corpus over its snapshots, percent, shape (simulation,)."""
+    both = pair(truth, prediction)
+    return _run_means(*_real(accuracy.relative_accuracy(both), both.truth.mask))
+
+
+def summarise(scores: xr.DataArray, snapshots: xr.DataArray, higher_is_better: bool = False) -> dict[str, float]:
+    """Summarise one number per snapshot over snapshots and runs.
+
+    Parameters
+    ----------
+    scores : xarray.DataArray, dims (simulation, time)
+    snapshots : xarray.DataArray of bool, dims (simulation, time)
+        Which snapshots are real.
+    higher_is_better : bool
+        True for an accuracy, False for an error: decides which end is the worst.
+
+    Returns
+    -------
+    dict
+        ``mean`` over all snapshots alike (a long run counts more, as in the paper); of the means per run the
+        ``run_median``, ``run_tail`` (5 % of the runs are worse) and ``run_worst``; ``snapshot_worst``.
+
+    Raises
+    ------
+    surrogate.fields.FieldError
+        If a real snapshot has no score: a prediction with holes must not look better for them.
+
+    Examples
+    --------
+    >>> scores = xr.DataArray([[1.0, 3.0], [4.0, np.nan]], dims=("simulation", "time"))
+    >>> summary = summarise(scores, np.isfinite(scores))
+    >>> round(summary["mean"], 2), summary["run_median"], summary["run_worst"], summary["snapshot_worst"]
+    (2.67, 3.0, 4.0, 4.0)
+    """
+    values, real = _real(scores, snapshots)
+    return {
+        "mean": float(values[real].mean()),
+        **_run_summary(_run_means(values, real), higher_is_better),
+        "snapshot_worst": _worst(values[real], higher_is_better),
+    }
+
+
+def summarise_ratio(numerator: xr.DataArray, denominator: xr.DataArray, snapshots: xr.DataArray) -> dict[str, float]:
+    """Summarise sqrt(sum of numerators / sum of denominators): over everything (``mean``) and per run.
+
+    For errors relative to a norm that is near zero in some snapshots, whose single ratios mean nothing.
+    """
+    above, real = _real(numerator, snapshots)
+    below, _ = _real(denominator, snapshots)
+    pooled = float(np.sqrt(above[real].sum() / below[real].sum()))
+    runs = np.sqrt(_run_means(above, real) / _run_means(below, real))
+    return {"mean": pooled, **_run_summary(runs, higher_is_better=False)}
+
+
+def _real(scores: xr.DataArray, snapshots: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    values = np.asarray(scores.transpose("simulation", "time").values, dtype=float)
+    real = np.asarray(snapshots.transpose("simulation", "time").values, dtype=bool)
+    holes = real & ~np.isfinite(values)
+    if holes.any():
+        raise FieldError(
+            f"{scores.name or 'score'}: not finite in {int(holes.sum())} of {int(real.sum())} snapshots, "
+            f"first in run {int(np.argwhere(holes)[0, 0])} of the dataset: the prediction has NaN or infinite values"
+        )
+    return values, real
+
+
+def _run_means(values: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Mean over the real snapshots of each run, shape (simulation,)."""
+    means: np.ndarray = np.where(real, values, 0.0).sum(axis=1) / real.sum(axis=1)
+    return means
+
+
+def _run_summary(means: np.ndarray, higher_is_better: bool) -> dict[str, float]:
+    return {
+        "run_median": float(np.median(means)),
+        "run_tail": float(np.percentile(means, TAIL if higher_is_better else 100.0 - TAIL)),
+        "run_worst": _worst(means, higher_is_better),
+    }
+
+
+def _worst(values: np.ndarray, higher_is_better: bool) -> float:
+    return float(values.min() if higher_is_better else values.max())

@@ -1,90 +1,235 @@
-"""Bring a truth and a prediction together: same grid, same runs, same times, or a clear error."""
+"""Snapshots of temperature, alone or a truth beside a prediction: grid and match are found once and handed on.
+
+Every measure takes a run or a corpus (see :mod:`surrogate.fields`), or a plain array: an :class:`xarray.DataArray` with
+the dimensions ``radius`` and ``angle``, in any order, or a NumPy array of shape (..., radius, angle). Of a plain array
+nothing else is assumed: every snapshot is real, columns are equally spaced in angle, and nodes count alike unless
+weights are given. Runs and corpora bring their cell volumes, which are zero in the wall rows.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
 
-from surrogate.fields import FieldError, annulus_of, valid_snapshots
+from surrogate.annulus import Annulus
+from surrogate.fields import FieldError, annulus_of, select_run, valid_snapshots
+
+FIELD = ("radius", "angle")
 
 TIME_TOLERANCE = 1e-6
 """Times of truth and prediction may differ by this much, Gyr (a float32 round trip costs less)."""
 
 
-class Pair(NamedTuple):
-    """A truth and a prediction of the same snapshots.
+@dataclass(frozen=True)
+class Snapshots:
+    """Temperatures on one grid; made by :func:`snapshots_of`.
 
     Attributes
     ----------
-    truth, prediction : xarray.DataArray, dims ([simulation], time, radius, angle), K
-        float64, lazy where the datasets are; NaN where a run has no further snapshot.
+    temperature : xarray.DataArray, dims (..., radius, angle), K
+        Lazy where it came lazy; NaN where a run has no further snapshot.
     weight : xarray.DataArray, dims (radius, angle)
-        Cell volumes divided by their sum; zero in the wall rows.
+        Of the nodes in a mean; their sum is 1.
+    mask : xarray.DataArray of bool, dims (...)
+        Which snapshots are real, not padding.
+    times : xarray.DataArray or None
+        Of every snapshot of a run or a corpus, Gyr; NaN for padding.
+    annulus : Annulus or None
+        The grid of a run or a corpus.
+    dataset : xarray.Dataset or None
+        The run or corpus.
     """
 
-    truth: xr.DataArray
-    prediction: xr.DataArray
+    temperature: xr.DataArray
     weight: xr.DataArray
+    mask: xr.DataArray
+    times: xr.DataArray | None = None
+    annulus: Annulus | None = None
+    dataset: xr.Dataset | None = None
+
+    @property
+    def is_corpus(self) -> bool:
+        """Whether it is a corpus."""
+        return self.dataset is not None and "simulation" in self.temperature.dims
+
+    def known(self) -> tuple[xr.Dataset, Annulus, xr.DataArray]:
+        """Dataset, grid and times of a run or a corpus.
+
+        Raises
+        ------
+        surrogate.fields.FieldError
+            For a plain array, which has none of them.
+        """
+        if self.dataset is None or self.annulus is None or self.times is None:
+            raise FieldError("this needs a run or a corpus, with its grid and times (surrogate.fields), got an array")
+        return self.dataset, self.annulus, self.times
+
+    def run(self, position: int) -> Snapshots:
+        """Run number `position` (0, 1, ...) of a corpus, loaded, on the same grid."""
+        return _of_dataset(select_run(self.known()[0], position).load(), self.weight, self.annulus)
+
+    def runs(self) -> Iterator[Snapshots]:
+        """Yield the runs of a corpus, or the run itself, one in memory at a time."""
+        if self.is_corpus:
+            for position in range(self.temperature.sizes["simulation"]):
+                yield self.run(position)
+        else:
+            yield _of_dataset(self.known()[0].compute(), self.weight, self.annulus)
 
 
-def weight_of(dataset: xr.Dataset) -> xr.DataArray:
-    """Cell volumes divided by their sum, dims (radius, angle); zero in the wall rows."""
-    return xr.DataArray(annulus_of(dataset).weight, dims=("radius", "angle"))
+def _of_dataset(dataset: xr.Dataset, weight: xr.DataArray, annulus: Annulus | None) -> Snapshots:
+    temperature = dataset["temperature"]
+    if "simulation" in temperature.dims:
+        mask = xr.DataArray(valid_snapshots(dataset), dims=("simulation", "time"))
+        return Snapshots(temperature, weight, mask, dataset["snapshot_time"], annulus, dataset)
+    mask = xr.DataArray(np.ones(dataset.sizes["time"], dtype=bool), dims=("time",))
+    return Snapshots(temperature, weight, mask, dataset["time"], annulus, dataset)
 
 
-def mask_of(dataset: xr.Dataset) -> xr.DataArray:
-    """Mask of the real (not padded) snapshots of a run or a corpus, dims ([simulation], time)."""
-    if "simulation" in dataset.temperature.dims:
-        return xr.DataArray(valid_snapshots(dataset), dims=("simulation", "time"))
-    return xr.DataArray(np.ones(dataset.sizes["time"], dtype=bool), dims=("time",))
+Fields: TypeAlias = xr.Dataset | xr.DataArray | np.ndarray | Snapshots
+"""What a measure takes."""
 
 
-def times_of(dataset: xr.Dataset) -> xr.DataArray:
-    """Time of every snapshot of a run or a corpus, Gyr; NaN for padding."""
-    return dataset["snapshot_time" if "simulation" in dataset.temperature.dims else "time"]
-
-
-def match(truth: xr.Dataset, prediction: xr.Dataset, name: str = "prediction") -> None:
-    """Check that a prediction has the snapshots of the truth; no temperature is read.
+def snapshots_of(fields: Fields, weights: Any = None) -> Snapshots:
+    """Take the temperatures of a run, a corpus or a plain array.
 
     Parameters
     ----------
-    truth, prediction : xarray.Dataset
-        Runs or corpora.
-    name : str
-        What to call the prediction in an error.
+    fields : xarray.Dataset, xarray.DataArray or array, shape (..., radius, angle)
+    weights : array, shape (radius, angle), optional
+        Of the nodes, not negative; divided by its sum. Default: the cell volumes of a dataset, 1 for a plain array.
 
     Raises
     ------
     surrogate.fields.FieldError
-        If dimensions, sizes, grids, run numbers or times differ.
+        If the field has no radius and angle, or weights are of another shape.
+
+    Examples
+    --------
+    >>> snapshots_of(np.full((3, 6, 4), 1700.0)).weight.sum().item()
+    1.0
     """
-    one, other = truth["temperature"], prediction["temperature"]
+    if isinstance(fields, Snapshots):
+        return fields
+    annulus = annulus_of(fields) if isinstance(fields, xr.Dataset) else None
+    temperature = fields["temperature"] if isinstance(fields, xr.Dataset) else _with_names(fields)
+    shape = tuple(temperature.sizes[name] for name in FIELD)
+    if weights is None:
+        weight = np.full(shape, 1.0 / np.prod(shape)) if annulus is None else annulus.weight
+    else:
+        weight = weights.transpose(*FIELD).values if isinstance(weights, xr.DataArray) else np.asarray(weights, float)
+        if weight.shape != shape or not np.all(weight >= 0) or not weight.sum() > 0:
+            raise FieldError(f"weights: expected numbers from 0 up, some above, of shape {shape}, got {weight.shape}")
+        weight = weight / weight.sum()
+    share = xr.DataArray(weight, dims=FIELD)
+    if isinstance(fields, xr.Dataset):
+        return _of_dataset(fields, share, annulus)
+    every = xr.DataArray(np.ones(temperature.shape[:-2], dtype=bool), dims=temperature.dims[:-2])
+    return Snapshots(temperature, share, every)
+
+
+def _with_names(values: xr.DataArray | np.ndarray) -> xr.DataArray:
+    """Plain array with the dimensions (..., radius, angle)."""
+    if isinstance(values, xr.DataArray):
+        if not set(FIELD) <= set(values.dims):
+            raise FieldError(
+                f"expected the dimensions 'radius' and 'angle', got {values.dims}: rename those of the field to these"
+            )
+        return values.transpose(..., *FIELD)
+    if np.ndim(values) < 2:
+        raise FieldError(f"expected an array of shape (..., radius, angle), got shape {np.shape(values)}")
+    leading = [f"axis_{number}" for number in range(np.ndim(values) - 2)]
+    return xr.DataArray(values, dims=(*leading, *FIELD))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A truth and a prediction of the same snapshots (:func:`pair`); measures take it in place of both."""
+
+    truth: Snapshots
+    prediction: Snapshots
+
+    @cached_property
+    def true(self) -> xr.DataArray:
+        """Temperature of the truth, float64, K."""
+        return self.truth.temperature.astype(float)
+
+    @cached_property
+    def predicted(self) -> xr.DataArray:
+        """Temperature of the prediction, float64, K, on the very coordinates of the truth."""
+        # xarray would otherwise silently keep only the coordinates that agree to the last bit.
+        one, other = self.truth.temperature, self.prediction.temperature
+        return xr.DataArray(other.data, coords=one.coords, dims=one.dims, attrs=other.attrs).astype(float)
+
+    @property
+    def weight(self) -> xr.DataArray:
+        """Of the nodes, dims (radius, angle)."""
+        return self.truth.weight
+
+
+def pair(truth: Fields | Pair, prediction: Fields | None = None, name: str = "prediction", weights: Any = None) -> Pair:
+    """Bring a truth and a prediction together: same grid, same runs, same times, or a clear error.
+
+    No temperature is read. A pair is returned as it is.
+
+    Parameters
+    ----------
+    truth, prediction : xarray.Dataset, xarray.DataArray or array
+        Runs, corpora or plain arrays, see the module.
+    name : str
+        What to call the prediction in an error.
+    weights : array, shape (radius, angle), optional
+        See :func:`snapshots_of`.
+
+    Raises
+    ------
+    surrogate.fields.FieldError
+        If dimensions, sizes, grids, run numbers, times or other coordinates differ.
+    """
+    if isinstance(truth, Pair):
+        return truth
+    if prediction is None:
+        raise TypeError("a truth needs a prediction beside it")
+    both = Pair(snapshots_of(truth, weights), snapshots_of(prediction, weights))
+    one, other = both.truth.temperature, both.prediction.temperature
     if one.dims != other.dims or one.shape != other.shape:
         raise FieldError(
             f"{name}: temperature has dimensions {dict(other.sizes)}, expected those of the truth, {dict(one.sizes)}"
         )
-    if annulus_of(truth) != annulus_of(prediction):
+    if both.truth.dataset is None or both.prediction.dataset is None:
+        _same_coordinates(one, other, name)
+        return both
+    if both.truth.annulus != both.prediction.annulus:
         raise FieldError(f"{name}: its grid differs from that of the truth")
-    if "simulation" in one.dims and not np.array_equal(truth.simulation.values, prediction.simulation.values):
+    if both.truth.is_corpus and not np.array_equal(one["simulation"].values, other["simulation"].values):
         raise FieldError(
-            f"{name}: has the runs {prediction.simulation.values[:5]} ..., expected {truth.simulation.values[:5]} ..."
+            f"{name}: has the runs {other['simulation'].values[:5]} ..., expected {one['simulation'].values[:5]} ..."
         )
-    difference = np.abs(times_of(truth).values - times_of(prediction).values)
-    if np.any(np.isnan(times_of(truth).values) != np.isnan(times_of(prediction).values)):
+    times, others = (snapshots.known()[2].values for snapshots in (both.truth, both.prediction))
+    if np.any(np.isnan(times) != np.isnan(others)):
         raise FieldError(f"{name}: its runs have other numbers of snapshots than the truth")
-    if np.nanmax(difference, initial=0.0) > TIME_TOLERANCE:
-        raise FieldError(f"{name}: its times differ from those of the truth by up to {np.nanmax(difference):.3g} Gyr")
+    difference = np.nanmax(np.abs(times - others), initial=0.0)
+    if difference > TIME_TOLERANCE:
+        raise FieldError(f"{name}: its times differ from those of the truth by up to {difference:.3g} Gyr")
+    return both
 
 
-def pair(truth: xr.Dataset, prediction: xr.Dataset, name: str = "prediction") -> Pair:
-    """Return both temperatures of a truth and a prediction of the same snapshots (:func:`match`).
+def _same_coordinates(one: xr.DataArray, other: xr.DataArray, name: str) -> None:
+    """Refuse plain arrays that say of themselves that they lie elsewhere."""
+    for dimension in set(one.indexes) & set(other.indexes):
+        true, predicted = one[dimension].values, other[dimension].values
+        numbers = np.issubdtype(true.dtype, np.number) and np.issubdtype(predicted.dtype, np.number)
+        if not (np.allclose(true, predicted, rtol=1e-6) if numbers else np.array_equal(true, predicted)):
+            raise FieldError(f"{name}: its coordinate {dimension!r} differs from that of the truth")
 
-    xarray would otherwise silently keep only the coordinates that agree to the last bit.
-    """
-    match(truth, prediction, name)
-    one, other = truth["temperature"], prediction["temperature"]
-    aligned = xr.DataArray(other.data, coords=one.coords, dims=one.dims, attrs=other.attrs)
-    return Pair(one.astype(float), aligned.astype(float), weight_of(truth))
+
+def labelled(values: xr.DataArray, name: str, units: str, long_name: str) -> xr.DataArray:
+    """Give a result its name, units and long name."""
+    values = values.rename(name)
+    values.attrs = {"units": units, "long_name": long_name}
+    return values

@@ -1,8 +1,9 @@
 """What people read off a temperature field: profiles, heat fluxes, budgets, plumes.
 
-Functions take one dataset, a run or a corpus, so that they serve simulations and predictions alike. Wall gradients are
-one-sided, from the wall to the first cell centre, with the mean of the conductivities at both, as a finite-volume
-solver takes them; compare fluxes of two fields on the same grid.
+Functions take one dataset, a run or a corpus, so that they serve simulations and predictions alike; means take plain
+arrays too (:mod:`surrogate.diagnostics.pairing`). Wall gradients are one-sided, from the wall to the first cell centre,
+with the mean of the conductivities at both, as a finite-volume solver takes them; compare fluxes of two fields on the
+same grid.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ import numpy as np
 import xarray as xr
 
 from surrogate.annulus import Annulus
-from surrogate.diagnostics.pairing import times_of, weight_of
-from surrogate.fields import annulus_of
+from surrogate.diagnostics.pairing import Fields, Snapshots, labelled, snapshots_of
 from surrogate.minerals import olivine_conductivity
 from surrogate.planet import MARS, Planet
 from surrogate.units import GIGAYEAR
@@ -23,22 +23,30 @@ Conductivity = Literal["constant", "olivine"]
 CrustHeating = Literal["none", "enriched"]
 
 
-def _described(values: xr.DataArray, name: str, units: str, long_name: str) -> xr.DataArray:
-    values = values.rename(name)
-    values.attrs = {"units": units, "long_name": long_name}
-    return values
+def lateral_mean(fields: Fields) -> xr.DataArray:
+    """Laterally averaged temperature, K, dims (..., radius).
+
+    Examples
+    --------
+    >>> lateral_mean(np.full((3, 6, 16), 1700.0)).shape
+    (3, 6)
+    """
+    profile = snapshots_of(fields).temperature.mean("angle", skipna=False, dtype=float)
+    return labelled(profile, "lateral_mean_temperature", "K", "laterally averaged temperature")
 
 
-def lateral_mean(dataset: xr.Dataset) -> xr.DataArray:
-    """Laterally averaged temperature, K, dims ([simulation], time, radius)."""
-    profile = dataset["temperature"].mean("angle", skipna=False, dtype=float)
-    return _described(profile, "lateral_mean_temperature", "K", "laterally averaged temperature")
+def mean_temperature(fields: Fields, weights: Any = None) -> xr.DataArray:
+    """Volume-averaged temperature, K, dims (...): on all dimensions but radius and angle.
 
-
-def mean_temperature(dataset: xr.Dataset) -> xr.DataArray:
-    """Volume-averaged temperature, K, dims ([simulation], time)."""
-    mean = (dataset["temperature"] * weight_of(dataset)).sum(("radius", "angle"), skipna=False)
-    return _described(mean, "mean_temperature", "K", "volume-averaged temperature")
+    Parameters
+    ----------
+    fields : xarray.Dataset, xarray.DataArray or array, shape (..., radius, angle)
+    weights : array, shape (radius, angle), optional
+        Default: cell volumes of a run or a corpus; nodes of a plain array count alike.
+    """
+    snapshots = snapshots_of(fields, weights)
+    mean = (snapshots.temperature * snapshots.weight).sum(("radius", "angle"), skipna=False)
+    return labelled(mean, "mean_temperature", "K", "volume-averaged temperature")
 
 
 def wall_conductivity(
@@ -65,34 +73,43 @@ def wall_conductivity(
 
 
 def surface_heat_flux(
-    dataset: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity = "olivine"
+    dataset: xr.Dataset | Snapshots, planet: Planet = MARS, conductivity: Conductivity = "olivine"
 ) -> xr.DataArray:
     """Mean conductive heat flux through the surface, outward, W/m2, dims ([simulation], time)."""
     flux = -_wall_flux(dataset, (-1, -2), planet, conductivity)
-    return _described(flux, "surface_heat_flux", "W m-2", "mean heat flux through the surface, outward")
+    return labelled(flux, "surface_heat_flux", "W m-2", "mean heat flux through the surface, outward")
 
 
 def core_mantle_boundary_heat_flux(
-    dataset: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity = "olivine"
+    dataset: xr.Dataset | Snapshots, planet: Planet = MARS, conductivity: Conductivity = "olivine"
 ) -> xr.DataArray:
     """Mean conductive heat flux from the core into the mantle, outward, W/m2, dims ([simulation], time)."""
     flux = _wall_flux(dataset, (0, 1), planet, conductivity)
-    return _described(
+    return labelled(
         flux, "core_mantle_boundary_heat_flux", "W m-2", "mean heat flux through the core-mantle boundary, outward"
     )
 
 
-def _wall_flux(dataset: xr.Dataset, rows: tuple[int, int], planet: Planet, conductivity: Conductivity) -> xr.DataArray:
+def _wall_flux(
+    dataset: xr.Dataset | Snapshots, rows: tuple[int, int], planet: Planet, conductivity: Conductivity
+) -> xr.DataArray:
     """Mean flux from the wall row into the first cell row, W/m2."""
-    annulus = annulus_of(dataset)
-    wall, inside = _rows(dataset, rows[0]), _rows(dataset, rows[1])
+    snapshots = snapshots_of(dataset)
+    _, annulus, _ = snapshots.known()
+    wall, inside = _row(snapshots, rows[0]), _row(snapshots, rows[1])
     depths = (float(annulus.depth[rows[0]]), float(annulus.depth[rows[1]]))
     between = wall_conductivity(wall, inside, depths, planet, conductivity)
-    return (between * (wall - inside) / abs(depths[0] - depths[1])).mean("angle", skipna=False)
+    flux: xr.DataArray = (between * (wall - inside) / abs(depths[0] - depths[1])).mean("angle", skipna=False)
+    return flux
 
 
-def _rows(dataset: xr.Dataset, row: int) -> xr.DataArray:
-    return dataset["temperature"].isel(radius=row, drop=True).astype(float)
+def _row(snapshots: Snapshots, row: int) -> xr.DataArray:
+    return snapshots.temperature.isel(radius=row, drop=True).astype(float)
+
+
+def _bare(times: xr.DataArray) -> xr.DataArray:
+    """Take the coordinates off times, Gyr."""
+    return xr.DataArray(times.values, dims=times.dims)
 
 
 def wall_areas(annulus: Annulus) -> tuple[float, float, float]:
@@ -102,7 +119,7 @@ def wall_areas(annulus: Annulus) -> tuple[float, float, float]:
 
 
 def heat_production(
-    dataset: xr.Dataset, planet: Planet = MARS, crust_heating: CrustHeating = "none"
+    dataset: xr.Dataset | Snapshots, planet: Planet = MARS, crust_heating: CrustHeating = "none"
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Warming by radiogenic heat, K/Gyr, dims ([simulation], time), without coordinates.
 
@@ -120,13 +137,14 @@ def heat_production(
     mantle : xarray.DataArray
         Of the rock below the crust.
     """
-    if "crustal_enrichment" not in dataset:
+    known, annulus, times = snapshots_of(dataset).known()
+    if "crustal_enrichment" not in known:
         raise ValueError("heat production: the dataset lacks the parameter crustal_enrichment")
-    enrichment: Any = xr.DataArray(dataset["crustal_enrichment"].values, dims=dataset["crustal_enrichment"].dims)
-    time = xr.DataArray(times_of(dataset).values, dims=times_of(dataset).dims)
+    given, time = known["crustal_enrichment"], _bare(times)
+    enrichment: Any = xr.DataArray(given.values, dims=given.dims)
     primitive = xr.zeros_like(time) + planet.radiogenic_heating(time.values)
     primitive = primitive * GIGAYEAR * planet.mantle_density / heat_capacity(planet)
-    faces = annulus_of(dataset).radius_faces
+    faces = annulus.radius_faces
     crust = (faces[-1] ** 2 - (faces[-1] - planet.crust_thickness) ** 2) / (faces[-1] ** 2 - faces[0] ** 2)
     if crust_heating == "none":
         mantle = planet.mantle_depletion(enrichment) * primitive
@@ -142,7 +160,7 @@ def heat_capacity(planet: Planet) -> float:
 
 
 def energy_budget(
-    dataset: xr.Dataset,
+    dataset: xr.Dataset | Snapshots,
     planet: Planet = MARS,
     conductivity: Conductivity = "olivine",
     crust_heating: CrustHeating = "none",
@@ -159,8 +177,10 @@ def energy_budget(
         On dims ([simulation], interval), all K/Gyr: ``change``, ``inflow``, ``outflow`` (positive out),
         ``heating``, ``residual`` = change - (inflow - outflow + heating); and ``interval_time`` Gyr.
     """
-    inner, outer, volume = wall_areas(annulus_of(dataset))
-    time = xr.DataArray(times_of(dataset).values, dims=times_of(dataset).dims)
+    snapshots = snapshots_of(dataset)
+    _, annulus, times = snapshots.known()
+    inner, outer, volume = wall_areas(annulus)
+    time = _bare(times)
     to_kelvin = GIGAYEAR / (heat_capacity(planet) * volume)
 
     def interval_mean(values: xr.DataArray) -> xr.DataArray:
@@ -171,37 +191,38 @@ def energy_budget(
         return values.drop_vars(values.coords).rename(time="interval").diff("interval")
 
     terms = {
-        "change": step(mean_temperature(dataset)) / step(time),
-        "inflow": interval_mean(core_mantle_boundary_heat_flux(dataset, planet, conductivity) * inner) * to_kelvin,
-        "outflow": interval_mean(surface_heat_flux(dataset, planet, conductivity) * outer) * to_kelvin,
-        "heating": interval_mean(heat_production(dataset, planet, crust_heating)[0]),
+        "change": step(mean_temperature(snapshots)) / step(time),
+        "inflow": interval_mean(core_mantle_boundary_heat_flux(snapshots, planet, conductivity) * inner) * to_kelvin,
+        "outflow": interval_mean(surface_heat_flux(snapshots, planet, conductivity) * outer) * to_kelvin,
+        "heating": interval_mean(heat_production(snapshots, planet, crust_heating)[0]),
     }
     terms["residual"] = terms["change"] - (terms["inflow"] - terms["outflow"] + terms["heating"])
     budget = xr.Dataset({name: values.assign_attrs(units="K Gyr-1") for name, values in terms.items()})
     return budget.assign_coords(interval_time=interval_mean(time).assign_attrs(units="Gyr"))
 
 
-def core_residual(dataset: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity = "olivine") -> xr.DataArray:
+def core_residual(
+    dataset: xr.Dataset | Snapshots, planet: Planet = MARS, conductivity: Conductivity = "olivine"
+) -> xr.DataArray:
     """How far the temperature of the core is from what its heat loss makes of it, K, dims ([simulation], time).
 
     A core of one temperature cools by dT/dt = -3 q / (density x heat capacity x radius) of the planet's core, with the
     flux q through the core-mantle boundary (trapezoidal between snapshots). The residual is zero at the first snapshot.
     """
-    flux = core_mantle_boundary_heat_flux(dataset, planet, conductivity)
-    wall = _rows(dataset, 0).mean("angle", skipna=False)
-    time = xr.DataArray(times_of(dataset).values, dims=times_of(dataset).dims)
+    snapshots = snapshots_of(dataset)
+    flux = core_mantle_boundary_heat_flux(snapshots, planet, conductivity)
+    wall = _row(snapshots, 0).mean("angle", skipna=False)
+    time = _bare(snapshots.known()[2])
     rate = flux.drop_vars(flux.coords) * -3.0 * GIGAYEAR
     rate = rate / (planet.core_density * planet.core_heat_capacity * planet.core_radius)
     middle = 0.5 * (rate.isel(time=slice(1, None)) + rate.isel(time=slice(None, -1)))
     lost = (middle * time.diff("time")).cumsum("time", skipna=False).pad(time=(1, 0), constant_values=0.0)
     wall = wall.drop_vars(wall.coords)
-    return _described(
-        wall - wall.isel(time=0) - lost, "core_residual", "K", "core temperature not explained by its flux"
-    )
+    return labelled(wall - wall.isel(time=0) - lost, "core_residual", "K", "core temperature not explained by its flux")
 
 
 def plumes(
-    run: xr.Dataset, radius: float, fraction: float = 0.5, amplitude: float = 20.0, cold: bool = False
+    run: xr.Dataset | Snapshots, radius: float, fraction: float = 0.5, amplitude: float = 20.0, cold: bool = False
 ) -> list[list[float]]:
     """Positions of plumes (or downwellings) where they cross a radius, one list of angles, rad, per snapshot of a run.
 
@@ -231,9 +252,10 @@ def plumes(
     >>> len(plumes(run, 1e6)[0]), len(plumes(run, 1e6, cold=True)[0])
     (2, 1)
     """
-    row = run["temperature"].sel(radius=radius, method="nearest").values.astype(float)
+    temperature = snapshots_of(run).temperature
+    row = temperature.sel(radius=radius, method="nearest").values.astype(float)
     anomaly = (row - row.mean(axis=-1, keepdims=True)) * (-1 if cold else 1)
-    angles = run["angle"].values
+    angles = temperature["angle"].values
     positions = []
     for values in anomaly:
         peak = values.max()

@@ -15,9 +15,8 @@ import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from surrogate.diagnostics import title_of
 from surrogate.fields import annulus_of
-from surrogate.figures.annulus import draw_field, field_bar
+from surrogate.figures.annulus import difference_bar, draw_field, temperature_bar
 from surrogate.figures.style import (
     DIFFERENCE,
     PAGE,
@@ -29,6 +28,7 @@ from surrogate.figures.style import (
     temperature_norm,
 )
 from surrogate.files import atomic
+from surrogate.methods import title_of
 
 FRAMES_PER_SECOND = 10
 
@@ -61,20 +61,18 @@ def _frames(
         norm, colours = (difference, DIFFERENCE) if error else (temperature, TEMPERATURE)
         meshes.append(draw_field(panel, values[0], annulus, norm, colours))
         column_heading(panel, headings[number])
-    field_bar(figure, list(axes[: 1 + len(names)]), temperature, TEMPERATURE, "temperature [K]", location="bottom",
-              shrink=0.6, aspect=35)  # fmt: skip
-    field_bar(figure, list(axes[1 + len(names) :]), difference, DIFFERENCE, "difference [K]", extend="both",
-              location="bottom", shrink=0.8, aspect=25)  # fmt: skip
+    temperature_bar(figure, list(axes[: 1 + len(names)]), temperature, location="bottom", shrink=0.6, aspect=35)
+    difference_bar(figure, list(axes[1 + len(names) :]), difference, location="bottom", shrink=0.8, aspect=25)
     caption = figure.suptitle(" ")
     for number, time in enumerate(truth["time"].values):
         for mesh, values in zip(meshes, series, strict=True):
             field = values[number]
             mesh.set_array(np.concatenate([field[:, :1], field, field[:, -1:]], axis=1))
         caption.set_text(f"{title + ', ' if title else ''}{time:.2f} Gyr")
-        canvas.draw()
+        canvas.draw()  # type: ignore[no-untyped-call]
         if number == 0:
             figure.set_layout_engine("none")  # the parts must not move from frame to frame
-        yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
+        yield np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
 
 
 def animate(
@@ -119,17 +117,46 @@ def _write_gif(pictures: list[np.ndarray], path: Path, comment: str) -> None:
     palette = Image.new("P", (1, 1))
     palette.putpalette(np.round(255 * np.concatenate([*colours, greys])).astype(np.uint8).tobytes())
     images = [Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
-    images[0].save(path, save_all=True, append_images=images[1:], loop=0, optimize=False,
-                   duration=1000 // FRAMES_PER_SECOND, comment=comment.encode())  # fmt: skip
+    images[0].save(
+        path,
+        save_all=True,
+        append_images=images[1:],
+        loop=0,
+        optimize=False,
+        duration=1000 // FRAMES_PER_SECOND,
+        comment=comment.encode(),
+    )
 
 
 def _write_mp4(pictures: list[np.ndarray], path: Path, comment: str) -> None:
     height, width = (side - side % 2 for side in pictures[0].shape[:2])  # H.264 wants even sides
     command = [
-        "ffmpeg", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
-        "-r", str(FRAMES_PER_SECOND), "-i", "-", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "18",
-        "-movflags", "+faststart", "-metadata", f"comment={comment}", "-y", str(path),
-    ]  # fmt: skip
+        "ffmpeg",
+        "-loglevel",
+        "error",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-s",
+        f"{width}x{height}",
+        "-r",
+        str(FRAMES_PER_SECOND),
+        "-i",
+        "-",
+        "-c:v",
+        "libx264",
+        "-pix_fmt",
+        "yuv420p",
+        "-crf",
+        "18",
+        "-movflags",
+        "+faststart",
+        "-metadata",
+        f"comment={comment}",
+        "-y",
+        str(path),
+    ]
     content = b"".join(picture[:height, :width].tobytes() for picture in pictures)
     subprocess.run(command, input=content, check=True)
 

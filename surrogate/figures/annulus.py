@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from surrogate.annulus import Annulus
-from surrogate.figures.style import TEMPERATURE
+from surrogate.figures.style import DIFFERENCE, TEMPERATURE
 
 OUTLINE = {"fill": False, "edgecolor": "0.25", "linewidth": 0.5}
 
@@ -78,15 +78,26 @@ def field_bar(
 ) -> None:
     """Add one colour bar beside or below `axes`, an Axes or several.
 
-    `gap` is the smallest distance of the ticks of a stretched scale, as a share of the bar; `keywords` go to
-    :meth:`matplotlib.figure.Figure.colorbar`.
+    The label says where the scale is stretched; `gap` is then the smallest distance of its ticks, as a share of the
+    bar; `keywords` go to :meth:`matplotlib.figure.Figure.colorbar`.
     """
     if isinstance(norm, PowerNorm):
+        label = f"{label}, stretched scale"
         keywords["ticks"] = _spread_ticks(norm, gap)
     if "cax" not in keywords:
         keywords = {"ax": axes, "aspect": 25, "pad": 0.02, **keywords}
     bar = figure.colorbar(ScalarMappable(norm, colour_map), extend=extend, label=label, **keywords)
-    bar.outline.set_linewidth(0.5)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.5)
+
+
+def temperature_bar(figure: Figure, axes: Any, norm: Normalize, **keywords: Any) -> None:
+    """Add the colour bar of temperatures; keywords as for :func:`field_bar`."""
+    field_bar(figure, axes, norm, TEMPERATURE, "temperature [K]", **keywords)
+
+
+def difference_bar(figure: Figure, axes: Any, norm: Normalize, **keywords: Any) -> None:
+    """Add the colour bar of differences, which says how their sign is meant; keywords as for :func:`field_bar`."""
+    field_bar(figure, axes, norm, DIFFERENCE, "prediction - simulation [K]", extend="both", **keywords)
 
 
 def _spread_ticks(norm: PowerNorm, gap: float) -> list[float]:

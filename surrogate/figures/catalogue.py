@@ -1,146 +1,431 @@
-"""Every figure by name: how it is drawn from the files that its entry in :mod:`surrogate.figures.names` lists."""
+"""The catalogue of figures: what each is, what it is made from, and what draws it.
+
+An entry is one function of this package; the names of its parameters say which of the inputs (:class:`Inputs`) it
+gets. Nothing that draws is loaded before a figure is made, so that the workflow can list its figures.
+The caption of an entry in the report is ``workflow/report/<entry>.rst``.
+"""
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
-import xarray as xr
-from matplotlib.figure import Figure
-
-from surrogate.config import FigureSettings
-from surrogate.corpus.store import open_corpus
-from surrogate.diagnostics import title_of
-from surrogate.diagnostics.physics import Conductivity
-from surrogate.fields import FieldError, open_netcdf, select_run, select_split
-from surrogate.figures import errors, examples, extremes, modes, pairs, training
-from surrogate.figures.animation import animate
-from surrogate.figures.concept import concept
-from surrogate.figures.names import CATALOGUE, PREDICTORS, Entry, split_name
-from surrogate.figures.style import styled
-from surrogate.files import atomic, provenance
+from surrogate.config import Config, FigureSettings
+from surrogate.files import provenance
+from surrogate.methods import METHODS, methods, title_of
 from surrogate.planet import MARS, Planet
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+TIME_TOLERANCE = 1 / 15
+"""A run that ended before a time still counts as reaching it if it lacks less than this share of it."""
+
+TIME_SHARES = (2 / 9, 4 / 9, 6 / 9, 1.0)
+"""Where examples are shown if no times are asked for: 1, 2, 3 and 4.5 Gyr of 4.5 Gyr."""
+
+MEANS = ("mean",)
+NETWORKS = ("autoencoder", *MEANS)
+SHARP = (*NETWORKS, "sample")
+"""Kinds of methods; with samples, which have the lateral structure of a simulation, where predictors give means."""
+
+CURVES = ("learning_curve", "compression_curve")
+"""Figures that cost many trainings: made if the study of that name is not empty, from the table of that name."""
+
+
+def keys(*kinds: str) -> tuple[str, ...]:
+    """Keys of the methods of these kinds, in order."""
+    return tuple(method.key for method in methods(*kinds))
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """What figures are made from.
+class Entry:
+    """One entry of the catalogue.
 
     Attributes
     ----------
-    corpus : xarray.Dataset or None
-        The whole corpus with its split.
-    predictions : mapping
-        Method to the corpus of the unseen runs as predicted; in the order in which they are drawn.
-    tables : mapping
-        Name to table: the losses of every network, or a learning curve.
+    category : str
+        In the report.
+    maker : str
+        ``module.function`` of this package.
+    kinds : tuple of str
+        Kinds of methods (:mod:`surrogate.methods`) whose predictions it needs.
+    corpus : bool
+        Whether it needs the corpus.
+    losses : bool
+        Whether it needs the losses of all that is trained.
+    curve : str
+        Name of the curve whose table it needs.
+    per_example, per_predictor : bool
+        One figure per example run, whose name ends in ``_1``, ``_2``, ...; one per predictor, ``_fnn``, ...
+    animated : bool
+        The file is an animation.
+    """
+
+    category: str
+    maker: str
+    kinds: tuple[str, ...] = ()
+    corpus: bool = True
+    losses: bool = False
+    curve: str = ""
+    per_example: bool = False
+    per_predictor: bool = False
+    animated: bool = False
+
+    @property
+    def predictions(self) -> tuple[str, ...]:
+        """Methods whose predictions it needs."""
+        return keys(*self.kinds)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that it needs: of what is trained, or of a curve."""
+        return keys(*SHARP) if self.losses else (self.curve,) if self.curve else ()
+
+    @property
+    def suffix(self) -> str:
+        """Regular expression of what follows the entry in the name of a figure."""
+        method = f"_({'|'.join(map(re.escape, keys(*MEANS)))})" if self.per_predictor else ""
+        return method + (r"_\d+" if self.per_example else "")
+
+    def function(self) -> Callable[..., Any]:
+        """Load what draws it."""
+        module, _, name = self.maker.partition(".")
+        function: Callable[..., Any] = getattr(import_module(f"surrogate.figures.{module}"), name)
+        return function
+
+    def formats(self, settings: FigureSettings) -> list[str]:
+        """Suffixes, without the dot, of the files that one figure is written to."""
+        return list(settings.animations if self.animated else settings.formats)
+
+
+CATALOGUE: dict[str, Entry] = {
+    "concept": Entry("Corpus", "concept.concept"),
+    "coverage": Entry("Corpus", "pairs.coverage"),
+    "losses": Entry("Training", "training.losses", corpus=False, losses=True),
+    **{name: Entry("Training", f"training.{name}", corpus=False, curve=name) for name in CURVES},
+    # All figures of one run need all predictors: they choose the same runs.
+    "reconstruction": Entry("Fields", "examples.reconstruction", NETWORKS, per_example=True),
+    "examples": Entry("Fields", "examples.examples", MEANS, per_example=True),
+    "evolution": Entry("Fields", "examples.evolution", MEANS, per_example=True, per_predictor=True),
+    "extremes": Entry("Fields", "examples.extremes", MEANS),
+    "animation": Entry("Fields", "animation.animate", MEANS, per_example=True, animated=True),
+    "accuracy_pairs": Entry("Errors", "pairs.accuracy_pairs", MEANS),
+    "error_time": Entry("Errors", "errors.error_time", MEANS),
+    "error_maps": Entry("Errors", "errors.error_maps", NETWORKS),
+    "heat_flux": Entry("Errors", "errors.heat_flux", NETWORKS),
+    "spectra": Entry("Modes and scales", "errors.spectra", SHARP),
+    "singular_values": Entry("Modes and scales", "modes.singular_value_spectra", SHARP),
+    "pod_modes": Entry("Modes and scales", "modes.pod_modes", NETWORKS),
+}
+"""Name to entry; in the order of the report."""
+
+
+class FigureName(NamedTuple):
+    """The name of a figure in parts: its entry, and which predictor ("" if of all) and example it shows."""
+
+    entry: str
+    method: str = ""
+    number: int = 1
+
+
+def split_name(name: str) -> FigureName:
+    """Split the name of a figure into its parts.
+
+    Raises
+    ------
+    KeyError
+        If there is no such figure.
+
+    Examples
+    --------
+    >>> split_name("examples_2")
+    FigureName(entry='examples', method='', number=2)
+    >>> split_name("coverage").entry
+    'coverage'
+    """
+    for base, entry in CATALOGUE.items():
+        if re.fullmatch(re.escape(base) + entry.suffix, name):
+            rest, number = name[len(base) :], 1
+            if entry.per_example:
+                rest, _, digits = rest.rpartition("_")
+                number = int(digits)
+            return FigureName(base, rest.removeprefix("_"), number)
+    raise KeyError(f"no figure {name!r}; expected one of {figure_names(Config())}")
+
+
+def figure_names(config: Config) -> list[str]:
+    """Names of all figures of a pipeline run; curves, which cost many trainings, only if asked for."""
+    names = []
+    for name, entry in CATALOGUE.items():
+        if name in CURVES and name not in asked_for(config):
+            continue
+        methods = [f"_{method}" for method in keys(*MEANS)] if entry.per_predictor else [""]
+        numbers = [f"_{number + 1}" for number in range(config.figures.examples)] if entry.per_example else [""]
+        names += [name + method + number for method in methods for number in numbers]
+    return names
+
+
+def asked_for(config: Config) -> list[str]:
+    """Those of :data:`CURVES` that the studies of a configuration ask for.
+
+    >>> asked_for(Config(studies={"compression_curve": [35, 142]}))
+    ['compression_curve']
+    """
+    return [name for name in CURVES if getattr(config.studies, name)]
+
+
+def file_names(config: Config) -> list[str]:
+    """File names of all figures: one per format.
+
+    >>> file_names(Config(figures={"formats": ["png", "pdf"], "examples": 1}))[:3]
+    ['concept.png', 'concept.pdf', 'coverage.png']
+    """
+    return [
+        f"{name}.{suffix}"
+        for name in figure_names(config)
+        for suffix in CATALOGUE[split_name(name).entry].formats(config.figures)
+    ]
+
+
+def example_times(settings: FigureSettings, ends: Sequence[float]) -> list[float]:
+    """Return when examples are shown, Gyr: the times asked for, or shares of the longest unseen evolution.
+
+    >>> [round(time, 3) for time in example_times(FigureSettings(), [4.5, 3.8])]
+    [1.0, 2.0, 3.0, 4.5]
+    """
+    return list(settings.example_times or [share * max(ends) for share in TIME_SHARES])
+
+
+def median_and_worst(
+    simulations: Sequence[int], accuracies: Sequence[float], ends: Sequence[float], until: float = 0.0
+) -> list[tuple[int, str]]:
+    """Median and least accurate run of one method: positions among the unseen runs, and "median run 7"."""
+    chosen = choose_examples(simulations, accuracies, ends, 2, until)
+    kinds = ["median", "worst"] if len(chosen) == 2 else ["only"]
+    return [
+        (position, f"{kind} run {int(simulations[position])}")
+        for kind, (position, _) in zip(kinds, chosen, strict=True)
+    ]
+
+
+def choose_examples(
+    simulations: Sequence[int], accuracies: Sequence[float], ends: Sequence[float], count: int, until: float = 0.0
+) -> list[tuple[int, str]]:
+    """Choose runs by their accuracy, not by their looks: the median one first, the least accurate last.
+
+    Parameters
+    ----------
+    simulations : sequence of int
+        Numbers of the unseen runs.
+    accuracies, ends : sequence of float
+        Mean relative accuracy, and time of the last snapshot, Gyr, of each.
+    count : int
+        How many; those between are equally spaced in rank.
+    until : float
+        Gyr. Only runs that reach this time are taken, if there are any.
+
+    Returns
+    -------
+    list of (int, str)
+        Position among the unseen runs, and what the run is.
+
+    Examples
+    --------
+    >>> choose_examples([7, 8, 9], [99.0, 98.0, 99.5], [4.5, 4.5, 4.5], 2)[0]
+    (0, 'Run 7: the median in accuracy of 3 unseen runs')
+    """
+    everyone = range(len(accuracies))
+    pool = [run for run in everyone if ends[run] >= until * (1 - TIME_TOLERANCE)] or list(everyone)
+    order = sorted(pool, key=lambda run: accuracies[run])  # the least accurate first
+    median = (len(order) - 1) // 2
+    steps = max(count - 1, 1)
+    ranks = sorted({round(median * (steps - step) / steps) for step in range(min(count, len(order)))}, reverse=True)
+    chosen = []
+    for rank in ranks:
+        if rank == 0:
+            place = "the least accurate"
+        elif rank == median:
+            place = "the median in accuracy"
+        else:
+            place = f"number {rank + 1} from the least accurate"
+        chosen.append((order[rank], f"Run {int(simulations[order[rank]])}: {place} of {len(order)} unseen runs"))
+    return chosen
+
+
+class Inputs:
+    """What the functions of the catalogue get, each by the name of its parameter.
+
+    Parameters
+    ----------
+    name : str
+        Of the figure.
+    given : mapping
+        ``corpus`` (the store's folder or a dataset), ``predictions`` (mapping of method to NetCDF file or dataset),
+        ``tables`` (mapping of name to CSV file or table). More than the figure needs is ignored.
     settings : FigureSettings
     planet : Planet
     conductivity : {"constant", "olivine"}
-        Law of the simulations.
-    number : int
-        Which example (1, 2, ...), for figures of one run.
+
+    Raises
+    ------
+    KeyError
+        If there is no figure of that name, or something that it needs is not given.
     """
 
-    corpus: xr.Dataset | None
-    predictions: Mapping[str, xr.Dataset]
-    tables: Mapping[str, pd.DataFrame]
-    settings: FigureSettings
-    planet: Planet = MARS
-    conductivity: Conductivity = "olivine"
-    number: int = 1
+    def __init__(
+        self, name: str, given: Mapping[str, Any], settings: FigureSettings, planet: Planet, conductivity: str
+    ) -> None:
+        self.name, self.parts, self.settings = name, split_name(name), settings
+        self.planet, self.conductivity, self.method = planet, conductivity, self.parts.method
+        self.entry = CATALOGUE[self.parts.entry]
+        if self.entry.corpus and "corpus" not in given:
+            raise KeyError(f"figure {name!r} needs the corpus; got {sorted(given)}")
+        needs = {"predictions": self.entry.predictions, "tables": self.entry.tables}
+        for part, wanted in needs.items():
+            for key in wanted:
+                if key not in given.get(part, {}):
+                    raise KeyError(f"figure {name!r} needs {part}[{key!r}]; got {sorted(given.get(part, {}))}")
+        self.sources = {
+            **({"corpus": given["corpus"]} if self.entry.corpus else {}),
+            **{method: given["predictions"][method] for method in self.entry.predictions},
+            **{table: given["tables"][table] for table in self.entry.tables},
+        }
+
+    @cached_property
+    def corpus(self) -> xr.Dataset:
+        """The whole corpus with its split."""
+        from surrogate.corpus.store import open_corpus
+
+        corpus: xr.Dataset | str = self.sources["corpus"]
+        return open_corpus(corpus) if isinstance(corpus, str | Path) else corpus
+
+    @cached_property
+    def unseen(self) -> xr.Dataset:
+        """The unseen runs."""
+        from surrogate.fields import select_split
+
+        return select_split(self.corpus, "test")
+
+    @cached_property
+    def times(self) -> list[float]:
+        """When examples are shown, Gyr."""
+        return example_times(self.settings, self.unseen["snapshot_time"].max(dim="time").values.tolist())
+
+    @cached_property
+    def _predicted(self) -> dict[str, xr.Dataset]:
+        """Method to the corpus of the unseen runs as predicted; in the order in which they are drawn."""
+        from surrogate.fields import open_netcdf
+
+        paths = {method: self.sources[method] for method in self.entry.predictions}
+        return {name: open_netcdf(path) if isinstance(path, str | Path) else path for name, path in paths.items()}
+
+    @cached_property
+    def _example(self) -> tuple[int, str]:
+        """Position among the unseen runs of the example that is drawn, and what run it is."""
+        from surrogate.figures.examples import example_runs
+
+        ranked = {name: entry for name, entry in self._predicted.items() if METHODS[name].kind in MEANS}
+        chosen = example_runs(self.unseen, ranked, self.settings.examples, max(self.times))
+        return chosen[min(self.parts.number, len(chosen)) - 1]
+
+    @cached_property
+    def run(self) -> xr.Dataset:
+        """The run that is drawn: the example, or the first of the unseen ones."""
+        from surrogate.fields import select_run
+
+        return select_run(self.unseen, self._example[0] if self.entry.per_example else 0).load()
 
     @property
     def truth(self) -> xr.Dataset:
-        """The unseen runs."""
-        if self.corpus is None:
-            raise FieldError("this figure needs the corpus")
-        return select_split(self.corpus, "test")
+        """The run that is drawn, in a figure of one run; else all unseen ones."""
+        return self.run if self.entry.per_example else self.unseen
 
-    def example(self) -> tuple[xr.Dataset, dict[str, xr.Dataset], str]:
-        """Truth and predictions of example `number`, and what run it is."""
-        ranked = {name: entry for name, entry in self.predictions.items() if name in PREDICTORS} or self.predictions
-        chosen = examples.example_runs(self.truth, ranked, self.settings.examples, max(self.settings.example_times))
-        position, title = chosen[min(self.number, len(chosen)) - 1]
-        run, predicted = examples.run_of(self.truth, self.predictions, position)
-        return run, predicted, title
+    @cached_property
+    def predictions(self) -> dict[str, xr.Dataset]:
+        """Method to what it predicts of the truth."""
+        from surrogate.fields import select_run
 
+        if not self.entry.per_example:
+            return self._predicted
+        return {name: select_run(entry, self._example[0]).load() for name, entry in self._predicted.items()}
 
-def _examples(inputs: Inputs) -> Figure:
-    run, predicted, title = inputs.example()
-    return examples.examples(run, predicted, inputs.settings.example_times, title)
+    @property
+    def prediction(self) -> xr.Dataset:
+        """The one that is drawn: of the figure's predictor, or what the autoencoder leaves of the truth."""
+        return self.predictions[self.method or keys("autoencoder")[0]]
 
+    @property
+    def title(self) -> str:
+        """What run is drawn, and by which predictor."""
+        return self._example[1] + (f", {title_of(self.method)}" if self.method else "")
 
-def _evolution(inputs: Inputs, method: str) -> Figure:
-    run, predicted, title = inputs.example()
-    heading = f"{title}, {title_of(method)}"
-    return examples.evolution(run, predicted[method], method, inputs.settings.example_times, heading)
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Name to table: the losses of what is trained, or a curve."""
+        import pandas as pd
 
+        paths = {name: self.sources[name] for name in self.entry.tables}
+        return {name: pd.read_csv(path) if isinstance(path, str | Path) else path for name, path in paths.items()}
 
-def _reconstruction(inputs: Inputs) -> Figure:
-    run, predicted, title = inputs.example()
-    return examples.reconstruction(run, predicted["autoencoder"], inputs.settings.example_times, title=title)
+    @property
+    def table(self) -> pd.DataFrame:
+        """The only table."""
+        return self.tables[self.entry.curve]
 
+    def made_by(self) -> str:
+        """Provenance as JSON: paths of what is used; data that came in memory are called so."""
+        used = {name: str(part) if isinstance(part, str | Path) else "in memory" for name, part in self.sources.items()}
+        return json.dumps(provenance(figure=self.name, inputs=used), sort_keys=True)
 
-def _concept(inputs: Inputs) -> Figure:
-    return concept(select_run(inputs.truth, 0).load(), inputs.planet, inputs.conductivity)
-
-
-def _extremes(inputs: Inputs) -> Figure:
-    return extremes.extremes(inputs.truth, inputs.predictions, inputs.settings.example_times)
-
-
-def _heat_flux(inputs: Inputs) -> Figure:
-    return errors.heat_flux(inputs.truth, inputs.predictions, inputs.planet, inputs.conductivity)
-
-
-MAKERS: dict[str, Callable[[Inputs], Figure]] = {
-    "concept": _concept,
-    "coverage": lambda i: pairs.coverage(_corpus(i)),
-    "losses": lambda i: training.losses(i.tables),
-    "learning_curve": lambda i: training.learning_curve(i.tables["learning_curve"]),
-    "compression_curve": lambda i: training.compression_curve(i.tables["compression_curve"]),
-    "reconstruction": _reconstruction,
-    "examples": _examples,
-    "evolution_fnn": lambda i: _evolution(i, "fnn"),
-    "evolution_lstm": lambda i: _evolution(i, "lstm"),
-    "extremes": _extremes,
-    "accuracy_pairs": lambda i: pairs.accuracy_pairs(i.truth, i.predictions),
-    "error_time": lambda i: errors.error_time(i.truth, i.predictions),
-    "error_maps": lambda i: errors.error_maps(i.truth, i.predictions),
-    "heat_flux": _heat_flux,
-    "spectra": lambda i: errors.spectra(i.truth, i.predictions),
-    "singular_values": lambda i: modes.singular_value_spectra(i.truth, i.predictions),
-    "pod_modes": lambda i: modes.pod_modes(i.truth, i.predictions),
-}
-"""Name to what draws it, for every entry of :data:`surrogate.figures.names.CATALOGUE` that is not an animation."""
+    def draw(self, **more: Any) -> Any:
+        """Call the function of the catalogue with the inputs that it names."""
+        function = self.entry.function()
+        names = [name for name in inspect.signature(function).parameters if name not in more]
+        return function(
+            **{name: getattr(self, name) for name in names if hasattr(type(self), name) or name in vars(self)}, **more
+        )
 
 
-def _corpus(inputs: Inputs) -> xr.Dataset:
-    if inputs.corpus is None:
-        raise FieldError("this figure needs the corpus")
-    return inputs.corpus
+def draw_figure(
+    name: str,
+    given: Mapping[str, Any],
+    settings: FigureSettings | None = None,
+    planet: Planet = MARS,
+    conductivity: str = "olivine",
+) -> Figure:
+    """Draw one figure, not an animation, and return it; parameters as for :func:`make_figure`."""
+    inputs = Inputs(name, given, settings or FigureSettings(), planet, conductivity)
+    if inputs.entry.animated:
+        raise ValueError(f"{name}: an animation is written to a file, by make_figure")
+    figure: Figure = inputs.draw()
+    return figure
 
 
 def make_figure(
     name: str,
-    inputs: Mapping[str, Any],
+    given: Mapping[str, Any],
     settings: FigureSettings,
     path: str | Path | Sequence[str | Path],
     planet: Planet = MARS,
-    conductivity: Conductivity = "olivine",
+    conductivity: str = "olivine",
 ) -> None:
     """Make one figure and write it, whole or not at all, with what made it in its metadata.
 
     Parameters
     ----------
     name : str
-        One of :func:`surrogate.figures.names.figure_names`.
-    inputs : mapping
+        One of :func:`figure_names`.
+    given : mapping
         ``corpus`` (the store's folder or a dataset), ``predictions`` (mapping of method to NetCDF file or dataset),
         ``tables`` (mapping of name to CSV file or table). More than the figure needs is ignored.
     settings : FigureSettings
@@ -156,71 +441,12 @@ def make_figure(
         If there is no figure of that name, or an input that it needs is not given.
     """
     paths = [Path(path)] if isinstance(path, str | Path) else [Path(entry) for entry in path]
-    base, number = split_name(name)
-    entry = CATALOGUE[base]
-    given = Inputs(
-        _open_corpus(inputs, name) if entry.corpus else None,
-        {method: _open_prediction(_need(inputs, "predictions", method, name)) for method in entry.predictions},
-        {table: _open_table(_need(inputs, "tables", table, name)) for table in entry.tables},
-        settings, planet, conductivity, number,
-    )  # fmt: skip
-    made_by = json.dumps(provenance(figure=name, inputs=_described(inputs, entry)), sort_keys=True)
-    if entry.animated:
-        run, predicted, title = given.example()
-        animate(run, predicted, paths, title, made_by)
+    inputs = Inputs(name, given, settings, planet, conductivity)
+    if inputs.entry.animated:
+        inputs.draw(paths=paths, comment=inputs.made_by())
         return
-    figure = MAKERS[base](given)
+    from surrogate.figures.style import save
+
+    figure = inputs.draw()
     for entry_path in paths:
-        save(figure, entry_path, settings.resolution, made_by)
-
-
-@styled
-def save(figure: Figure, path: str | Path, resolution: int = 150, made_by: str = "") -> None:
-    """Write a figure atomically, with `made_by` in its metadata."""
-    path = Path(path)
-    key = {".png": "Description", ".pdf": "Subject", ".svg": "Description"}.get(path.suffix)
-    if key is None:
-        raise ValueError(f"{path}: a figure ends in .png, .pdf or .svg")
-    # No date: equal data give equal files.
-    undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix, {})
-    if figure.get_layout_engine() is not None:
-        # Laid out once, not once for each file: another resolution rounds text to another size.
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-    with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=resolution, metadata={key: made_by, **undated})
-
-
-def _need(inputs: Mapping[str, Any], kind: str, entry: str, name: str) -> Any:
-    try:
-        return inputs[kind][entry]
-    except KeyError:
-        raise KeyError(f"figure {name!r} needs {kind}[{entry!r}]; got {sorted(inputs.get(kind, {}))}") from None
-
-
-def _open_corpus(inputs: Mapping[str, Any], name: str) -> xr.Dataset:
-    if "corpus" not in inputs:
-        raise KeyError(f"figure {name!r} needs the corpus; got {sorted(inputs)}")
-    corpus = inputs["corpus"]
-    return corpus if isinstance(corpus, xr.Dataset) else open_corpus(corpus)
-
-
-def _open_prediction(source: Any) -> xr.Dataset:
-    return source if isinstance(source, xr.Dataset) else open_netcdf(source)
-
-
-def _open_table(source: Any) -> pd.DataFrame:
-    return source if isinstance(source, pd.DataFrame) else pd.read_csv(source)
-
-
-def _described(inputs: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
-    """Paths of what a figure used; data that came in memory are called so."""
-
-    def name_of(source: Any) -> str:
-        return str(source) if isinstance(source, str | Path) else "in memory"
-
-    return {
-        **({"corpus": name_of(inputs["corpus"])} if entry.corpus else {}),
-        **{method: name_of(inputs["predictions"][method]) for method in entry.predictions},
-        **{table: name_of(inputs["tables"][table]) for table in entry.tables},
-    }
+        save(figure, entry_path, settings.resolution, inputs.made_by())

@@ -10,10 +10,9 @@ from matplotlib.patches import FancyArrowPatch
 from surrogate.diagnostics import core_mantle_boundary_heat_flux, lateral_mean, mean_temperature, surface_heat_flux
 from surrogate.diagnostics.physics import Conductivity
 from surrogate.fields import annulus_of, parameters_of
-from surrogate.figures.annulus import draw_field, field_bar
-from surrogate.figures.pairs import UNITS
-from surrogate.figures.style import COLOURS, PAGE, TEMPERATURE, new_figure, styled, temperature_norm
-from surrogate.parameters import PARAMETERS
+from surrogate.figures.annulus import draw_field, temperature_bar
+from surrogate.figures.style import PAGE, TEMPERATURE, axis_of, new_figure, styled, temperature_norm
+from surrogate.parameters import EVOLUTION_PARAMETERS
 from surrogate.planet import MARS, Planet
 
 EQUATIONS = (
@@ -25,17 +24,14 @@ EQUATIONS = (
     r"$\eta = \eta_{\mathrm{ref}}\,\exp\left(\frac{E+PV}{RT} - \dots\right)$",
 )
 
-DRAWN_UNITS = {
-    "reference_viscosity": "Pa s",
-    "activation_energy": r"kJ mol$^{-1}$",
-    "activation_volume": r"cm$^3$ mol$^{-1}$",
-    "crustal_enrichment": "",
-    "initial_temperature": "K",
-}
+"""Of the thermal evolutions whose parameters are those of the simulator; those of another corpus are not known here."""
+
+SURROGATE = "#0072B2"
+"""Colour of the short cut."""
 
 
 def _number(value: float) -> str:
-    if 1e-3 < abs(value) < 1e5:
+    if value == 0 or 1e-3 < abs(value) < 1e5:
         return f"{value:.4g}"
     power = int(np.floor(np.log10(abs(value))))
     return rf"{value / 10.0**power:.2f}\times 10^{{{power}}}"
@@ -61,27 +57,37 @@ def concept(run: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity =
     figure = new_figure(PAGE, 78)
     figure.set_layout_engine("none")
     # Placed by hand: left, bottom, width, height as shares of the figure.
-    places = ((0.01, 0.2, 0.17, 0.62), (0.215, 0.2, 0.2, 0.62), (0.43, 0.3, 0.19, 0.54), (0.705, 0.2, 0.11, 0.62),
-              (0.87, 0.2, 0.12, 0.62))  # fmt: skip
-    titles = ("parameters", "equations", "temperature field", "profiles", "observables")
+    places = (
+        (0.01, 0.2, 0.17, 0.62),
+        (0.215, 0.2, 0.2, 0.62),
+        (0.43, 0.3, 0.19, 0.54),
+        (0.705, 0.2, 0.11, 0.62),
+        (0.87, 0.2, 0.12, 0.62),
+    )
+    titles = ("parameters", "forward model", "temperature field", "profiles", "observables")
     middles = (0.085, 0.295, 0.53, 0.752, 0.92)
     axes = [figure.add_axes(place) for place in places]
     for middle, title in zip(middles, titles, strict=True):
         figure.text(middle, 0.93, title, ha="center", va="center", fontweight="bold")
     for panel in axes[:2]:
         panel.set_axis_off()
-    values = parameters_of(run).as_dict()
-    for line, parameter in enumerate(PARAMETERS):
-        value = values[parameter.name] * UNITS.get(parameter.name, 1.0)
-        text = rf"${parameter.symbol} = {_number(value)}$ {DRAWN_UNITS[parameter.name]}"
-        axes[0].text(0.0, 0.92 - 0.19 * line, text, va="center", fontsize=7.5)
-    for line, equation in enumerate(EQUATIONS):
-        axes[1].text(0.0, 0.95 - 0.26 * line, equation, va="center", fontsize=7.5)
+    values = parameters_of(run)
+    step = min(0.19, 0.92 / len(values))
+    for line, parameter in enumerate(values.space):
+        axis = axis_of(parameter)
+        text = rf"{axis.symbol} $= {_number(axis.factor * values[parameter.name])}$ {axis.unit}"
+        axes[0].text(0.0, 0.92 - step * line, text, va="center", fontsize=min(7.5, 40 * step))
+    if set(values) == set(EVOLUTION_PARAMETERS.names):
+        for line, equation in enumerate(EQUATIONS):
+            axes[1].text(0.0, 0.95 - 0.26 * line, equation, va="center", fontsize=7.5)
+    else:
+        axes[1].text(0.5, 0.5, "solver\nof this corpus", ha="center", va="center")
     norm = temperature_norm(run["temperature"].values)
     draw_field(axes[2], run["temperature"].values[last], annulus, norm)
     axes[2].text(0.97, 0.97, f"{float(run['time'][last]):.2g} Gyr", transform=axes[2].transAxes, ha="right", va="top")
-    field_bar(figure, None, norm, TEMPERATURE, "temperature [K]", orientation="horizontal",
-              gap=0.24, cax=figure.add_axes((0.44, 0.21, 0.18, 0.03)))  # fmt: skip
+    temperature_bar(
+        figure, None, norm, orientation="horizontal", gap=0.24, cax=figure.add_axes((0.44, 0.21, 0.18, 0.03))
+    )
     profiles = lateral_mean(run).values
     for index in np.unique(np.linspace(0, last, 4).astype(int)):
         shade = TEMPERATURE(0.25 + 0.55 * (1 - index / max(last, 1)))
@@ -102,16 +108,24 @@ def concept(run: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity =
         inset.locator_params(nbins=3)
         if line == 2:
             inset.set_xlabel("time [Gyr]")
-    reaches = (0.065, 0.06, 0.1, 0.045, 0.075)  # half the width of each heading
+    reaches = (0.065, 0.078, 0.1, 0.045, 0.075)  # half the width of each heading
     for k in range(4):
         _arrow(figure, (middles[k] + reaches[k], 0.93), (middles[k + 1] - reaches[k + 1], 0.93), "0.3", 0.0)
-    _arrow(figure, (0.085, 0.2), (0.45, 0.31), COLOURS["fnn"], 0.3)
-    figure.text(0.25, 0.06, "surrogate: milliseconds instead of hours", color=COLOURS["fnn"], ha="center", va="center")
+    _arrow(figure, (0.085, 0.2), (0.45, 0.31), SURROGATE, 0.3)
+    figure.text(0.25, 0.06, "surrogate: straight to the field", color=SURROGATE, ha="center", va="center")
     return figure
 
 
 def _arrow(figure: Figure, start: tuple[float, float], end: tuple[float, float], colour: str, bend: float) -> None:
-    figure.add_artist(FancyArrowPatch(
-        start, end, arrowstyle="-|>", color=colour, linewidth=1.0, connectionstyle=f"arc3,rad={bend}",
-        mutation_scale=8, transform=figure.transFigure,
-    ))  # fmt: skip
+    figure.add_artist(
+        FancyArrowPatch(
+            start,
+            end,
+            arrowstyle="-|>",
+            color=colour,
+            linewidth=1.0,
+            connectionstyle=f"arc3,rad={bend}",
+            mutation_scale=8,
+            transform=figure.transFigure,
+        )
+    )

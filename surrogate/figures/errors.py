@@ -21,13 +21,13 @@ from surrogate.diagnostics import (
     mean_square_error,
     spectral_error,
     surface_heat_flux,
-    title_of,
+    temperature_maximum,
 )
-from surrogate.diagnostics.accuracy import temperature_maximum
 from surrogate.diagnostics.physics import Conductivity
 from surrogate.fields import annulus_of
 from surrogate.figures.annulus import draw_field, field_bar
 from surrogate.figures.style import PAGE, SEQUENTIAL, TRUTH_COLOUR, colour_of, heading, line_of, new_figure, styled
+from surrogate.methods import title_of
 from surrogate.planet import MARS, Planet
 
 
@@ -133,15 +133,29 @@ def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figu
         panel.set_axis_off()
     last = panels[len(maps)]
     for name, entry in predictions.items():
-        last.plot(error_by_radius(truth, entry), annulus.depth / 1e3, color=colour_of(name),
-                  linestyle=line_of(name), label=title_of(name))  # fmt: skip
+        last.plot(
+            error_by_radius(truth, entry),
+            annulus.depth / 1e3,
+            color=colour_of(name),
+            linestyle=line_of(name),
+            label=title_of(name),
+        )
     last.set(xlabel="root-mean-square error [K]", ylabel="depth [km]", ylim=(annulus.depth.max() / 1e3, 0))
     heading(last, "by depth", len(maps))
     last.set_xlim(0, None)
     last.legend(loc="center right", handlelength=1.2, handletextpad=0.5, borderaxespad=0.0)
     beside = axes[:, : len(maps)] if wide else axes
-    field_bar(figure, beside, norm, SEQUENTIAL, "root-mean-square error [K]", extend="max", location="bottom",
-              shrink=0.6, aspect=35)  # fmt: skip
+    field_bar(
+        figure,
+        beside,
+        norm,
+        SEQUENTIAL,
+        "root-mean-square error [K]",
+        extend="max",
+        location="bottom",
+        shrink=0.6,
+        aspect=35,
+    )
     return figure
 
 
@@ -156,8 +170,9 @@ def spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figure:
         waves = found["wavenumber"].values[1:]
         simulated = found["truth"].values[1:]
         for panel, kind in zip(axes, ("prediction", "error"), strict=True):
-            panel.plot(waves, found[kind].values[1:], color=colour_of(name), linestyle=line_of(name),
-                       label=title_of(name))  # fmt: skip
+            panel.plot(
+                waves, found[kind].values[1:], color=colour_of(name), linestyle=line_of(name), label=title_of(name)
+            )
     for number, (panel, title) in enumerate(zip(axes, ("predicted power", "power of the error"), strict=True)):
         if simulated is not None:
             panel.plot(waves, simulated, color=TRUTH_COLOUR, label="simulation", zorder=0)

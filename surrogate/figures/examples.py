@@ -13,12 +13,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from surrogate.diagnostics import lateral_mean, relative_accuracy, title_of
-from surrogate.diagnostics.pairing import mask_of
-from surrogate.diagnostics.summary import run_means
+from surrogate.diagnostics import accuracy_of_runs, lateral_mean
 from surrogate.fields import annulus_of, select_run
-from surrogate.figures.annulus import draw_field, field_bar
-from surrogate.figures.names import TIME_TOLERANCE, choose_examples
+from surrogate.figures.annulus import difference_bar, draw_field, temperature_bar
+from surrogate.figures.catalogue import TIME_TOLERANCE, choose_examples, median_and_worst
 from surrogate.figures.style import (
     DIFFERENCE,
     PAGE,
@@ -33,6 +31,7 @@ from surrogate.figures.style import (
     styled,
     temperature_norm,
 )
+from surrogate.methods import title_of
 
 
 def example_runs(
@@ -47,27 +46,26 @@ def example_runs(
     predictions : mapping
         Method to corpus; the mean of their relative accuracies decides.
     count, until : optional
-        As for the function of :mod:`surrogate.figures.names` that chooses by numbers alone.
+        As for :func:`surrogate.figures.catalogue.choose_examples`, which chooses by numbers alone.
 
     Returns
     -------
     list of (int, str)
         Position in the corpus, and what the run is.
     """
-    real = mask_of(truth)
-    means = np.mean([run_means(relative_accuracy(truth, entry), real).values for entry in predictions.values()], axis=0)
+    means = np.mean([accuracy_of_runs(truth, entry) for entry in predictions.values()], axis=0)
     ends = np.nanmax(truth["snapshot_time"].values, axis=1)
     return choose_examples(truth["simulation"].values.tolist(), means.tolist(), ends.tolist(), count, until)
 
 
 def nearest_snapshots(run: xr.Dataset, times: Sequence[float]) -> list[int | None]:
-    """Return the index of the snapshot nearest to each time, Gyr; None where the run has none near it."""
-    stamps = run["time"].values
-    nearest = [int(np.argmin(np.abs(stamps - time))) for time in times]
-    return [
-        index if abs(stamps[index] - time) <= TIME_TOLERANCE else None
-        for index, time in zip(nearest, times, strict=True)
-    ]
+    """Return the index of the snapshot nearest to each time, Gyr; None where the run ended long before."""
+    stamps, indices = run["time"].values, []
+    for time in times:
+        slack = TIME_TOLERANCE * max(time, stamps[-1])
+        within = stamps[0] - slack <= time <= stamps[-1] + slack
+        indices.append(int(np.argmin(np.abs(stamps - time))) if within else None)
+    return indices
 
 
 def _fields(run: xr.Dataset, indices: Sequence[int | None]) -> list[np.ndarray | None]:
@@ -109,10 +107,8 @@ def examples(
     for line, (time, index) in enumerate(zip(times, indices, strict=True)):
         label = f"{time:g} Gyr:\nrun ended" if index is None else f"{float(truth['time'][index]):.2f} Gyr"
         row_heading(axes[line, 0], label)
-    field_bar(figure, axes[:, : len(rows)], temperature, TEMPERATURE, "temperature [K]",
-              location="bottom", shrink=0.6, aspect=35)  # fmt: skip
-    field_bar(figure, axes[:, len(rows) :], difference, DIFFERENCE, "difference [K]", extend="both",
-              location="bottom", shrink=0.8, aspect=25)  # fmt: skip
+    temperature_bar(figure, axes[:, : len(rows)], temperature, location="bottom", shrink=0.6, aspect=35)
+    difference_bar(figure, axes[:, len(rows) :], difference, location="bottom", shrink=0.8, aspect=25)
     if title:
         figure.suptitle(title)
     return figure
@@ -142,7 +138,9 @@ def evolution(
     step = 0.5 * nice_limit(0.7 * reach)  # away from the ends, where the numbers of the neighbour are; 0 has a line
     figure = new_figure(PAGE, 40 * len(times) + 22)
     axes = figure.subplots(len(times), 5, squeeze=False, width_ratios=[1, 1, 1, 0.9, 0.6])
-    for column, text in enumerate(["simulation", title_of(method), "difference", "mean profile", "its difference"]):
+    for column, text in enumerate(
+        ["simulation", title_of(method), f"{title_of(method)} - simulation", "mean profile", "its difference"]
+    ):
         column_heading(axes[0, column], text)
     for line, index in enumerate(indices):
         row = axes[line]
@@ -169,8 +167,8 @@ def evolution(
     axes[-1, 4].set_xlabel("difference [K]")
     drawn = next(row[3] for row in axes if row[3].lines)
     drawn.legend(loc="lower left", handlelength=1.5)
-    field_bar(figure, axes[:, :2], temperature, TEMPERATURE, "temperature [K]", location="bottom", shrink=0.8)
-    field_bar(figure, axes[:, 2], difference, DIFFERENCE, "difference [K]", extend="both", location="bottom", aspect=14)
+    temperature_bar(figure, axes[:, :2], temperature, location="bottom", shrink=0.8)
+    difference_bar(figure, axes[:, 2], difference, location="bottom", aspect=14)
     if title:
         figure.suptitle(title)
     return figure
@@ -202,17 +200,63 @@ def reconstruction(
             draw_field(axes[line, column], field, annulus, norm, colours)
     for column, index in enumerate(indices):
         column_heading(axes[0, column], f"{float(truth['time'][index]):.2f} Gyr")
-    field_bar(figure, axes[:2], temperature, TEMPERATURE, "temperature [K]", aspect=20)
-    field_bar(figure, axes[2], difference, DIFFERENCE, "difference [K]", extend="both", aspect=10)
+    temperature_bar(figure, axes[:2], temperature, aspect=20)
+    difference_bar(figure, axes[2], difference, aspect=10)
     if title:
         figure.suptitle(title)
     return figure
 
 
-def run_of(
-    truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], position: int
-) -> tuple[xr.Dataset, dict[str, Any]]:
-    """Load one run of a corpus and of its predictions."""
-    return select_run(truth, position).load(), {
-        name: select_run(entry, position).load() for name, entry in predictions.items()
-    }
+EXTREMES_COLUMNS = ("simulation", "prediction", "difference")
+
+
+@styled
+def extremes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], times: Sequence[float]) -> Figure:
+    """Median and least accurate unseen run of every predictor, in the middle and at the end of the evolution.
+
+    Parameters
+    ----------
+    truth : xarray.Dataset
+        Corpus of the unseen runs.
+    predictions : mapping
+        Method to corpus; the runs of each are chosen by its own accuracy.
+    times : sequence of float
+        Gyr; the second of them and the last are drawn.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    annulus = annulus_of(truth)
+    ends = np.nanmax(truth["snapshot_time"].values, axis=1).tolist()
+    numbers = truth["simulation"].values.tolist()
+    ordered = sorted(times)
+    shown = [ordered[min(1, len(ordered) - 1)], ordered[-1]]
+    lines = []
+    for name, entry in predictions.items():
+        means = accuracy_of_runs(truth, entry).tolist()
+        for position, kind in median_and_worst(numbers, means, ends, ordered[-1]):
+            run, predicted = (select_run(corpus, position).load() for corpus in (truth, entry))
+            # A run that ended early has its last snapshot in place of one that it lacks.
+            indices = [run.sizes["time"] - 1 if i is None else i for i in nearest_snapshots(run, shown)]
+            fields = [(run["temperature"][i].values, predicted["temperature"][i].values) for i in indices]
+            stamps = [float(run["time"][i]) for i in indices]
+            lines.append((f"{title_of(name)}\n{kind}\n{means[position]:.2f} %", stamps, fields))
+    temperature = temperature_norm(*(field for _, _, fields in lines for pair in fields for field in pair))
+    difference = difference_norm(*(other - one for _, _, fields in lines for one, other in fields))
+    figure = new_figure(PAGE, 29 * len(lines) + 24)
+    axes = figure.subplots(len(lines), 2 * len(EXTREMES_COLUMNS), squeeze=False)
+    for line, (label, stamps, fields) in enumerate(lines):
+        row_heading(axes[line, 0], label)
+        for half, ((one, other), stamp) in enumerate(zip(fields, stamps, strict=True)):
+            panels = axes[line, len(EXTREMES_COLUMNS) * half : len(EXTREMES_COLUMNS) * (half + 1)]
+            for panel, field in zip(panels[:2], (one, other), strict=True):
+                draw_field(panel, field, annulus, temperature, TEMPERATURE)
+            draw_field(panels[2], other - one, annulus, difference, DIFFERENCE)
+            names = list(EXTREMES_COLUMNS) if line == 0 else ["", "", ""]
+            names[1] = f"{stamp:.2f} Gyr\n{names[1]}".strip()
+            for panel, text in zip(panels, names, strict=True):
+                column_heading(panel, text)
+    temperature_bar(figure, axes[:, :3], temperature, location="bottom", shrink=0.8, aspect=35)
+    difference_bar(figure, axes[:, 3:], difference, location="bottom", shrink=0.8, aspect=35)
+    return figure

@@ -14,7 +14,7 @@ import xarray as xr
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from surrogate.diagnostics import decompose, singular_values, title_of
+from surrogate.diagnostics import decompose, singular_values
 from surrogate.fields import annulus_of, iterate_runs
 from surrogate.figures.annulus import draw_field, field_bar
 from surrogate.figures.style import (
@@ -30,6 +30,7 @@ from surrogate.figures.style import (
     row_heading,
     styled,
 )
+from surrogate.methods import title_of
 
 
 def _spectra(corpus: xr.Dataset, count: int, ours: bool) -> np.ndarray:

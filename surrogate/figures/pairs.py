@@ -1,4 +1,4 @@
-"""Figures over all pairs of the five parameters."""
+"""Figures over all pairs of the parameters of a corpus, however many there are."""
 
 from __future__ import annotations
 
@@ -12,51 +12,47 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from surrogate.diagnostics import relative_accuracy, title_of
-from surrogate.diagnostics.pairing import mask_of
-from surrogate.diagnostics.summary import run_means
-from surrogate.fields import SPLITS, parameter_table
+from surrogate.diagnostics import accuracy_of_runs
+from surrogate.fields import SPLITS, parameter_table, space_of
 from surrogate.figures.annulus import field_bar
-from surrogate.figures.style import DENSITY, PAGE, SEQUENTIAL, colour_of, new_figure, styled
-from surrogate.parameters import PARAMETERS
+from surrogate.figures.style import (
+    DENSITY,
+    PAGE,
+    SEQUENTIAL,
+    SPLIT_COLOURS,
+    axis_of,
+    colour_of,
+    new_figure,
+    styled,
+)
+from surrogate.methods import title_of
 
 HISTOGRAM_FROM = 400
 """With this many runs and more, a density says more than points."""
 
 MARKERS = {"train": ("o", 5), "validation": ("s", 9), "test": ("^", 11)}
 
-SYMBOLS = {
-    "reference_viscosity": r"$\log_{10}\,\eta_{\mathrm{ref}}$ [Pa s]",
-    "activation_energy": r"$E$ [kJ mol$^{-1}$]",
-    "activation_volume": r"$V$ [cm$^3$ mol$^{-1}$]",
-    "crustal_enrichment": r"$\Lambda$",
-    "initial_temperature": r"$T_{\mathrm{ini}}$ [K]",
-}
-UNITS = {"activation_energy": 1e-3, "activation_volume": 1e6}
-"""Factor from the SI unit to the unit of the axis."""
-
 
 def drawn_parameters(corpus: xr.Dataset) -> np.ndarray:
-    """Parameters of every run in the units of the axes, shape (simulation, 5)."""
-    table = parameter_table(corpus)
-    columns = [
-        UNITS.get(parameter.name, 1.0) * parameter.transform(table[:, number])
-        for number, parameter in enumerate(PARAMETERS)
-    ]
-    return np.stack(columns, axis=1)
+    """Parameters of every run in the units of the axes, shape (simulation, n)."""
+    space = space_of(corpus)
+    natural = space.natural(parameter_table(corpus))
+    return np.stack([axis_of(entry).values(natural[:, place]) for place, entry in enumerate(space)], axis=1)
 
 
 def _grid(
     height: float,
-    table: np.ndarray,
-    lower: Callable[..., None],
-    upper: Callable[..., None],
-    middle: Callable[..., None],
+    corpus: xr.Dataset,
+    lower: Callable[[Axes, int, int], None],
+    upper: Callable[[Axes, int, int], None],
+    middle: Callable[[Axes, int], None],
+    middle_label: str,
 ) -> tuple[Figure, np.ndarray]:
-    """Five by five axes, one column and one row per parameter; `lower` and `upper` get (axes, column, row)."""
-    figure = new_figure(PAGE, height)
-    count = len(PARAMETERS)
-    axes = figure.subplots(count, count)
+    """Square of axes, a column and a row per parameter; `lower` and `upper` get (axes, column, row)."""
+    table, labels = drawn_parameters(corpus), [axis_of(parameter).label for parameter in space_of(corpus)]
+    count = len(labels)
+    figure = new_figure(PAGE, height * min(1.0, 0.25 + 0.15 * count))
+    axes = figure.subplots(count, count, squeeze=False)
     low, high = table.min(axis=0), table.max(axis=0)
     margin = 0.06 * np.where(high > low, high - low, 1.0)
     for row in range(count):
@@ -74,12 +70,16 @@ def _grid(
             short = max(abs(low[column]), abs(high[column])) < 100  # labels of two digits
             panel.xaxis.set_major_locator(MaxNLocator(4 if short else 3, steps=[1, 2, 5, 10]))
             panel.tick_params(labelbottom=row == count - 1, labelleft=column == 0 and row > 0)
-            if row == 0 and column == count - 1:  # the first column has none for this row
-                panel.tick_params(axis="y", left=False, right=True, labelright=True)
             if row == count - 1:
-                panel.set_xlabel(SYMBOLS[PARAMETERS[column].name])
-            if column == 0:
-                panel.set_ylabel(SYMBOLS[PARAMETERS[row].name])
+                panel.set_xlabel(labels[column])
+            if column == 0 and row > 0:
+                panel.set_ylabel(labels[row])
+    # What is on the diagonal has an axis of its own: the parameter of the first row stands at its other end.
+    axes[0, 0].set_ylabel(middle_label)
+    if count > 1:
+        axes[0, -1].tick_params(axis="y", left=False, right=True, labelright=True)
+        axes[0, -1].yaxis.set_label_position("right")
+        axes[0, -1].set_ylabel(labels[0])
     figure.align_ylabels(axes[:, 0])
     return figure, axes
 
@@ -95,30 +95,27 @@ def coverage(corpus: xr.Dataset) -> Figure:
     """
     table, split = drawn_parameters(corpus), corpus["split"].values
     parts = {name: table[split == number] for number, name in enumerate(SPLITS)}
-
     train = parts["train"]
-    dense = len(train) >= HISTOGRAM_FROM
     # About ten runs per cell, so that the density and not its noise is seen.
     bins = int(np.clip(np.sqrt(len(train) / 10), 6, 40))
-    limits = np.stack([table.min(axis=0), table.max(axis=0)], axis=1)
-    columns = [(column, row) for row in range(len(PARAMETERS)) for column in range(row)]
-    most = max(np.histogram2d(train[:, a], train[:, b], bins, limits[[a, b]])[0].max() for a, b in columns)
-    density = Normalize(0, most)
+    widened = np.where(np.ptp(table, axis=0) > 0, 0.0, 0.5)
+    limits = np.stack([table.min(axis=0) - widened, table.max(axis=0) + widened], axis=1)
+    cells = [(column, row) for row in range(table.shape[1]) for column in range(row)]
+    dense = len(train) >= HISTOGRAM_FROM and bool(cells)
+    most = [np.histogram2d(train[:, a], train[:, b], bins, limits[[a, b]].tolist())[0].max() for a, b in cells]
+    density = Normalize(0, max(most, default=1.0))
 
     def points(panel: Axes, column: int, row: int, name: str) -> None:
         marker, size = MARKERS[name]
         size *= min(1.0, (150 / max(len(parts[name]), 1)) ** 0.5)
-        panel.scatter(
-            parts[name][:, column], parts[name][:, row], s=size, c=colour_of(name), marker=marker, linewidths=0,
-            alpha=0.8,
-        )  # fmt: skip
+        x, y = parts[name][:, column], parts[name][:, row]
+        panel.scatter(x, y, s=size, c=SPLIT_COLOURS[name], marker=marker, linewidths=0, alpha=0.8)
 
     def trained(panel: Axes, column: int, row: int) -> None:
         if dense:
-            panel.hist2d(
-                train[:, column], train[:, row], bins=bins, range=limits[[column, row]].tolist(), cmap=DENSITY,
-                norm=density, rasterized=True,
-            )  # fmt: skip
+            ends = limits[[column, row]].tolist()
+            x, y = train[:, column], train[:, row]
+            panel.hist2d(x, y, bins=bins, range=ends, cmap=DENSITY, norm=density, rasterized=True)
         else:
             points(panel, column, row, "train")
 
@@ -127,17 +124,17 @@ def coverage(corpus: xr.Dataset) -> Figure:
         points(panel, column, row, "test")
 
     def histogram(panel: Axes, number: int) -> None:
-        edges = np.linspace(table[:, number].min(), table[:, number].max(), 13)
+        edges = np.linspace(limits[number, 0], limits[number, 1], 13)
         bottom = np.zeros(12)
         for name in SPLITS:
             count, _ = np.histogram(parts[name][:, number], edges)
-            panel.bar(edges[:-1], count, np.diff(edges), bottom, align="edge", color=colour_of(name), alpha=0.8)
+            panel.bar(edges[:-1], count, np.diff(edges), bottom, align="edge", color=SPLIT_COLOURS[name], alpha=0.8)
             bottom += count
 
-    figure, axes = _grid(165 if dense else 150, table, trained, unseen, histogram)
+    figure, axes = _grid(165 if dense else 150, corpus, trained, unseen, histogram, "runs")
     if dense:
         field_bar(figure, axes, density, DENSITY, "training runs per cell", location="bottom", shrink=0.6, aspect=40)
-    handles = [Patch(color=colour_of(name), alpha=0.8) for name in SPLITS]
+    handles = [Patch(color=SPLIT_COLOURS[name], alpha=0.8) for name in SPLITS]
     labels = [f"{name}: {len(parts[name])} runs" for name in SPLITS]
     figure.legend(handles, labels, loc="outside upper center", ncols=3)
     return figure
@@ -152,27 +149,26 @@ def accuracy_pairs(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> 
     truth : xarray.Dataset
         Corpus of unseen runs.
     predictions : mapping
-        Two methods to corpora: the first is drawn below the diagonal, the second above; both against each single
-        parameter on it.
+        Methods to corpora: the first is drawn below the diagonal, the second above, and all of them against each
+        single parameter on it.
     """
-    if len(predictions) != 2:
-        raise ValueError(f"accuracy over parameter pairs: expected two methods, got {list(predictions)}")
+    if not predictions:
+        raise ValueError("accuracy over parameter pairs: expected the predictions of one method or more, got none")
     table = drawn_parameters(truth)
-    means = {
-        name: run_means(relative_accuracy(truth, entry), mask_of(truth)).values for name, entry in predictions.items()
-    }
-    below, above = means
+    means = {name: accuracy_of_runs(truth, entry) for name, entry in predictions.items()}
+    below, above = [*means, None][:2]
     every = np.concatenate(list(means.values()))
     low, high = float(np.floor(10 * every.min()) / 10), float(np.ceil(10 * every.max()) / 10)
     high = max(high, low + 0.1)
     norm = Normalize(low, high)
 
-    def draw(panel: Axes, column: int, row: int, name: str) -> None:
+    def draw(panel: Axes, column: int, row: int, name: str | None) -> None:
+        if name is None:
+            panel.set_axis_off()
+            return
         order = np.argsort(means[name])[::-1]  # the worst on top
-        panel.scatter(
-            table[order, column], table[order, row], 16, means[name][order], cmap=SEQUENTIAL, norm=norm,
-            edgecolors="0.3", linewidths=0.2,
-        )  # fmt: skip
+        x, y, colours = table[order, column], table[order, row], means[name][order]
+        panel.scatter(x, y, 16, colours, cmap=SEQUENTIAL, norm=norm, edgecolors="0.3", linewidths=0.2)
 
     def single(panel: Axes, number: int) -> None:
         for name, values in means.items():
@@ -183,14 +179,16 @@ def accuracy_pairs(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> 
         for label in panel.get_yticklabels():
             label.set(ha="right", bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5})
 
-    figure, axes = _grid(
-        158, table,
-        lambda panel, column, row: draw(panel, column, row, below),
-        lambda panel, column, row: draw(panel, column, row, above),
-        single,
-    )  # fmt: skip
+    def lower(panel: Axes, column: int, row: int) -> None:
+        draw(panel, column, row, below)
+
+    def upper(panel: Axes, column: int, row: int) -> None:
+        draw(panel, column, row, above)
+
+    figure, axes = _grid(158, truth, lower, upper, single, "accuracy [%]")
+    places = {below: "below and on the diagonal", above: "above and on the diagonal"}
     handles = [Patch(color=colour_of(name), alpha=0.8) for name in means]
-    labels = [f"{title_of(below)} (below the diagonal)", f"{title_of(above)} (above the diagonal)"]
+    labels = [f"{title_of(name)} ({places.get(name, 'on the diagonal alone')})" for name in means]
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
     field_bar(figure, axes, norm, SEQUENTIAL, "mean relative accuracy [%]", location="bottom", shrink=0.6, aspect=40)
     return figure

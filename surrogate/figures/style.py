@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import matplotlib
 import numpy as np
@@ -12,6 +14,11 @@ from cmcrameri import cm
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
+
+from surrogate.files import atomic
+from surrogate.methods import METHODS
+from surrogate.parameters import Parameter
+from surrogate.units import unit_registry
 
 MILLIMETRE = 1 / 25.4
 """Inches."""
@@ -24,21 +31,10 @@ TEMPERATURE, DIFFERENCE, SEQUENTIAL, DENSITY = cm.lajolla, cm.vik, cm.batlow, cm
 
 TRUTH_COLOUR = "black"
 
-COLOURS = {
-    "autoencoder": "#009E73",
-    "fnn": "#0072B2",
-    "lstm": "#D55E00",
-    "flow": "#56B4E9",
-    "mean_profile": "#888888",
-    "nearest_run": "#CC79A7",
-    "pod_gaussian_process": "#E69F00",
-    "train": "#0072B2",
-    "validation": "#E69F00",
-    "test": "#D55E00",
-}
-"""Of methods and of splits; told apart by colour-blind readers too (Okabe & Ito)."""
+SPLIT_COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
+"""Told apart by colour-blind readers too, as those of the methods (Okabe & Ito)."""
 
-PARAMETERS = {
+SETTINGS = {
     "font.family": "sans-serif",
     "font.size": 8.0,
     "axes.titlesize": 8.0,
@@ -69,7 +65,7 @@ def styled(function: Drawing) -> Drawing:
     """Decorate a function that draws: it runs in this style, whatever the session is set to."""
     # Not the backend: a context does not give it back, and a notebook would show no figure afterwards.
     settings: Any = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}
-    settings |= PARAMETERS
+    settings |= SETTINGS
 
     @wraps(function)
     def wrapper(*arguments: Any, **keywords: Any) -> Any:
@@ -84,14 +80,64 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width * MILLIMETRE, height * MILLIMETRE), layout="constrained")
 
 
+class Axis(NamedTuple):
+    """How a parameter is drawn: factor from its unit to a readable one, symbol and that unit in LaTeX."""
+
+    factor: float
+    symbol: str
+    unit: str
+    logarithmic: bool
+
+    @property
+    def label(self) -> str:
+        """Symbol and unit, after the logarithm if the axis has it."""
+        symbol = rf"$\log_{{10}}$ {self.symbol}" if self.logarithmic else self.symbol
+        return symbol + (f" [{self.unit}]" if self.unit else "")
+
+    def values(self, natural: Any) -> np.ndarray:
+        """Map values on the natural axis of the parameter to this one."""
+        return np.asarray(natural) * (1.0 if self.logarithmic else self.factor)
+
+
+def axis_of(parameter: Parameter) -> Axis:
+    """Choose a prefix for the unit of a parameter, so that its range is written in few digits.
+
+    Examples
+    --------
+    >>> from surrogate.parameters import EVOLUTION_PARAMETERS
+    >>> axis_of(EVOLUTION_PARAMETERS["activation_energy"]).label
+    '$E$ [kJ mol$^{-1}$]'
+    """
+    symbol = rf"${parameter.symbol}$" if parameter.symbol else parameter.title
+    if parameter.unit == "dimensionless":
+        return Axis(1.0, symbol, "", parameter.logarithmic)
+    size = max(abs(parameter.low), abs(parameter.high))
+    for prefix in () if parameter.logarithmic or 1.0 <= size < 1e4 else ("k", "M", "G", "c", "m", "µ", "n"):
+        try:
+            factor = float(unit_registry().Quantity(1.0, parameter.unit).to(prefix + parameter.unit).magnitude)
+        except Exception:  # no such unit: pint has an error for every reason
+            continue
+        if 1.0 <= size * factor < 1000.0:
+            return Axis(factor, symbol, _in_latex(prefix + parameter.unit), False)
+    return Axis(1.0, symbol, _in_latex(parameter.unit), parameter.logarithmic)
+
+
+def _in_latex(unit: str) -> str:
+    """Spell a unit as it stands on an axis: "kJ mol$^{-1}$"."""
+    plain = f"{unit_registry().Unit(unit):~C}"
+    factors = re.findall(r"([*/]?)([^\W\d_]+)(?:\*\*(\d+))?", plain)
+    powers = [(name, ("-" if sign == "/" else "") + (power or "1")) for sign, name, power in factors]
+    return " ".join(name + (f"$^{{{power}}}$" if power != "1" else "") for name, power in powers)
+
+
 def colour_of(method: str) -> str:
-    """Colour of a method or a split; grey for one that is not known."""
-    return COLOURS.get(method, "#555555")
+    """Colour of a method; grey for one that is not known."""
+    return METHODS[method].colour if method in METHODS else "#555555"
 
 
 def line_of(method: str) -> Any:
-    """Dashes of a method's curve: the LSTM's are broken, because they often lie on those of the FNN."""
-    return (0, (3, 1.5)) if method == "lstm" else "-"
+    """Dashes of a method's curve, which tell it from another that it often lies on."""
+    return (0, (3, 1.5)) if method in METHODS and METHODS[method].dashed else "-"
 
 
 def nice_limit(value: float) -> float:
@@ -139,3 +185,20 @@ def column_heading(axes: Axes, text: str) -> None:
 def row_heading(axes: Axes, text: str) -> None:
     """Write a heading left of the axes, upward."""
     axes.text(-0.06, 0.5, text, rotation=90, ha="right", va="center", transform=axes.transAxes)
+
+
+@styled
+def save(figure: Figure, path: str | Path, resolution: int = 150, made_by: str = "") -> None:
+    """Write a figure atomically, with `made_by` in its metadata."""
+    path = Path(path)
+    key = {".png": "Description", ".pdf": "Subject", ".svg": "Description"}.get(path.suffix)
+    if key is None:
+        raise ValueError(f"{path}: a figure ends in .png, .pdf or .svg")
+    # No date: equal data give equal files.
+    undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix, {})
+    if figure.get_layout_engine() is not None:
+        # Laid out once, not once for each file: another resolution rounds text to another size.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=resolution, metadata={key: made_by, **undated})

@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from surrogate.diagnostics import title_of
-from surrogate.figures.names import kept_epoch
 from surrogate.figures.style import PAGE, colour_of, heading, new_figure, styled
+from surrogate.methods import title_of
 
 LOSS_COLUMNS = ("epoch", "loss", "validation_loss")
 CURVE_COLUMNS = ("method", "runs", "mean_square_error", "relative_accuracy", "lateral_anomaly_error")
@@ -22,6 +21,29 @@ def _require(table: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
     missing = [column for column in columns if column not in table]
     if missing:
         raise ValueError(f"{name}: the table lacks {missing}; it has {list(table.columns)}")
+
+
+def _last_stage(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["stage"] == table["stage"].max()] if "stage" in table else table
+
+
+def kept_epoch(table: pd.DataFrame) -> pd.Series:
+    """Row of the epoch whose weights were kept: the best of the last stage, where a training has stages.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns epoch, validation_loss and, for a training in several stages, stage.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"epoch": [1, 2, 3], "validation_loss": [0.1, 0.3, 0.2], "stage": [1, 2, 2]})
+    >>> int(kept_epoch(table)["epoch"])
+    3
+    """
+    last = _last_stage(table)
+    return last.iloc[int(last["validation_loss"].to_numpy().argmin())]
 
 
 @styled
@@ -41,9 +63,13 @@ def losses(tables: Mapping[str, pd.DataFrame]) -> Figure:
     axes = figure.subplots(1, len(tables), squeeze=False)[0]
     for number, (panel, (name, table)) in enumerate(zip(axes, tables.items(), strict=True)):
         _require(table, LOSS_COLUMNS, f"losses of {name}")
-        best = kept_epoch(table)
+        best, last = kept_epoch(table), _last_stage(table)
         panel.plot(table["epoch"], table["loss"], color="0.55", linewidth=0.8)
-        panel.plot(table["epoch"], table["validation_loss"], color=colour_of(name))
+        panel.plot(last["epoch"], last["validation_loss"], color=colour_of(name))
+        if len(last) < len(table):  # its losses are of another quantity than those before
+            first = table[: len(table) - len(last)]
+            panel.plot(first["epoch"], first["validation_loss"], color=colour_of(name), alpha=0.4)
+            panel.axvline(last["epoch"].min() - 0.5, ymax=0.9, color="0.5", linewidth=0.8, linestyle=":")
         panel.plot(best["epoch"], best["validation_loss"], "o", color=colour_of(name), markersize=4, clip_on=False)
         panel.text(0.98, 0.98, f"best {best['validation_loss']:.2g}", transform=panel.transAxes, ha="right", va="top")
         panel.set(yscale="log", xlabel="epoch")
@@ -90,8 +116,14 @@ def learning_curve(table: pd.DataFrame, published: pd.DataFrame | None = None) -
     runs = sorted(set(table["runs"]))
     if published is not None:
         for name, part in published.groupby("method", sort=False):
-            axes[0].plot(part["runs"], part["mean_square_error"], "s:", markersize=3, color="0.6",
-                         label=f"{title_of(str(name))}, paper (other corpus)")  # fmt: skip
+            axes[0].plot(
+                part["runs"],
+                part["mean_square_error"],
+                "s:",
+                markersize=3,
+                color="0.6",
+                label=f"{title_of(str(name))}, paper (other corpus)",
+            )
     for number, (panel, title) in enumerate(zip(axes, ("latents", "temperature", "lateral anomaly"), strict=True)):
         ticks = sorted({*runs, *published["runs"]}) if published is not None and number == 0 else runs
         panel.set(xscale="log", xlabel="training runs")
@@ -131,10 +163,15 @@ def compression_curve(table: pd.DataFrame) -> Figure:
         label = title_of(str(name)) + ("" if run == "this run" else f", {run}")
         for panel, column in zip(axes, ("relative_accuracy", "lateral_anomaly_error"), strict=True):
             panel.plot(
-                part["compression"], part[column], marker="os^D"[number % 4], markersize=3.5, label=label,
-                linestyle=["-", "--", ":", "-."][number % 4], color=colour_of(str(name)),
+                part["compression"],
+                part[column],
+                marker="os^D"[number % 4],
+                markersize=3.5,
+                label=label,
+                linestyle=["-", "--", ":", "-."][number % 4],
+                color=colour_of(str(name)),
                 markerfacecolor=colour_of(str(name)) if number == 0 else "white",
-            )  # fmt: skip
+            )
     values = sorted({round(float(value)) for value in table["compression"]})
     # Compressions that came out alike, such as 142 and 144, share a tick.
     ticks = [value for number, value in enumerate(values) if number == 0 or value > 1.15 * values[number - 1]]

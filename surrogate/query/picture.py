@@ -10,12 +10,12 @@ import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from surrogate.diagnostics import title_of
 from surrogate.fields import annulus_of
 from surrogate.figures.animation import WRITERS
 from surrogate.figures.annulus import draw_field, field_bar
 from surrogate.figures.style import TEMPERATURE, column_heading, new_figure, styled, temperature_norm
 from surrogate.files import atomic
+from surrogate.methods import title_of
 
 MOST = 5
 """Times drawn in one picture."""

@@ -5,7 +5,7 @@ from snakemake.exceptions import WorkflowError
 
 from surrogate.config import ConfigError, parse as parse_config
 from surrogate.files import fingerprint
-from surrogate.figures.names import CATALOGUE, CURVES, asked_for, file_names
+from surrogate.figures.catalogue import CATALOGUE, CURVES, asked_for, file_names
 from surrogate.methods import METHODS, methods
 
 try:
@@ -41,11 +41,24 @@ def manifest(key):
 
 def manifests(key):
     """Of a network and of all that it builds on."""
-    return [*(path for need in METHODS[key].needs for path in manifests(need)), manifest(key)]
+    return [
+        *(path for need in METHODS[key].needs for path in manifests(need)),
+        manifest(key),
+    ]
 
 
 def figure_files():
     return [f"{RESULTS}/figures/{name}" for name in file_names(SETTINGS)]
+
+
+def landing_pictures():
+    """The two figures that the report opens on, in a format that a page shows, if there is one."""
+    shown = [suffix for suffix in SETTINGS.figures.formats if suffix != "pdf"][:1]
+    return [
+        f"{RESULTS}/figures/{name}.{suffix}"
+        for name in ("examples_1", "heat_flux")
+        for suffix in shown
+    ]
 
 
 def figure_needs(entry):

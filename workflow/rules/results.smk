@@ -1,5 +1,4 @@
 # Predictions -> measures, figures, and the bundle that a user loads.
-from surrogate.figures.names import formats_of
 
 
 rule evaluate:
@@ -33,10 +32,11 @@ rule evaluate:
         "../scripts/evaluate.py"
 
 
-# The numbers that the report tells under each figure: its captions include these files.
+# The numbers that the report tells on its first page and under each figure: its captions include these files.
 rule captions:
     input:
         metrics=f"{RESULTS}/metrics.json",
+        pictures=landing_pictures(),
         tables=lambda wildcards: [
             path
             for name in ["losses", *asked_for(SETTINGS)]
@@ -51,6 +51,7 @@ rule captions:
     threads: 1
     params:
         section("figures", "studies"),
+        name=SETTINGS.name,
     script:
         "../scripts/captions.py"
 
@@ -77,9 +78,7 @@ rule bundle:
         ),
         name=SETTINGS.name,
         configuration=fingerprint(
-            section(
-                "design", "source", "simulator", "corpus", "planet", *NETWORKS
-            )
+            section("design", "source", "simulator", "corpus", "planet", *NETWORKS)
         ),
     script:
         "../scripts/bundle.py"
@@ -90,7 +89,7 @@ rule bundle:
 for NAME, ENTRY in CATALOGUE.items():
     FILES = [
         f"{RESULTS}/figures/{NAME}{{example}}.{suffix}"
-        for suffix in formats_of(ENTRY, SETTINGS.figures)
+        for suffix in ENTRY.formats(SETTINGS.figures)
     ]
 
     rule:
@@ -114,7 +113,7 @@ for NAME, ENTRY in CATALOGUE.items():
         benchmark:
             f"{RESULTS}/benchmarks/figure_{NAME}{{example}}.tsv"
         wildcard_constraints:
-            example=r"(_\d+)?",
+            example=ENTRY.suffix or "(?:)",
         threads: 1
         params:
             section("figures", "planet"),
@@ -131,9 +130,7 @@ for NAME, ENTRY in CATALOGUE.items():
 rule learning_curve_point:
     input:
         lambda wildcards: (
-            manifest(wildcards.method)
-            if float(wildcards.share) == 1.0
-            else []
+            manifest(wildcards.method) if float(wildcards.share) == 1.0 else []
         ),
         latents=f"{RESULTS}/latents.nc",
         autoencoder=f"{RESULTS}/models/autoencoder/manifest.json",

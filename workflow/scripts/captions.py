@@ -7,14 +7,14 @@ if __name__ == "__main__":
     import pandas as pd
 
     from surrogate.config import Config
-    from surrogate.figures.captions import captions
     from surrogate.files import atomic, read_json
+    from surrogate.report import captions, landing
 
-    texts = captions(
-        read_json(snakemake.input.metrics),
-        {Path(path).parent.name: pd.read_csv(path) for path in snakemake.input.tables},
-        Config(**snakemake.params[0]),
-    )
+    metrics = read_json(snakemake.input.metrics)
+    tables = {Path(path).parent.name: pd.read_csv(path) for path in snakemake.input.tables}
+    texts = captions(metrics, tables, Config(**snakemake.params[0]))
+    pictures = {Path(path).stem.replace("_", " "): path for path in snakemake.input.pictures}
+    texts["workflow"] = landing(metrics, pictures, snakemake.params.name)
     with atomic(snakemake.output[0]) as folder:
         folder.mkdir()
         for name, text in texts.items():

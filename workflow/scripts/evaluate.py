@@ -6,17 +6,22 @@ if __name__ == "__main__":
 
     from surrogate.config import Config
     from surrogate.corpus.store import open_corpus
-    from surrogate.diagnostics import evaluate, metrics_table, set_beside, summary_page
+    from surrogate.diagnostics import evaluate
     from surrogate.fields import open_netcdf, select_split
     from surrogate.files import atomic, provenance, read_json, write_json
+    from surrogate.report import metrics_table, set_beside, summary_page
 
     config = Config(**snakemake.params[0])
     truth = select_split(open_corpus(snakemake.params.store), "test")
     predictions = {Path(path).stem: open_netcdf(path) for path in snakemake.input.predictions}
     metrics = evaluate(
-        truth, predictions, config.make_planet(), config.evaluation, conductivity=snakemake.params.conductivity,
+        truth,
+        predictions,
+        config.make_planet(),
+        config.evaluation,
+        conductivity=snakemake.params.conductivity,
         crust_heating=snakemake.params.crust_heating,
-    )  # fmt: skip
+    )
     beside = {title: (path, read_json(path)) for title, path in config.evaluation.beside.items()}
     metrics = set_beside(metrics, beside)
     metrics["provenance"] = provenance(corpus=read_json(snakemake.input.corpus))

@@ -5,7 +5,7 @@ if __name__ == "__main__":
     from pathlib import Path
 
     from surrogate.config import Config
-    from surrogate.figures.catalogue import make_figure
+    from surrogate.figures import make_figure
 
     config = Config(**snakemake.params[0])
     make_figure(

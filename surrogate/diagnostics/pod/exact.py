@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from surrogate.diagnostics.eigen import leading_eigenpairs
-from surrogate.diagnostics.gram import Centred, add_outer, covariance, gram, mirror
+from surrogate.diagnostics.pod.eigen import leading_eigenpairs
+from surrogate.diagnostics.pod.gram import Centred, add_outer, covariance, gram, mirror
 from surrogate.fields import FieldError
 
 RESOLUTION = {"float64": 1e-6, "float32": 1e-5}
@@ -27,7 +27,7 @@ SUFFICIENT = 5e-7
 """Relative error of the smallest singular value asked for above which single precision is given up."""
 
 CHANGED = 1e-2
-"""Relative difference between two readings of the same energy that no rounding, nor a randomised method, explains."""
+"""Relative difference between two readings of the same energy that no rounding explains."""
 
 
 class Subspace(NamedTuple):
@@ -68,6 +68,36 @@ class Decomposition(NamedTuple):
     coefficients: np.ndarray
     patterns: np.ndarray
     mean: np.ndarray
+
+
+def truncated(source: Centred, modes: int | None, remove_mean: bool, tolerance: float) -> tuple[Decomposition, float]:
+    """Decompose a matrix into at most so many modes, by the truncation rule; also the sum of all squares."""
+    if modes is not None and modes < 1:
+        raise ValueError(f"POD: expected at least one mode, got {modes}")
+    found = exact(source, min(modes or source.matrix.shape[0], *source.matrix.shape), remove_mean)
+    count = min(kept_modes(found.values, found.energy, tolerance), max(resolved(source, found.values), 1))
+    return refine(source, remove_mean, found, count), found.energy
+
+
+def kept_modes(singular_values: np.ndarray, total: float, tolerance: float) -> int:
+    """Apply the truncation rule: the smallest r with sum(s[r:]**2) <= tolerance**2 * total, at least 1.
+
+    Parameters
+    ----------
+    singular_values : array, descending
+    total : float
+        Sum of the squares of all singular values, also of those not in the array.
+    tolerance : float
+        Relative error allowed.
+
+    Examples
+    --------
+    >>> kept_modes(np.array([3.0, 1.0, 0.1]), total=10.01, tolerance=0.05)
+    2
+    """
+    left = total - np.cumsum(np.asarray(singular_values) ** 2)
+    enough = np.flatnonzero(left <= tolerance**2 * total)
+    return int(enough[0]) + 1 if enough.size else len(singular_values)
 
 
 def exact(source: Centred, limit: int, remove_mean: bool) -> Subspace:
@@ -143,7 +173,7 @@ def refine(source: Centred, remove_mean: bool, subspace: Subspace, count: int | 
         assert subspace.right is not None  # one of the two is always given
         found = _from_right(source, remove_mean, subspace.right[:, : len(values)])
     before, now = np.sum(values**2), np.sum(found.values**2)
-    if abs(now - before) > CHANGED * before:
+    if abs(now - before) > CHANGED * max(before, np.finfo(np.float32).tiny):
         raise FieldError(
             f"POD: the snapshots have {now:.6g} K2 in the leading modes where they had {before:.6g} when they were "
             "read before: the data changed meanwhile"

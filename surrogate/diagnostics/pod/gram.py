@@ -15,6 +15,9 @@ from scipy.linalg import blas
 
 from surrogate.fields import FieldError
 
+MEMORY = 1e9
+"""Bytes that rows of a matrix of snapshots may take, unless the caller says otherwise."""
+
 COLUMN_BLOCK = 16384
 """Terms per single-precision product; the products are summed in double precision."""
 
@@ -32,11 +35,11 @@ DOUBLE_PRECISION_WORK = 2e10
 
 
 class Centred:
-    """A matrix of temperatures from whose rows a constant row is taken off when it is read.
+    """A matrix from whose rows a constant row is taken off when it is read.
 
     Parameters
     ----------
-    matrix : array, shape (snapshot, node), K
+    matrix : array, shape (snapshot, node)
         NumPy or Dask.
     shift : array, shape (node,), float64
         Subtracted from every row.
@@ -46,10 +49,15 @@ class Centred:
         Rows that may be held at once.
     dtype : type
         Of the arithmetic.
+    kelvin : bool
+        Whether the values are temperatures, which must be above 0 K.
     """
 
-    def __init__(self, matrix: Any, shift: np.ndarray, scale: np.ndarray, resident: int, dtype: Any) -> None:
+    def __init__(
+        self, matrix: Any, shift: np.ndarray, scale: np.ndarray, resident: int, dtype: Any, kelvin: bool = True
+    ) -> None:
         self.matrix, self.shift, self.scale, self.resident, self.dtype = matrix, shift, scale, resident, dtype
+        self.kelvin = kelvin
         self.weighted = not np.all(scale == 1.0)
         self._held: tuple[int, int, np.ndarray] | None = None
         self._sound = 0  # rows of a matrix in memory, which does not change, that were checked
@@ -64,7 +72,7 @@ class Centred:
         shift = self.shift.astype(self.dtype)
         for first in range(start, stop, READ_ROWS):
             last = min(first + READ_ROWS, stop)
-            stored = checked(np.asarray(self.matrix[first:last]), first)
+            stored = checked(np.asarray(self.matrix[first:last]), first, self.kelvin)
             np.subtract(stored, shift, out=block[first - start : last - start], casting="same_kind")
         return block
 
@@ -128,8 +136,9 @@ class Centred:
                 shift = self.shift[columns].astype(self.dtype)
                 tile = np.subtract(stored, shift, out=target, casting="same_kind")
                 # What lies less below a positive shift is above 0 K; otherwise every value is looked at.
-                if stop > self._sound and not (shift.min() > 0 and tile.min() > -0.99 * shift.min()):
-                    checked(stored, start)
+                sound = self.kelvin and shift.min() > 0 and tile.min() > -0.99 * shift.min()
+                if stop > self._sound and not sound:
+                    checked(stored, start, self.kelvin)
             if scaled and self.weighted:
                 tile = np.multiply(tile, self.scale[columns].astype(self.dtype), out=target)
             yield columns, tile
@@ -175,25 +184,27 @@ class SymmetricSum:
         self._terms = 0
 
 
-def checked(rows: np.ndarray, first: int) -> np.ndarray:
-    """Return rows of a matrix of temperatures, K, or say which snapshot cannot be one.
+def checked(rows: np.ndarray, first: int, kelvin: bool = True) -> np.ndarray:
+    """Return rows of a matrix, or say which snapshot cannot be one: of temperatures in K, or of finite numbers.
 
     Raises
     ------
     surrogate.fields.FieldError
-        If a value is not above absolute zero. A chunk that is missing from a Zarr store is read as the
+        If a value is not above absolute zero, or not finite. A chunk that is missing from a Zarr store is read as the
         fill value of the store, zero or NaN, without an error; so is a whole store that was deleted meanwhile.
     """
-    if not rows.min() > 0:  # nor is NaN
-        broken = np.flatnonzero(~(rows.min(axis=1) > 0))
+    sound = rows.min() > 0 if kelvin else np.isfinite(rows).all()
+    if not sound:  # NaN is not above zero either
+        broken = np.flatnonzero(~(rows.min(axis=1) > 0 if kelvin else np.isfinite(rows).all(axis=1)))
         raise FieldError(
-            f"POD: temperature of {len(broken)} snapshots (first: row {first + int(broken[0])} of the matrix) is not "
-            "a number above 0 K; if it comes from a store, chunks of it are missing or damaged"
+            f"POD: {'temperature' if kelvin else 'values'} of {len(broken)} snapshots (first: row "
+            f"{first + int(broken[0])} of the matrix) {'is not a number above 0 K' if kelvin else 'are not finite'}; "
+            "if it comes from a store, chunks of it are missing or damaged"
         )
     return rows
 
 
-def prepare(matrix: Any, weight: np.ndarray | None, memory: float) -> Centred:
+def prepare(matrix: Any, weight: np.ndarray | None, memory: float, kelvin: bool = True) -> Centred:
     """Choose blocks and arithmetic for a matrix, and a row to subtract.
 
     Parameters
@@ -203,6 +214,8 @@ def prepare(matrix: Any, weight: np.ndarray | None, memory: float) -> Centred:
         Of the inner product.
     memory : float
         Bytes that rows of the matrix may take. The square matrix of products, in double precision, comes on top.
+    kelvin : bool
+        Whether the values are temperatures, which must be above 0 K.
 
     Raises
     ------
@@ -222,7 +235,7 @@ def prepare(matrix: Any, weight: np.ndarray | None, memory: float) -> Centred:
         )
     first = np.asarray(matrix[:: max(1, snapshots // 16)][:16], dtype=np.float64)
     scale = np.ones(nodes) if weight is None else np.sqrt(np.asarray(weight, dtype=float))
-    return Centred(matrix, first.mean(axis=0), scale, min(resident, snapshots), dtype)
+    return Centred(matrix, first.mean(axis=0), scale, min(resident, snapshots), dtype, kelvin)
 
 
 def gram(source: Centred, keep_mean: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -92,7 +92,8 @@ class Deflated:
     def __rmatmul__(self, rows: np.ndarray) -> np.ndarray:
         """Product of rows, shape (count, size), with the matrix."""
         factor = self._factor.astype(np.float64)
-        return rows.astype(np.float32) @ self._rest + (rows @ factor.T) @ factor
+        product: np.ndarray = rows.astype(np.float32) @ self._rest + (rows @ factor.T) @ factor
+        return product
 
     __array_ufunc__ = None
     """NumPy leaves products with this to :meth:`__rmatmul__`."""
@@ -100,7 +101,8 @@ class Deflated:
     def whole(self) -> np.ndarray:
         """Return the matrix, in double precision."""
         factor = self._factor.astype(np.float64)
-        return self._rest + factor.T @ factor
+        matrix: np.ndarray = self._rest + factor.T @ factor
+        return matrix
 
 
 def _block_lanczos(
@@ -142,4 +144,5 @@ def orthonormal(block: np.ndarray, rows: bool = False) -> np.ndarray:
     block = block / np.where(length > 0, length, 1.0)
     squares, rotation = np.linalg.eigh(block.T @ block)
     kept = squares > squares[-1] * np.finfo(float).eps * len(squares)
-    return block @ (rotation[:, kept] / np.sqrt(squares[kept]))
+    basis: np.ndarray = block @ (rotation[:, kept] / np.sqrt(squares[kept]))
+    return basis

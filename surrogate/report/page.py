@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
+from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
 from surrogate.diagnostics.report_card import TOLERANCES
-from surrogate.diagnostics.table import NETWORKS, PREDICTORS, best_of, metrics_columns, metrics_rows, remarks, title_of
+from surrogate.methods import title_of
+from surrogate.report.table import best_of, kind_of, metrics_columns, metrics_rows, remarks
 
 RULES = {
     "surface_temperature_deviation": "the temperature of the surface",
@@ -20,26 +21,20 @@ RULES = {
 }
 """What the entries of the physics report card stand for."""
 
-STYLE = (
-    "body{font:15px/1.5 sans-serif;max-width:75em;margin:2em auto;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse;margin:1.5em 0}td,th{padding:.25em .7em;text-align:right;white-space:nowrap}"
-    "td:first-child,th:first-child{text-align:left}thead th{border-bottom:1.5px solid #222;white-space:normal}"
-    "th.group{text-align:center;border-bottom:1px solid #aaa}"
-    "tr:nth-child(even) td{background:#f5f5f5}.other{color:#888}"
-)
+
+def _of_kind(methods: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    return {name: entry for name, entry in methods.items() if kind_of(name) == kind}
 
 
 def conclusions(metrics: Mapping[str, Any]) -> list[str]:
-    """Say in sentences what :func:`surrogate.diagnostics.evaluation.evaluate` found, one per network and measure.
+    """Say in sentences what :func:`surrogate.diagnostics.evaluate` found, one per network and measure.
 
     Where a network does not beat every trivial baseline, the sentence says so.
     """
     methods, about = metrics["methods"], metrics["truth"]
-    judged = [name for name in methods if name in PREDICTORS]
-    baselines = {name: entry for name, entry in methods.items() if name not in NETWORKS}
+    judged, baselines = _of_kind(methods, "mean"), _of_kind(methods, "baseline")
     said = [f"Measured on {about['runs']} runs with {about['snapshots']} snapshots that no network saw in training."]
-    for name in judged:
-        entry = methods[name]
+    for name, entry in judged.items():
         accuracy = entry["relative_accuracy"]
         said.append(
             f"The {title_of(name)} reaches a mean relative accuracy of {accuracy['mean']:.2f} % "
@@ -59,16 +54,14 @@ def conclusions(metrics: Mapping[str, Any]) -> list[str]:
             f"paper counts, {entry['weighted_sum_ratio']['mean']:.1f} % with the mean removed."
         )
         said.append(_physics(entry["report_card"], about["report_card"]))
-    for name in ("flow",):
-        if name in methods:
-            said += _of_samples(methods[name], {other: methods[other] for other in judged}, about)
+    for name, entry in _of_kind(methods, "sample").items():
+        said += _of_samples(name, entry, judged, about)
     for title, other in metrics.get("beside", {}).items():
         said += _beside(methods, title, other)
-    if "autoencoder" in methods:
-        bound = methods["autoencoder"]
+    for name, bound in _of_kind(methods, "autoencoder").items():
         said.append(
-            f"The autoencoder alone, which sees the true field, reaches {bound['relative_accuracy']['mean']:.2f} % and "
-            f"{bound['lateral_anomaly_error']['mean']:.2f}: no predictor in its latents can do better."
+            f"The {title_of(name)} alone, which sees the true field, reaches {bound['relative_accuracy']['mean']:.2f} "
+            f"% and {bound['lateral_anomaly_error']['mean']:.2f}: no predictor in its latents can do better."
         )
     return said
 
@@ -82,35 +75,36 @@ def _physics(card: Mapping[str, Any], simulated: Mapping[str, Any]) -> str:
         if entry["budget_residual"] is not None
     )
     if broken:
-        return f"Its predictions break {' and '.join(broken)} by more than is tolerated (energy budget: {held})."
-    return (
-        "Its predictions keep the wall temperatures, the range of possible temperatures and the energy budget "
-        f"({held})."
-    )
+        budget = f" (energy budget: {held})" if held else ""
+        return f"Its predictions break {' and '.join(broken)} by more than is tolerated{budget}."
+    kept = "the wall temperatures and the range of possible temperatures"
+    if held:
+        kept = f"the wall temperatures, the range of possible temperatures and the energy budget ({held})"
+    return f"Its predictions keep {kept}."
 
 
-def _of_samples(flow: Mapping[str, Any], means: Mapping[str, Any], about: Mapping[str, Any]) -> list[str]:
+def _of_samples(name: str, samples: Mapping[str, Any], means: Mapping[str, Any], about: Mapping[str, Any]) -> list[str]:
     """Judge one sample per run by what it is for: the structure of a simulation, not nearness to this one."""
 
     def structure(entry: Mapping[str, Any]) -> float:
         return float(entry["weighted_sum_ratio"]["mean"])
 
     said = [
-        f"A sample of the flow is one possible evolution and not the most likely field: its mean relative accuracy, "
-        f"{flow['relative_accuracy']['mean']:.2f} %, and its error of the lateral anomaly, "
-        f"{flow['lateral_anomaly_error']['mean']:.2f}, are no measure of it (two simulations that differ by chance "
+        f"A sample of the {name} is one possible evolution and not the most likely field: its mean relative accuracy, "
+        f"{samples['relative_accuracy']['mean']:.2f} %, and its error of the lateral anomaly, "
+        f"{samples['lateral_anomaly_error']['mean']:.2f}, are no measure of it (two simulations that differ by chance "
         "score about 1.4 in the latter)."
     ]
     if means:
-        others = ", ".join(f"{title_of(name)} {structure(entry):.1f} %" for name, entry in means.items())
-        nearer = all(abs(structure(flow) - 100) < abs(structure(entry) - 100) for entry in means.values())
+        others = ", ".join(f"{title_of(other)} {structure(entry):.1f} %" for other, entry in means.items())
+        nearer = all(abs(structure(samples) - 100) < abs(structure(entry) - 100) for entry in means.values())
         said.append(
-            f"Its singular values, with the mean removed, sum to {structure(flow):.1f} % of the simulations' "
+            f"Its singular values, with the mean removed, sum to {structure(samples):.1f} % of the simulations' "
             f"({others}): it {'has' if nearer else 'does **not** have'} more of their structure than the means have."
         )
     cards = {"simulations": about["report_card"], **{title_of(n): entry["report_card"] for n, entry in means.items()}}
     others = ", ".join(f"{whose} {card['plumes']:.2f} and {card['downwellings']:.2f}" for whose, card in cards.items())
-    card = flow["report_card"]
+    card = samples["report_card"]
     said.append(
         f"At mid-depth it draws {card['plumes']:.2f} plumes and {card['downwellings']:.2f} downwellings per snapshot "
         f"({others})."
@@ -122,8 +116,8 @@ def _beside(methods: Mapping[str, Any], title: str, other: Mapping[str, Any]) ->
     """Compare each network with its namesake of another run; only on the same unseen runs is one ahead."""
     said = []
     for name, entry in other["methods"].items():
-        if name not in ("autoencoder", *PREDICTORS):
-            continue  # samples are not judged by their accuracy
+        if kind_of(name) == "sample":
+            continue  # they are not judged by their accuracy
         numbers = [
             (source["relative_accuracy"]["mean"], source["lateral_anomaly_error"]["mean"])
             for source in (entry, methods.get(name))
@@ -135,13 +129,13 @@ def _beside(methods: Mapping[str, Any], title: str, other: Mapping[str, Any]) ->
         elif len(numbers) == 1:
             said.append(f"{text}, on the same unseen runs.")
         else:
-            ahead = [numbers[1][0] > numbers[0][0], numbers[1][1] < numbers[0][1]]
-            verdict = (
-                "is ahead in both" if all(ahead)
-                else "is ahead in the first alone" if ahead[0]
-                else "is ahead in the second alone" if ahead[1]
-                else "is **not** ahead in either"
-            )  # fmt: skip
+            ahead = (numbers[1][0] > numbers[0][0], numbers[1][1] < numbers[0][1])
+            verdict = {
+                (True, True): "is ahead in both",
+                (True, False): "is ahead in the first alone",
+                (False, True): "is ahead in the second alone",
+                (False, False): "is **not** ahead in either",
+            }[ahead]
             said.append(
                 f"{text}, on the same unseen runs; that of this run ({numbers[1][0]:.2f} % and {numbers[1][1]:.2f}) "
                 f"{verdict}."
@@ -149,14 +143,14 @@ def _beside(methods: Mapping[str, Any], title: str, other: Mapping[str, Any]) ->
     return said
 
 
-def _against(baselines: Mapping[str, Any], metric: str, value: float, style: str) -> str:
+def _against(baselines: Mapping[str, Any], measure: str, value: float, style: str) -> str:
     """Compare with the best trivial baseline in one measure."""
     if not baselines:
         return "."
-    values = {name: entry[metric]["mean"] for name, entry in baselines.items()}
-    best = best_of(metric, values)
+    values = {name: entry[measure]["mean"] for name, entry in baselines.items()}
+    best = best_of(measure, values)
     number = style.format(values[best])
-    if best_of(metric, {"it": value, "baseline": values[best]}) == "it":
+    if best_of(measure, {"it": value, "baseline": values[best]}) == "it":
         return f"; the best trivial baseline, {title_of(best)}, {number}."
     return f" and does **not** beat the best trivial baseline, {title_of(best)} ({number})."
 
@@ -167,30 +161,31 @@ def summary_page(metrics: Mapping[str, Any], name: str = "") -> str:
     Parameters
     ----------
     metrics : mapping
-        Result of :func:`surrogate.diagnostics.evaluation.evaluate`.
+        Result of :func:`surrogate.diagnostics.evaluate`.
     name : str
         Of the pipeline run.
     """
+    from jinja2 import Environment
+    from markupsafe import Markup, escape
+
+    def bold(text: str) -> Markup:
+        parts = str(escape(text)).split("**")
+        return Markup("".join(f"<b>{part}</b>" if number % 2 else part for number, part in enumerate(parts)))
+
+    environment = Environment(autoescape=True)
+    environment.filters["bold"] = bold
+    template = (files("surrogate.report") / "template.html").read_text(encoding="utf-8")
     heads, rows = metrics_rows(metrics)
     groups = [column.group for column in metrics_columns(metrics)]
-
-    def cells(row: list[str], tag: str) -> str:
-        marks = ["", *(" class=other" if group == "published" else "" for group in groups)]
-        return "".join(f"<{tag}{mark}>{_emphasised(text)}</{tag}>" for mark, text in zip(marks, row, strict=True))
-
     titles = {"ours": "this run", "published": "published, another corpus*"}
-    over = "<th></th>" + "".join(
-        f"<th class=group colspan={len(list(members))}>{html.escape(titles.get(group, group))}</th>"
-        for group, members in groupby(groups)
-    )
-    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
-    points = "".join(f"<li>{_emphasised(sentence)}</li>" for sentence in conclusions(metrics))
-    below = "".join(f"<p class=other>{html.escape(line)}</p>" for line in [*remarks(metrics), *made_by(metrics)])
-    return (
-        f"<!doctype html><html lang=en><head><meta charset=utf-8><title>Measures</title><style>{STYLE}</style></head>"
-        f"<body><h1>Measures on unseen runs{': ' + html.escape(name) if name else ''}</h1><ul>{points}</ul>"
-        f"<table><thead><tr>{over}</tr><tr>{cells(heads, 'th')}</tr></thead><tbody>{body}</tbody></table>"
-        f"{below}</body></html>\n"
+    return environment.from_string(template).render(
+        name=name,
+        conclusions=conclusions(metrics),
+        groups=[(titles.get(group, group), len(list(members))) for group, members in groupby(groups)],
+        heads=heads,
+        rows=rows,
+        others=[False, *(group == "published" for group in groups)],
+        remarks=[*remarks(metrics), *made_by(metrics)],
     )
 
 
@@ -208,9 +203,3 @@ def made_by(metrics: Mapping[str, Any]) -> list[str]:
         f" from the corpus {corpus['store']} ({corpus['runs']} runs, {corpus['snapshots']} snapshots)" if corpus else ""
     )
     return [f"Made by surrogate {origin['code_version']}{of}; Python {origin['python']}, {versions}."]
-
-
-def _emphasised(text: str) -> str:
-    """HTML of a text in which ``**`` marks what is bold."""
-    parts = html.escape(text).split("**")
-    return "".join(f"<b>{part}</b>" if number % 2 else part for number, part in enumerate(parts))

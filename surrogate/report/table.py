@@ -1,72 +1,69 @@
-"""The table of metrics, in Markdown."""
+"""The table of measures: its columns, rows and remarks, and the Markdown of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-TITLES: dict[str, str] = {
-    "autoencoder": "autoencoder",
-    "fnn": "FNN",
-    "lstm": "LSTM",
-    "flow": "flow (one sample)",
-    "mean_profile": "mean profile",
-    "nearest_run": "nearest run",
-    "pod_gaussian_process": "POD + Gaussian process",
-}
-"""How methods are called in tables and figures; a name that is not here is shown as it is."""
+from surrogate.methods import METHODS, title_of
 
-# title, metric, entry, format
-COLUMNS: tuple[tuple[str, str, str, str], ...] = (
-    ("relative accuracy, %", "relative_accuracy", "mean", ".3f"),
-    ("median run", "relative_accuracy", "run_median", ".2f"),
-    ("5th percentile", "relative_accuracy", "run_tail", ".2f"),
-    ("worst run", "relative_accuracy", "run_worst", ".2f"),
-    ("lateral anomaly error", "lateral_anomaly_error", "mean", ".3f"),
-    ("VRMSE", "variance_scaled_error", "mean", ".3f"),
-    ("profile error, K", "profile_error", "mean", ".1f"),
-    ("surface heat flux error, %", "surface_heat_flux_error", "mean", ".2%"),
-    ("core-mantle boundary heat flux error, %", "core_mantle_boundary_heat_flux_error", "mean", ".2%"),
-    ("mean square error of T / max T", "mean_square_error", "mean", ".2e"),
-    ("sum of singular values (paper's), %", "singular_value_sum_ratio", "mean", ".2f"),
-    ("the same, weighted, mean removed, %", "weighted_sum_ratio", "mean", ".1f"),
-    ("angle of the first 5 modes, degrees", "subspace_angle", "mean", ".0f"),
+
+class Measure(NamedTuple):
+    """A row of the table: its title, the measure and which number of it, and how that is written."""
+
+    title: str
+    name: str
+    number: str
+    style: str
+
+
+MEASURES = (
+    Measure("relative accuracy, %", "relative_accuracy", "mean", ".3f"),
+    Measure("median run", "relative_accuracy", "run_median", ".2f"),
+    Measure("5th percentile", "relative_accuracy", "run_tail", ".2f"),
+    Measure("worst run", "relative_accuracy", "run_worst", ".2f"),
+    Measure("lateral anomaly error", "lateral_anomaly_error", "mean", ".3f"),
+    Measure("VRMSE", "variance_scaled_error", "mean", ".3f"),
+    Measure("profile error, K", "profile_error", "mean", ".1f"),
+    Measure("surface heat flux error, %", "surface_heat_flux_error", "mean", ".2%"),
+    Measure("core-mantle boundary heat flux error, %", "core_mantle_boundary_heat_flux_error", "mean", ".2%"),
+    Measure("mean square error of T / max T", "mean_square_error", "mean", ".2e"),
+    Measure("sum of singular values (paper's), %", "singular_value_sum_ratio", "mean", ".2f"),
+    Measure("the same, weighted, mean removed, %", "weighted_sum_ratio", "mean", ".1f"),
+    Measure("angle of the first 5 modes, degrees", "subspace_angle", "mean", ".0f"),
 )
 
 
-def title_of(method: str) -> str:
-    """How a method is called in tables and figures."""
-    return TITLES.get(method, method.replace("_", " "))
-
-
-PREDICTORS = ("fnn", "lstm")
-"""Methods that are judged by their accuracy."""
-
-NETWORKS = ("autoencoder", *PREDICTORS, "flow")
-"""All others are baselines. The autoencoder sees the truth; a sample of the flow is not meant to be near it."""
+def kind_of(key: str) -> str:
+    """Kind of a method; one that is not known has to stand beside the baselines."""
+    return METHODS[key].kind if key in METHODS else "baseline"
 
 
 class Column(NamedTuple):
-    """A column of the table of measures: its head, the group it stands in, and the numbers of one method."""
+    """A column of the table: its head, the group it stands in, the numbers of one method, whether it competes."""
 
     head: str
     group: str
     content: Mapping[str, Any]
+    rival: bool = False
 
 
 def metrics_columns(metrics: Mapping[str, Any]) -> list[Column]:
     """Columns of the table: our networks, those of other runs set beside, baselines, and what the paper published."""
     methods = metrics["methods"]
+    networks = [name for name in methods if kind_of(name) != "baseline"]
     columns = [
-        Column("autoencoder alone" if name == "autoencoder" else title_of(name), "ours", methods[name])
-        for name in methods if name in NETWORKS
-    ]  # fmt: skip
+        Column("autoencoder alone", "ours", methods[name])
+        if kind_of(name) == "autoencoder"
+        else Column(title_of(name), "ours", methods[name], True)
+        for name in networks
+    ]
     for title, other in metrics.get("beside", {}).items():
         mark = "" if other["same_runs"] else " \u2020"
         columns += [
             Column(f"{title_of(name)}, {title}{mark}", title, content) for name, content in other["methods"].items()
         ]
-    columns += [Column(title_of(name), "baselines", methods[name]) for name in methods if name not in NETWORKS]
+    columns += [Column(title_of(name), "baselines", methods[name], True) for name in methods if name not in networks]
     published = metrics["published"]
     return columns + [Column(f"{title_of(name)}, paper*", "published", published[name]) for name in published]
 
@@ -74,19 +71,16 @@ def metrics_columns(metrics: Mapping[str, Any]) -> list[Column]:
 def metrics_rows(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Heads and rows of the table of measures; ``**`` marks the best of the predictors and baselines of this run.
 
-    One column per method (:func:`metrics_columns`), last the paper's published numbers, which are of another corpus.
+    One column per method (:func:`metrics_columns`), last the paper's published numbers, if the corpus is like its own.
     """
     columns = metrics_columns(metrics)
-    rivals = [
-        number for number, column in enumerate(columns)
-        if column.group == "baselines" or (column.group == "ours" and column.head != "autoencoder alone")
-    ]  # fmt: skip
+    rivals = [number for number, column in enumerate(columns) if column.rival]
     rows = []
-    for title, metric, entry, style in COLUMNS:
-        values = [column.content.get(metric, {}).get(entry) for column in columns]
+    for title, name, number, style in MEASURES:
+        values = [column.content.get(name, {}).get(number) for column in columns]
         cells = ["" if value is None else format(value, style).removesuffix("%") for value in values]
         if len(rivals) > 1:
-            best = best_of(metric, {str(number): values[number] for number in rivals})
+            best = best_of(name, {str(place): values[place] for place in rivals})
             cells[int(best)] = f"**{cells[int(best)]}**"
         rows.append([title, *cells])
     return ["measure", *(column.head for column in columns)], rows
@@ -94,28 +88,25 @@ def metrics_rows(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]
 
 def remarks(metrics: Mapping[str, Any]) -> list[str]:
     """Say what a reader of the table has to know: of which corpus each column is, and what 1 means."""
-    grid = " x ".join(map(str, metrics["truth"]["grid"]))
-    said = [f"{metrics['truth']['runs']} unseen runs, {metrics['truth']['snapshots']} snapshots of {grid} nodes."]
+    about, grid = metrics["truth"], " x ".join(map(str, metrics["truth"]["grid"]))
+    said = [f"{about['runs']} unseen runs, {about['snapshots']} snapshots of {grid} nodes."]
     for title, other in metrics.get("beside", {}).items():
-        about = other["truth"]
-        same = (
-            "the same unseen runs"
-            if other["same_runs"]
-            else f"\u2020 unseen runs of its own ({about['runs']} runs, {about['snapshots']} snapshots, "
-            f"{' x '.join(map(str, about['grid']))} nodes)"
-        )
+        about, grid = other["truth"], " x ".join(map(str, other["truth"]["grid"]))
+        own = f"\u2020 unseen runs of its own ({about['runs']} runs, {about['snapshots']} snapshots, {grid} nodes)"
+        same = "the same unseen runs" if other["same_runs"] else own
         said.append(f"{title}: measured on {same}; from {other['source']}.")
-    return [
-        *said,
-        f"* {metrics['published_source']}. Read beside our numbers, not against them.",
+    if metrics["published"]:
+        said.append(f"* {metrics['published_source']}. Read beside our numbers, not against them.")
+    said.append(
         "Lateral anomaly error and VRMSE: 1 is what a prediction without lateral structure, or of the mean temperature "
         "alone, scores. The autoencoder sees the true fields: it bounds what the predictors in its latent space can "
-        "reach. The best predictor of each row is in bold.",
-    ]
+        "reach. The best predictor of each row is in bold."
+    )
+    return said
 
 
 def metrics_table(metrics: Mapping[str, Any]) -> str:
-    """Write the result of :func:`surrogate.diagnostics.evaluation.evaluate` as Markdown.
+    """Write the result of :func:`surrogate.diagnostics.evaluate` as Markdown.
 
     Returns
     -------
@@ -136,7 +127,7 @@ def set_beside(metrics: Mapping[str, Any], others: Mapping[str, tuple[str, Mappi
     Parameters
     ----------
     metrics : mapping
-        Result of :func:`surrogate.diagnostics.evaluation.evaluate`.
+        Result of :func:`surrogate.diagnostics.evaluate`.
     others : mapping
         Title to where the measures of another run come from, and these measures.
 
@@ -153,9 +144,9 @@ def set_beside(metrics: Mapping[str, Any], others: Mapping[str, tuple[str, Mappi
     """
     beside = {}
     for title, (source, other) in others.items():
-        methods = {name: other["methods"][name] for name in NETWORKS if name in other.get("methods", {})}
+        methods = {name: entry for name, entry in other.get("methods", {}).items() if kind_of(name) != "baseline"}
         if not methods:
-            raise ValueError(f"{source}: expected the metrics.json of a pipeline run, with some of {NETWORKS}")
+            raise ValueError(f"{source}: expected the metrics.json of a pipeline run, with some network in it")
         same = all(
             other["truth"].get(name) == metrics["truth"][name]
             for name in ("simulation", "snapshots", "grid", "temperature_scale")
@@ -165,10 +156,10 @@ def set_beside(metrics: Mapping[str, Any], others: Mapping[str, tuple[str, Mappi
     return {**metrics, "beside": beside} if beside else dict(metrics)
 
 
-def best_of(metric: str, values: Mapping[str, float]) -> str:
+def best_of(measure: str, values: Mapping[str, float]) -> str:
     """Name of the best of some methods in one measure."""
-    if metric == "relative_accuracy":
+    if measure == "relative_accuracy":
         return max(values, key=lambda name: values[name])
-    if metric.endswith("sum_ratio"):
+    if measure.endswith("sum_ratio"):
         return min(values, key=lambda name: abs(values[name] - 100.0))
     return min(values, key=lambda name: values[name])
