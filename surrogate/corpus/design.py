@@ -7,35 +7,41 @@ parameters, so a logarithmic parameter is uniform in its logarithm. A sequence i
 
 from __future__ import annotations
 
+import json
 import os
-import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import qmc
 
 from surrogate.config import DesignSettings
 from surrogate.files import atomic
-from surrogate.parameters import PARAMETER_NAMES, PARAMETERS, Parameters
+from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, Parameters, ParameterSpace
+
+COMMENT = "#"
+"""Lines that begin so say what the columns of a table are; ``pandas.read_csv(path, comment="#")`` skips them."""
 
 
 class DesignError(ValueError):
     """A design table that cannot be used; the message names file, column and row."""
 
 
-def make_design(settings: DesignSettings) -> pd.DataFrame:
+def make_design(settings: DesignSettings, space: ParameterSpace = EVOLUTION_PARAMETERS) -> pd.DataFrame:
     """Sample parameter space.
 
     Parameters
     ----------
     settings : DesignSettings
         Number of runs, seed and ranges.
+    space : ParameterSpace, optional
+        Default: the parameters of the simulator.
 
     Returns
     -------
     pandas.DataFrame
-        One row per run, index ``simulation`` (0, 1, ...), one column per parameter, SI units.
+        One row per run, index ``simulation`` (0, 1, ...), one column per parameter, in its unit. :func:`design_space`
+        returns the parameters, with their ranges.
 
     Examples
     --------
@@ -43,24 +49,32 @@ def make_design(settings: DesignSettings) -> pd.DataFrame:
     >>> bool((large.iloc[:8] == small).all().all())
     True
     """
-    sampler = qmc.Sobol(d=len(PARAMETERS), scramble=True, rng=np.random.default_rng(settings.seed))
-    with warnings.catch_warnings():
-        # Any number of runs is allowed; only a power of two is balanced, which the configuration says.
-        warnings.filterwarnings("ignore", message="The balance properties of Sobol", category=UserWarning)
-        unit = sampler.random(settings.runs)
-    columns = {}
-    for parameter, coordinate in zip(PARAMETERS, unit.T, strict=True):
-        low, high = settings.ranges[parameter.name]
-        low_axis, high_axis = parameter.transform(low), parameter.transform(high)
-        values = parameter.inverse(low_axis + (high_axis - low_axis) * coordinate)
-        columns[parameter.name] = np.clip(values, low, high)  # 10 ** log10(x) may leave the range by one digit
-    return pd.DataFrame(columns, index=pd.RangeIndex(settings.runs, name="simulation"))
+    space = space.with_ranges(settings.ranges)
+    index = pd.RangeIndex(settings.runs, name="simulation")
+    design = pd.DataFrame(space.draw(settings.runs, settings.seed), index, list(space.names))
+    design.attrs["parameters"] = space.as_dict()
+    return design
+
+
+def design_space(design: pd.DataFrame) -> ParameterSpace:
+    """Return the parameters of a design; those of the simulator where it does not describe them.
+
+    >>> design_space(make_design(DesignSettings(runs=2))) == EVOLUTION_PARAMETERS
+    True
+    """
+    described = design.attrs.get("parameters")
+    return EVOLUTION_PARAMETERS if described is None else ParameterSpace.from_dict(described)
 
 
 def write_design(design: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a design as CSV, atomically; reading it back gives the same floats, bit for bit."""
-    with atomic(path) as temporary:
-        design.to_csv(temporary, index_label="simulation")
+    """Write a design as CSV, atomically; reading it back gives the same floats, bit for bit.
+
+    Comment lines before the table describe its parameters: ``# name: {"unit": ..., "low": ..., ...}``.
+    """
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        for name, about in design_space(design).as_dict().items():
+            stream.write(f"{COMMENT} {name}: {json.dumps(about)}\n")
+        design.to_csv(stream, index_label="simulation", lineterminator="\n")
 
 
 def read_design(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -69,7 +83,8 @@ def read_design(path: str | os.PathLike[str]) -> pd.DataFrame:
     Parameters
     ----------
     path : path
-        CSV with the column ``simulation`` and one column per parameter, SI units.
+        CSV with the column ``simulation`` and one column per parameter. Without the comment lines of
+        :func:`write_design`, the parameters are those of the simulator.
 
     Returns
     -------
@@ -81,17 +96,18 @@ def read_design(path: str | os.PathLike[str]) -> pd.DataFrame:
     FileNotFoundError
         Naming the file.
     DesignError
-        Naming file, column and run: a column missing or unknown, a value that is no positive number, a run twice.
+        Naming file, column and run: a column missing or unknown, a value that cannot be, a run twice.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected a design table (CSV)")
     try:
+        space = _described_space(path)
         # As text: the parser of some versions of pandas is off by one unit in the last place, float() is exact.
-        design = pd.read_csv(path, dtype=str, keep_default_na=False)
+        design = pd.read_csv(path, dtype=str, keep_default_na=False, comment=COMMENT, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DesignError(f"{path}: not a CSV table: {error}") from error
-    expected = ["simulation", *PARAMETER_NAMES]
+    expected = ["simulation", *space.names]
     missing = [name for name in expected if name not in design]
     unknown = [name for name in design if name not in expected]
     if missing or unknown:
@@ -106,21 +122,41 @@ def read_design(path: str | os.PathLike[str]) -> pd.DataFrame:
     twice = design["simulation"][design["simulation"].duplicated()]
     if not twice.empty:
         raise DesignError(f"{path}: run {twice.iloc[0]} stands twice in column 'simulation'")
-    for name in PARAMETER_NAMES:
-        design[name] = [
-            _positive(text, f"{path}: column {name!r}, run {number}")
-            for text, number in zip(design[name], numbers, strict=True)
+    for parameter in space:
+        design[parameter.name] = [
+            _number(parameter, text, f"{path}: column {parameter.name!r}, run {number}")
+            for text, number in zip(design[parameter.name], numbers, strict=True)
         ]
-    return design.set_index("simulation")[list(PARAMETER_NAMES)]
+    design = design.set_index("simulation")[list(space.names)]
+    design.attrs["parameters"] = space.as_dict()
+    return design
 
 
-def _positive(text: str, where: str) -> float:
+def _described_space(path: Path) -> ParameterSpace:
+    """Read the comment lines at the head of a table."""
+    described: dict[str, Any] = {}
+    with path.open(encoding="utf-8-sig") as stream:
+        for line in stream:
+            if not line.startswith(COMMENT):
+                break
+            name, _, about = line[len(COMMENT) :].partition(":")
+            if not about.lstrip().startswith("{"):
+                continue  # somebody's own remark
+            try:
+                described[name.strip()] = json.loads(about)
+            except json.JSONDecodeError as error:
+                raise DesignError(f"{path}: what is said of parameter {name.strip()!r} is not JSON: {error}") from error
+    return ParameterSpace.from_dict(described) if described else EVOLUTION_PARAMETERS
+
+
+def _number(parameter: Parameter, text: str, where: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = np.nan
-    if not (np.isfinite(value) and value > 0):
-        raise DesignError(f"{where}: expected a positive number, got {text!r}")
+    if not np.isfinite(value) or (parameter.positive and value <= 0):
+        kind = "positive number" if parameter.positive else "number"
+        raise DesignError(f"{where}: expected a {kind} in {parameter.unit}, got {text!r}")
     return value
 
 
@@ -134,4 +170,4 @@ def parameters_of_run(design: pd.DataFrame, simulation: int) -> Parameters:
     """
     if simulation not in design.index:
         raise DesignError(f"run {simulation} is not in the design, which has {len(design)} runs")
-    return Parameters.from_array(design.loc[simulation].to_numpy())
+    return Parameters.from_array(design.loc[simulation].to_numpy(), design_space(design))

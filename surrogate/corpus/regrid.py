@@ -1,26 +1,39 @@
-"""From one grid of the annulus to another, keeping what matters: wall values and the lateral mean profile.
+"""From one grid of the annulus, or any points in it, to another grid, keeping wall values and the lateral mean profile.
 
 The lateral mean profile is interpolated linearly in radius, the anomaly about it linearly in radius and angle; where
 the new columns are wider than the old ones, the anomaly is averaged over them instead. The interpolated anomaly is
 then made to have no lateral mean. So the mean profile of the result is the interpolated mean profile of the source,
-to round-off, and wall rows come from wall rows.
+to round-off, and wall rows come from wall rows. Fields on the points of any mesh are triangulated instead.
 """
 
 from __future__ import annotations
 
+import hashlib
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse
+from scipy.spatial import Delaunay
 
 from surrogate.annulus import Annulus
+
+POINTS_PER_COLUMN = 4
+"""Points per column at which the piecewise linear field is averaged."""
+
+MESHES_KEPT = 4
+"""Pairs of mesh and grid whose weights are kept: an adaptive mesh changes seldom, and never returns."""
+
+_MESH_WEIGHTS: OrderedDict[bytes, scipy.sparse.csr_array] = OrderedDict()
+_MESH_LOCK = threading.Lock()
 
 
 def sector(annulus: Annulus) -> np.ndarray:
     """Inner and outer radius, m, and width, rad."""
-    return np.r_[annulus.radius_faces[[0, -1]], annulus.angle_faces[-1] - annulus.angle_faces[0]]
+    return np.array([*annulus.radius_faces[[0, -1]], annulus.angle_faces[-1] - annulus.angle_faces[0]])
 
 
 def describe_sector(numbers: Sequence[float] | np.ndarray) -> str:
@@ -155,4 +168,97 @@ def resample(times: np.ndarray, values: np.ndarray, new_times: np.ndarray) -> np
         raise ValueError(f"times {new_times[0]:g} .. {new_times[-1]:g} reach beyond {times[0]:g} .. {times[-1]:g}")
     weights = linear_weights(np.asarray(times, float), np.asarray(new_times, float))
     flat = np.asarray(values).reshape(len(times), -1)
-    return (weights @ flat).reshape(len(new_times), *values.shape[1:]).astype(values.dtype)
+    return np.asarray((weights @ flat).reshape(len(new_times), *values.shape[1:]), dtype=values.dtype)
+
+
+def point_weights(radius: np.ndarray, angle: np.ndarray, annulus: Annulus) -> scipy.sparse.csr_array:
+    """Make the weights that turn values on points into a field.
+
+    The values are interpolated linearly on the Delaunay triangles of the points in (radius, angle), and each column
+    takes the mean of the interpolant over its width at the radius of the row. So the lateral mean of a row is the
+    lateral mean of the interpolant, wall rows depend on wall points only, and a field linear in radius is exact.
+
+    Parameters
+    ----------
+    radius, angle : arrays, shape (point,), m and rad
+        Repeated points take the mean of their values.
+    annulus : Annulus
+
+    Returns
+    -------
+    sparse array, shape (radius * angle, point)
+        Every row sums to 1.
+    """
+    thickness = annulus.thickness
+    low, high = annulus.radius_faces[[0, -1]]
+    start, width = annulus.angle_faces[0], annulus.angle_faces[-1] - annulus.angle_faces[0]
+    # In single precision, a point of a wall lies beside it: 1e-6 of the thickness is taken for the wall itself.
+    z = _snap((radius - low) / thickness)
+    phi = _snap((angle - start) / width)
+    keys = np.rint(np.stack([z, phi], axis=1) * 2**22).astype(np.int64)
+    _, first, inverse, counts = np.unique(keys, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    inverse = inverse.ravel()
+    merge = scipy.sparse.csr_array((1.0 / counts[inverse], (inverse, np.arange(z.size))), shape=(first.size, z.size))
+    stretch = width * 0.5 * (low + high) / thickness  # so that triangles are those of physical distance
+    nodes = np.stack([z[first], phi[first] * stretch], axis=1)
+    triangles = Delaunay(nodes)
+    share = (np.arange(POINTS_PER_COLUMN) + 0.5) / POINTS_PER_COLUMN
+    faces = annulus.angle_faces
+    fine = ((faces[:-1, None] + np.diff(faces)[:, None] * share).ravel() - start) / width * stretch
+    rows = (annulus.radius - low) / thickness
+    targets = np.stack(np.meshgrid(rows, fine, indexing="ij"), axis=-1).reshape(-1, 2)
+    found = triangles.find_simplex(targets, tol=1e-9)
+    if (found < 0).any():
+        raise ValueError(
+            f"the points do not cover the annulus: {int((found < 0).sum())} of {found.size} grid points lie outside"
+        )
+    transform = triangles.transform[found]
+    two = np.einsum("nij,nj->ni", transform[:, :2], targets - transform[:, 2])
+    weights = np.clip(np.concatenate([two, 1 - two.sum(axis=1, keepdims=True)], axis=1), 0.0, None)
+    weights /= weights.sum(axis=1, keepdims=True) * POINTS_PER_COLUMN
+    place = np.repeat(np.arange(len(targets)) // POINTS_PER_COLUMN, 3)
+    corner = triangles.simplices[found].ravel()
+    shape = (annulus.shape[0] * annulus.shape[1], first.size)
+    return scipy.sparse.csr_array((weights.ravel(), (place, corner)), shape=shape) @ merge
+
+
+def _snap(coordinate: np.ndarray) -> np.ndarray:
+    coordinate = np.where(np.abs(coordinate) < 1e-6, 0.0, coordinate)
+    return np.where(np.abs(coordinate - 1) < 1e-6, 1.0, coordinate)
+
+
+class PointRegridder:
+    """Puts fields on points onto one grid; weights are kept, so runs that share a mesh share them.
+
+    Parameters
+    ----------
+    annulus : Annulus
+
+    Examples
+    --------
+    >>> annulus = Annulus.quarter(4, 6)
+    >>> radius, angle = np.meshgrid(np.linspace(*annulus.radius_faces[[0, -1]], 9), np.linspace(0, np.pi / 2, 9))
+    >>> points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).reshape(-1, 2)
+    >>> field = PointRegridder(annulus)(points, radius.ravel())
+    >>> bool(np.allclose(field, annulus.radius[:, None]))
+    True
+    """
+
+    def __init__(self, annulus: Annulus) -> None:
+        self.annulus = annulus
+        faces = np.concatenate([annulus.radius_faces, annulus.angle_faces])
+        self._key = hashlib.sha256(faces.tobytes()).digest()
+
+    def __call__(self, points: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return the field, shape (radius, angle), of `values` on Cartesian `points`, shape (point, 2 or more), m."""
+        key = self._key + hashlib.sha256(np.ascontiguousarray(points).tobytes()).digest()
+        with _MESH_LOCK:
+            weights = _MESH_WEIGHTS.pop(key, None)
+        if weights is None:
+            x, y = np.asarray(points, dtype=float)[:, :2].T
+            weights = point_weights(np.hypot(x, y), np.arctan2(y, x), self.annulus)
+        with _MESH_LOCK:
+            _MESH_WEIGHTS[key] = weights  # the newest last
+            while len(_MESH_WEIGHTS) > MESHES_KEPT:
+                _MESH_WEIGHTS.popitem(last=False)
+        return np.asarray(weights @ np.asarray(values, dtype=float)).reshape(self.annulus.shape)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from surrogate.config import CorpusSettings
+from surrogate.corpus.records import Moments
 from surrogate.fields import SPLITS
-from surrogate.parameters import PARAMETER_NAMES
+from surrogate.parameters import ParameterSpace
 
 TRAIN, VALIDATION, TEST = (SPLITS.index(name) for name in ("train", "validation", "test"))
 
@@ -84,18 +85,17 @@ def assign_split(simulation: Any, settings: CorpusSettings, fixed: Any = None) -
 
 
 def training_statistics(
-    split: np.ndarray, parameters: np.ndarray, profiles: Sequence[dict[str, Any]], times: Sequence[Any]
+    split: np.ndarray, parameters: np.ndarray, moments: Sequence[Moments], times: Sequence[Any], space: ParameterSpace
 ) -> dict[str, Any]:
     """Merge the statistics of the training runs.
 
     Parameters
     ----------
     split : array of int, shape (simulation,)
-    parameters : array, shape (simulation, 5)
-    profiles : sequence of mappings, one per run
-        ``profile_mean`` and ``profile_variance``, each of shape (radius,), over all snapshots and angles;
-        ``minimum``, ``maximum``; ``snapshots``.
+    parameters : array, shape (simulation, n)
+    moments : sequence of Moments, one per run
     times : sequence of arrays, one per run, Gyr
+    space : ParameterSpace
 
     Returns
     -------
@@ -105,10 +105,11 @@ def training_statistics(
         ``profile_standard_deviation`` over radius, ``parameters`` (minimum and maximum of each), ``time``.
     """
     chosen = np.flatnonzero(np.asarray(split) == TRAIN).tolist()
-    weight = np.array([profiles[run]["snapshots"] for run in chosen], dtype=float)
+    training = [moments[run] for run in chosen]
+    weight = np.array([run.snapshots for run in training], dtype=float)
     share = (weight / weight.sum())[:, None]
-    means = np.array([profiles[run]["profile_mean"] for run in chosen])
-    variances = np.array([profiles[run]["profile_variance"] for run in chosen])
+    means = np.array([run.profile_mean for run in training])
+    variances = np.array([run.profile_variance for run in training])
     profile = (share * means).sum(axis=0)
     profile_variance = (share * (variances + (means - profile) ** 2)).sum(axis=0)
     mean = profile.mean()
@@ -117,16 +118,13 @@ def training_statistics(
         "runs": len(chosen),
         "snapshots": int(weight.sum()),
         "temperature": {
-            "minimum": min(profiles[run]["minimum"] for run in chosen),
-            "maximum": max(profiles[run]["maximum"] for run in chosen),
+            "minimum": min(run.minimum for run in training),
+            "maximum": max(run.maximum for run in training),
             "mean": float(mean),
             "standard_deviation": float(np.sqrt(variance)),
         },
         "profile_mean": profile.tolist(),
         "profile_standard_deviation": np.sqrt(profile_variance).tolist(),
-        "parameters": {
-            name: [float(parameters[chosen, column].min()), float(parameters[chosen, column].max())]
-            for column, name in enumerate(PARAMETER_NAMES)
-        },
+        "parameters": {name: list(limits) for name, limits in space.spanned_by(parameters[chosen]).ranges.items()},
         "time": [float(min(times[run][0] for run in chosen)), float(max(times[run][-1] for run in chosen))],
     }

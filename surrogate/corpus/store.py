@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,12 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
-from surrogate.corpus.kernels import extremes
-from surrogate.corpus.shards import LazyShards, ShardReader, plain_reader
+from surrogate.corpus.records import Finding, RunRecord
+from surrogate.corpus.storage import CorpusError, StoredTemperature
 from surrogate.fields import FieldError, validate
 
 FORMAT = 1
 """Version of the layout of the store; a reader refuses a newer one."""
-
-
-class CorpusError(ValueError):
-    """A store that is not a whole corpus; the message names it and says what to do."""
 
 
 def open_corpus(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -30,7 +27,7 @@ def open_corpus(path: str | os.PathLike[str]) -> xr.Dataset:
     Parameters
     ----------
     path : path
-        The Zarr store that :func:`surrogate.corpus.ingest.ingest` wrote.
+        The Zarr store that :func:`surrogate.corpus.ingest` wrote.
 
     Returns
     -------
@@ -43,9 +40,14 @@ def open_corpus(path: str | os.PathLike[str]) -> xr.Dataset:
     FileNotFoundError
         If there is no such folder.
     CorpusError
-        If it is no Zarr store, not a corpus, of a newer layout, or if runs are missing from it.
+        If it is no Zarr store, not a corpus, of a newer layout, or if runs are missing from it. Reading a temperature
+        that is lost or broken later raises it too, naming file, run and variable.
     """
-    path = Path(path)
+    return _open(Path(path))[0]
+
+
+def _open(path: Path) -> tuple[xr.Dataset, StoredTemperature]:
+    """Return a corpus and the temperature behind it."""
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such corpus; expected the Zarr store that `surrogate corpus ingest` makes")
     if not (path / "zarr.json").is_file():
@@ -64,60 +66,39 @@ def open_corpus(path: str | os.PathLike[str]) -> xr.Dataset:
         corpus = corpus.assign({name: corpus[name].load() for name in names})
     except Exception as error:
         raise CorpusError(f"{path}: corrupt: {error}; ingest again") from error
-    reader = plain_reader(path, _runs(corpus))
-    missing = reader.missing() if reader is not None else _missing_runs(path, corpus.sizes["simulation"])
+    encoding = corpus.temperature.encoding
+    temperature = StoredTemperature(
+        path / "temperature",
+        float(encoding.get("scale_factor", 1.0)),
+        float(encoding.get("add_offset", 0.0)),
+        float(encoding.get("_FillValue", np.nan)),
+        corpus.simulation.values.tolist(),
+        corpus.snapshot_count.values.tolist(),
+    )
+    missing = temperature.missing()
     if missing:
         raise CorpusError(
             f"{path}: {len(missing)} of {corpus.sizes['simulation']} runs are missing from the store, or parts of them "
             f"(first: run {corpus.simulation.values[missing[0]]} (row {missing[0]}), variable 'temperature'); "
             "running the ingest again completes it"
         )
-    return _checked(_lazy_temperature(corpus, reader), path)
-
-
-def _runs(corpus: xr.Dataset) -> list[tuple[int, int]]:
-    """Return number and count of snapshots of each run."""
-    return list(zip(corpus.simulation.values.tolist(), corpus.snapshot_count.values.tolist(), strict=True))
-
-
-def _lazy_temperature(corpus: xr.Dataset, reader: ShardReader | None) -> xr.Dataset:
-    """Make the temperature a Dask array of float32, one chunk per run and shard."""
     stored = corpus.temperature
-    kept = {name: stored.encoding.get(name) for name in ("chunks", "shards")}
-    chunks = {"simulation": 1, "time": (kept["shards"] or stored.shape)[1], "radius": -1, "angle": -1}
-    if reader is not None:
-        values = indexing.LazilyIndexedArray(LazyShards(reader))
-        stored = xr.DataArray(xr.Variable(stored.dims, values, stored.attrs), stored.coords)
-    corpus["temperature"] = stored.chunk(chunks)
-    if corpus.temperature.dtype != np.float32:  # xarray unpacks int16 to float64
-        corpus["temperature"] = corpus.temperature.astype(np.float32).assign_attrs(stored.attrs)
-    corpus["temperature"].encoding = kept
-    return corpus
-
-
-def _checked(corpus: xr.Dataset, path: Path) -> xr.Dataset:
+    lazy = xr.Variable(stored.dims, indexing.LazilyIndexedArray(temperature), stored.attrs)
+    chunks = {"simulation": 1, "time": (stored.encoding.get("shards") or stored.shape)[1], "radius": -1, "angle": -1}
+    corpus["temperature"] = xr.DataArray(lazy, stored.coords).chunk(chunks)
+    corpus.temperature.encoding = {name: stored.encoding.get(name) for name in ("chunks", "shards")}
     corpus.encoding["source"] = str(path)
     try:
-        return validate(corpus, str(path), values=False)
+        return validate(corpus, str(path), values=False), temperature
     except FieldError as error:
         raise CorpusError(str(error)) from error
-
-
-def _missing_runs(path: Path, runs: int) -> list[int]:
-    """Rows of any store that have nothing at all."""
-    shards = path / "temperature" / "c"
-    try:
-        present = {entry.name for entry in os.scandir(shards) if any(os.scandir(entry.path))}
-    except OSError:
-        present = set()
-    return [row for row in range(runs) if str(row) not in present]
 
 
 def run_reader(corpus: xr.Dataset) -> Callable[[int], np.ndarray]:
     """Return a function that reads the temperature of one run of a corpus after the other; threads may share it.
 
     Where the temperature is nothing but runs out of a store, as :func:`open_corpus` and the selection of a split give
-    it, shards are read without Dask, which takes several times as long as the reading itself.
+    it, they are read without Dask, which takes several times as long as the reading itself.
 
     Parameters
     ----------
@@ -128,8 +109,8 @@ def run_reader(corpus: xr.Dataset) -> Callable[[int], np.ndarray]:
     -------
     callable
         ``read(position)`` returns the snapshots of the run at that place of the dataset, shape (time, radius, angle),
-        float32, K. It raises CorpusError, naming store, run and variable, where a value is not finite, and
-        ShardError where a shard is lost or broken.
+        float32, K. It raises CorpusError, naming store, run and variable, where snapshots are lost or broken or a
+        value is not finite.
     """
     counts, numbers = corpus.snapshot_count.values.tolist(), corpus.simulation.values.tolist()
     source = corpus.encoding.get("source", "corpus")
@@ -141,9 +122,9 @@ def run_reader(corpus: xr.Dataset) -> Callable[[int], np.ndarray]:
             part = corpus.temperature.isel(simulation=position, time=slice(0, count))
             values = np.ascontiguousarray(part.values, dtype=np.float32)
         else:
-            shards, rows = stored
-            values = shards.temperature(rows[position], 0, count)
-        if not np.all(np.isfinite(extremes(values))):
+            temperature, rows = stored
+            values = temperature.read(rows[position], 0, count)
+        if not (np.isfinite(values.min()) and np.isfinite(values.max())):
             broken = np.flatnonzero(~np.isfinite(values).all(axis=(1, 2))).tolist()
             raise CorpusError(
                 f"{source}: run {numbers[position]}: variable 'temperature' is not finite in snapshots "
@@ -155,22 +136,21 @@ def run_reader(corpus: xr.Dataset) -> Callable[[int], np.ndarray]:
     return read
 
 
-def _stored_runs(corpus: xr.Dataset) -> tuple[ShardReader, list[int]] | None:
-    """Return the reader of the store and the rows that the temperature of a corpus is; None if it may be another."""
+def _stored_runs(corpus: xr.Dataset) -> tuple[StoredTemperature, list[int]] | None:
+    """Return the store and its rows that the temperature of a corpus is; None if it may be something else."""
     source = corpus.encoding.get("source")
     if source is None or corpus.temperature.chunks is None or "corpus_format" not in corpus.attrs:
         return None  # made in memory, or in another way than by open_corpus
-    whole = open_corpus(source)
-    shards = plain_reader(Path(source), _runs(whole))
+    whole, temperature = _open(Path(source))
     order = {number: row for row, number in enumerate(whole.simulation.values.tolist())}
     rows = [order.get(number, -1) for number in corpus.simulation.values.tolist()]
-    if shards is None or -1 in rows:
+    if -1 in rows:
         return None
     # Dask names an array by all that was done to make it: equal names are equal values.
     known = {whole.temperature.isel(simulation=np.array(rows)).data.name}
     if rows == list(range(len(order))):
         known.add(whole.temperature.data.name)
-    return (shards, rows) if corpus.temperature.data.name in known else None
+    return (temperature, rows) if corpus.temperature.data.name in known else None
 
 
 def statistics(corpus: xr.Dataset) -> dict[str, Any]:
@@ -184,25 +164,70 @@ def statistics(corpus: xr.Dataset) -> dict[str, Any]:
     text = corpus.attrs.get("statistics")
     if text is None:
         raise CorpusError(f"{corpus.encoding.get('source', 'corpus')}: attribute 'statistics' is missing; ingest again")
-    return json.loads(text)
+    return dict(json.loads(text))
 
 
-def provenance_of(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Tell what the store was made of.
+@dataclass(frozen=True)
+class Provenance:
+    """What a store was made of, and how.
 
-    Returns
-    -------
-    dict
-        ``settings``, ``software``, ``runs`` (one mapping per row: simulation, file, size, checksum, reader),
-        ``findings`` (of runs that were kept and flagged), ``rejected`` (of those left out).
+    Attributes
+    ----------
+    settings : dict
+        ``corpus``, ``reader``, ``options``: what its content depends on.
+    software : list of dict
+        Of each ingest that added to it.
+    runs : list of RunRecord
+        One per row: file, size, modified, reader, simulation, checksum, digest.
+    findings, rejected : list of Finding
+        Of the runs that were kept and flagged, and of those left out.
     """
-    group = open_provenance(path)
-    return {name: json.loads(group.attrs[name]) for name in ("settings", "software", "runs", "findings", "rejected")}
+
+    settings: dict[str, Any]
+    software: list[dict[str, Any]]
+    runs: list[RunRecord]
+    findings: list[Finding]
+    rejected: list[Finding]
+
+    def attributes(self) -> dict[str, str]:
+        """Return what the store holds of it: JSON by name."""
+        content = {
+            "settings": self.settings,
+            "software": self.software,
+            "runs": [run.origin() for run in self.runs],
+            "findings": [finding.as_dict() for finding in self.findings],
+            "rejected": [finding.as_dict() for finding in self.rejected],
+        }
+        return {name: json.dumps(value) for name, value in content.items()}
 
 
-def open_provenance(path: str | os.PathLike[str]) -> xr.Dataset:
-    """Open the group ``provenance`` of a store: per-run moments of the temperature and the attributes behind them."""
+def provenance_of(path: str | os.PathLike[str]) -> Provenance:
+    """Tell what a store was made of.
+
+    Raises
+    ------
+    CorpusError
+        If that part of it is missing or corrupt.
+    """
+    attributes = open_moments(path).attrs
+    settings, software, runs, findings, rejected = (
+        json.loads(attributes[name]) for name in ("settings", "software", "runs", "findings", "rejected")
+    )
+    return Provenance(
+        settings,
+        software,
+        [RunRecord.from_json(entry) for entry in runs],
+        [Finding(**entry) for entry in findings],
+        [Finding(**entry) for entry in rejected],
+    )
+
+
+def open_moments(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Open the group ``provenance`` of a store: moments of the temperature of each run, and the attributes behind."""
     try:
-        return xr.open_zarr(path, group="provenance", consolidated=False, decode_times=False, chunks=None).load()
+        group: xr.Dataset = xr.open_zarr(
+            path, group="provenance", consolidated=False, decode_times=False, chunks=None
+        ).load()
     except Exception as error:
         raise CorpusError(f"{path}: group 'provenance' is missing or corrupt: {error}; ingest again") from error
+    return group

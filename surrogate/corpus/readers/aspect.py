@@ -16,7 +16,7 @@ from surrogate.corpus.readers.lazy import complete_parameters, given_parameters,
 from surrogate.corpus.readers.prm import YEARS, ParameterFile, derived_parameters, read_parameter_file
 from surrogate.corpus.readers.statistics import Statistics, read_statistics
 from surrogate.corpus.readers.vtu import point_arrays, read_collection, read_points
-from surrogate.corpus.scatter import ScatterGrid
+from surrogate.corpus.regrid import PointRegridder
 from surrogate.units import UnitError, read_quantity
 
 COLLECTION = "solution.pvd"
@@ -95,7 +95,7 @@ class AspectReader:
 
         points, first = read(0)
         start, annulus = _annulus(points, prm, settings, folder)
-        grid = ScatterGrid(annulus)
+        grid = PointRegridder(annulus)
 
         def put(number: int, points: np.ndarray, values: np.ndarray) -> np.ndarray:
             try:

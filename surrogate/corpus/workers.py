@@ -1,8 +1,7 @@
-"""The same function on many small descriptions, in a local Dask cluster that starts when it is first needed."""
+"""One function on many small arguments, in a local Dask cluster that starts when it is first needed."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -11,8 +10,7 @@ from typing import Any, Literal
 
 Scheduler = Literal["processes", "threads"]
 
-
-SETTINGS: dict[str, Any] = {
+DASK_SETTINGS: dict[str, Any] = {
     "distributed.worker.multiprocessing-method": "spawn",  # HDF5 and forks do not mix
     "distributed.worker.profile.enabled": False,  # looks at the stack a hundred times a second
     "distributed.admin.tick.interval": "1s",
@@ -29,7 +27,7 @@ SETTINGS: dict[str, Any] = {
 }
 """Settings of Dask while the workers live."""
 
-PRELOAD = "surrogate.corpus.preload"
+PRELOAD = "surrogate.corpus.ingestion.convert"
 """A process is given work when it has imported this, which takes a second."""
 
 
@@ -38,7 +36,7 @@ class WorkerError(RuntimeError):
 
 
 class Workers:
-    """A local Dask cluster, used as ``with Workers(...) as workers: workers.each(function, calls)``.
+    """A local Dask cluster, used as ``with Workers(...) as workers: workers.map(function, calls)``.
 
     One of the workers is a thread of this process, which would only wait otherwise: it works while the others start.
 
@@ -54,7 +52,7 @@ class Workers:
     Examples
     --------
     >>> with Workers() as workers:
-    ...     list(workers.each(pow, [(2, 3), (2, 4)]))
+    ...     list(workers.map(pow, [(2, 3), (2, 4)]))
     [8, 16]
     """
 
@@ -75,21 +73,19 @@ class Workers:
         from dask.utils import parse_bytes
         from distributed import Client, Nanny, Scheduler, SpecCluster, Worker
 
-        gc.freeze()  # what is there stays there: not looked through with every run
-        self._stack.callback(gc.unfreeze)
-        self._stack.enter_context(dask.config.set(SETTINGS))
+        self._stack.enter_context(dask.config.set(DASK_SETTINGS))
         logging.getLogger("distributed").setLevel(logging.ERROR)
         processes = self.scheduler == "processes"
         local = {"host": "127.0.0.1", "dashboard": False}
         here = {"nthreads": 1 if processes else self.number, "memory_limit": 0}
         others = {"nthreads": 1, "memory_limit": parse_bytes(self.memory_limit) // self.number, "preload": [PRELOAD]}
-        self._cluster = SpecCluster(
+        self._cluster = SpecCluster(  # type: ignore[no-untyped-call]
             workers={0: {"cls": Worker, "options": local | here}},
             scheduler={"cls": Scheduler, "options": local | {"port": 0, "dashboard_address": "127.0.0.1:0"}},
             worker={"cls": Nanny, "options": local | others},
         )
         self._stack.enter_context(self._cluster)
-        self._client = self._stack.enter_context(Client(self._cluster))
+        self._client = self._stack.enter_context(Client(self._cluster))  # type: ignore[no-untyped-call]
         if processes:  # after the client, which would wait for them
             self._cluster.scale(self.number)
 
@@ -98,8 +94,8 @@ class Workers:
         if self._cluster is not None:
             self._cluster.scale(1)
 
-    def each(
-        self, function: Callable[..., Any], calls: Sequence[tuple], size: int | None = None, together: int = 1
+    def map(
+        self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], size: int | None = None, together: int = 1
     ) -> Iterator[Any]:
         """Yield ``function(*call)`` for every call, in any order.
 
@@ -130,7 +126,8 @@ class Workers:
             self._start()
         together = max(1, min(together, len(calls) // (8 * self.number)))
         tasks = [calls[first : first + together] for first in range(0, len(calls), together)]
-        for future in as_completed(self._client.map(_all_of, [function] * len(tasks), tasks, pure=False)):
+        futures = self._client.map(_call_each, [function] * len(tasks), tasks, pure=False)
+        for future in as_completed(futures):  # type: ignore[no-untyped-call]
             try:
                 yield from future.result()
             except KilledWorker as error:
@@ -140,7 +137,7 @@ class Workers:
                 ) from error
 
 
-def _all_of(function: Callable[..., Any], calls: Sequence[tuple]) -> list[Any]:
+def _call_each(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
     return [function(*call) for call in calls]
 
 

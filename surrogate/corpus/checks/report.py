@@ -1,0 +1,349 @@
+"""What the doctor saw, and what a raw run or a corpus holds, for people: text, Markdown, one HTML file."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from surrogate.corpus.checks.doctor import Examination, known_ranges
+from surrogate.corpus.readers import ReaderError, choose_reader, open_run, reader_names
+from surrogate.corpus.readers.containers import is_container, open_container
+from surrogate.corpus.records import FINDING_COLUMNS, SEVERE
+from surrogate.corpus.store import open_corpus, provenance_of, statistics
+from surrogate.fields import SERIES, SPLITS, annulus_of, parameter_table, parameters_of, space_of
+from surrogate.parameters import ParameterSpace
+
+COVERAGE_BINS = 10
+BAR_BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+def coverage(parameters: Any, space: ParameterSpace) -> list[dict[str, Any]]:
+    """Tell how a corpus covers each parameter.
+
+    Parameters
+    ----------
+    parameters : array, shape (simulation, n)
+    space : ParameterSpace
+
+    Returns
+    -------
+    list of dict
+        For each parameter ``name``, ``unit``, ``low`` and ``high`` of its range, ``minimum`` and ``maximum`` found,
+        ``counts`` in ten equal parts of the range on the natural axis, ``outside`` of it.
+    """
+    parameters = np.asarray(parameters, dtype=float).reshape(-1, len(space))
+    space = known_ranges(space, parameters)
+    scaled = space.scale(parameters)
+    rows = []
+    for column, parameter in enumerate(space):
+        inside = (scaled[:, column] >= -1e-9) & (scaled[:, column] <= 1 + 1e-9)
+        counts, _ = np.histogram(np.clip(scaled[inside, column], 0, 1), bins=COVERAGE_BINS, range=(0, 1))
+        rows.append(
+            {
+                "name": parameter.name,
+                "unit": parameter.unit,
+                "low": parameter.low,
+                "high": parameter.high,
+                "minimum": float(parameters[:, column].min()) if len(parameters) else None,
+                "maximum": float(parameters[:, column].max()) if len(parameters) else None,
+                "counts": counts.tolist(),
+                "outside": int((~inside).sum()),
+            }
+        )
+    return rows
+
+
+def bars(counts: Sequence[int]) -> str:
+    """Draw counts as a line of blocks.
+
+    >>> bars([0, 1, 2, 4])
+    ' ▂▄█'
+    """
+    top = max([*counts, 1])
+    return "".join(BAR_BLOCKS[-(-count * (len(BAR_BLOCKS) - 1) // top)] for count in counts)
+
+
+def _summary(examination: Examination) -> list[str]:
+    files = {finding.file for finding in examination.findings}
+    lines = [
+        f"{len(examination.runs)} runs read, {examination.severe} with severe findings (left out of a corpus), "
+        f"{len(files) - examination.severe} with warnings only (kept and flagged)."
+    ]
+    if examination.runs:
+        counts = [len(run.times) for run in examination.runs]
+        ends = [run.times[-1] for run in examination.runs]
+        shapes = Counter(run.shape for run in examination.runs)
+        grids = ", ".join(f"{rows} x {columns} ({count} runs)" for (rows, columns), count in shapes.most_common(3))
+        lines.append(
+            f"Snapshots {min(counts)} .. {max(counts)} per run, ends at {min(ends):.4g} .. {max(ends):.4g} Gyr, "
+            f"grids {grids}."
+        )
+    return lines
+
+
+def _points(examination: Examination) -> np.ndarray:
+    points = [run.parameters for run in examination.runs]
+    return np.array(points, dtype=float).reshape(-1, len(examination.space))
+
+
+def _coverage_rows(examination: Examination) -> list[list[str]]:
+    return [
+        [
+            row["name"].replace("_", " ") + ("" if row["unit"] == "dimensionless" else f" [{row['unit']}]"),
+            f"{row['low']:g} .. {row['high']:g}",
+            "-" if row["minimum"] is None else f"{row['minimum']:.4g} .. {row['maximum']:.4g}",
+            bars(row["counts"]),
+            str(row["outside"]),
+        ]
+        for row in coverage(_points(examination), examination.space)
+    ]
+
+
+COVERAGE_HEADER = ["parameter", "range", "found", "runs per tenth of the range", "outside"]
+
+
+def markdown_report(examination: Examination) -> str:
+    """Write an examination as Markdown: summary, findings, coverage of parameter space."""
+    kinds = Counter((finding.severity, finding.what) for finding in examination.findings)
+    parts = [f"# Health of {examination.source}", "", *_summary(examination), ""]
+    if kinds:
+        parts += _markdown(["severity", "what", "findings"], [[*kind, str(n)] for kind, n in sorted(kinds.items())])
+        parts += ["", "## Findings", ""]
+        parts += _markdown(
+            list(FINDING_COLUMNS), [[str(cell) for cell in row] for row in examination.table().to_numpy()]
+        )
+    else:
+        parts.append("Nothing is wrong with them.")
+    parts += ["", "## Coverage of parameter space", "", *_markdown(COVERAGE_HEADER, _coverage_rows(examination))]
+    return "\n".join(parts) + "\n"
+
+
+def _markdown(header: list[str], rows: list[list[str]]) -> list[str]:
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    return [
+        "| " + " | ".join(header) + " |",
+        "|" + "---|" * len(header),
+        *("| " + " | ".join(row) + " |" for row in cells),
+    ]
+
+
+PAGE_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 72em; margin: 2em auto; padding: 0 1em; color: #222; }
+table { border-collapse: collapse; margin: 1em 0; } td, th { padding: .25em .8em; text-align: left;
+border-bottom: 1px solid #ddd; vertical-align: top; } th { border-bottom: 2px solid #888; }
+tr.severe td:nth-child(4) { color: #a3123a; font-weight: 600; } svg text { font: 10px system-ui, sans-serif; }
+"""
+
+
+def html_report(examination: Examination) -> str:
+    """Write an examination as one HTML page, with every pair of parameters drawn."""
+    title = html.escape(f"Health of {examination.source}")
+    parts = [
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{PAGE_STYLE}</style>'
+        f"</head><body><h1>{title}</h1>",
+        *(f"<p>{html.escape(line)}</p>" for line in _summary(examination)),
+        "<h2>Findings</h2>",
+    ]
+    rows = [[str(cell) for cell in row] for row in examination.table().to_numpy()]
+    classes = [row[FINDING_COLUMNS.index("severity")] for row in rows]
+    parts.append(_html_table(list(FINDING_COLUMNS), rows, classes) if rows else "<p>Nothing is wrong.</p>")
+    parts += [
+        "<h2>Coverage of parameter space</h2>",
+        _html_table(COVERAGE_HEADER, _coverage_rows(examination)),
+        "<p>Each point is a run; the frame is the range of the parameters. Red: severe finding, orange: warning.</p>",
+        _pair_plots(examination),
+        "</body></html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _html_table(header: list[str], rows: list[list[str]], classes: Sequence[str] = ()) -> str:
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
+    lines = []
+    for number, row in enumerate(rows):
+        style = f' class="{html.escape(classes[number])}"' if classes else ""
+        lines.append(f"<tr{style}>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>")
+    return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
+
+
+def _pair_plots(examination: Examination, size: int = 120, gap: int = 24) -> str:
+    severe = {finding.file for finding in examination.findings if finding.severity == SEVERE}
+    flagged = {finding.file for finding in examination.findings} - severe
+    colours = [
+        "#c2123f" if run.file in severe else "#e08a00" if run.file in flagged else "#2b5f8a" for run in examination.runs
+    ]
+    space = known_ranges(examination.space, _points(examination))
+    points = np.clip(space.scale(_points(examination)), -0.05, 1.05)
+    step = size + gap
+    shapes = []
+    count = len(space)
+    for row in range(1, count):
+        for column in range(row):
+            left, top = gap + column * step, (row - 1) * step + gap
+            shapes.append(
+                f'<rect x="{left}" y="{top}" width="{size}" height="{size}" fill="none" stroke="#999"/>'
+                + "".join(
+                    f'<circle cx="{left + size * x:.1f}" cy="{top + size * (1 - y):.1f}" r="1.8" fill="{colour}"/>'
+                    for (x, y), colour in zip(points[:, [column, row]], colours, strict=True)
+                )
+            )
+            if column == 0:
+                name = space[row].title
+                shapes.append(
+                    f'<text transform="translate({gap - 6},{top + size}) rotate(-90)">{html.escape(name)}</text>'
+                )
+            if row == count - 1:
+                name = space[column].title
+                shapes.append(f'<text x="{left}" y="{top + size + 14}">{html.escape(name)}</text>')
+    extent = gap + (count - 1) * step
+    return f'<svg width="{extent}" height="{extent + 12}" role="img">{"".join(shapes)}</svg>'
+
+
+def inspect_file(
+    path: str | os.PathLike[str], reader: str = "auto", options: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Find out which reader takes a raw run, and what is in it.
+
+    Returns
+    -------
+    dict
+        ``file``, ``reader`` (None if none takes it), ``problem`` (None, or why it cannot be read), ``arrays`` (of a
+        container that no reader understands yet: names and shapes, to write a mapping from); of a readable run
+        ``snapshots``, ``time``, ``grid``, ``radius``, ``angle_degrees``, ``parameters``, ``outside``, ``series``,
+        ``first`` and ``last`` (temperature range of these snapshots, K), ``attributes``.
+
+    Raises
+    ------
+    FileNotFoundError
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder; expected a raw run or a corpus")
+    content: dict[str, Any] = {"file": str(path), "reader": None, "problem": None, "arrays": None}
+    try:
+        content["reader"] = choose_reader(path).name if reader == "auto" else reader
+        with open_run(path, content["reader"], options) as run:
+            annulus = annulus_of(run)
+            parameters = parameters_of(run)
+            first, last = run.temperature[0].values, run.temperature[-1].values
+            content |= {
+                "snapshots": run.sizes["time"],
+                "time": [float(run.time[0]), float(run.time[-1])],
+                "grid": list(annulus.shape),
+                "radius": annulus.radius_faces[[0, -1]].tolist(),
+                "angle_degrees": float(np.degrees(annulus.angle_faces[-1] - annulus.angle_faces[0])),
+                "parameters": dict(parameters),
+                "outside": parameters.outside(),
+                "series": [name for name in SERIES if name in run],
+                "first": [float(first.min()), float(first.max())],
+                "last": [float(last.min()), float(last.max())],
+                "attributes": {str(name): str(value) for name, value in run.attrs.items()},
+            }
+    except (ValueError, OSError) as error:
+        content["problem"] = str(error)
+        content["arrays"] = _arrays(path)
+    return content
+
+
+def _arrays(path: Path) -> dict[str, list[int]] | None:
+    if not is_container(path):
+        return None
+    try:
+        with open_container(path) as container:
+            return container.shapes()
+    except ReaderError:
+        return None
+
+
+def inspection_text(content: Mapping[str, Any]) -> str:
+    """Write what :func:`inspect_file` found for people."""
+    lines = [f"{content['file']}: reader {content['reader'] or 'none'} (installed: {', '.join(reader_names())})"]
+    if content["problem"]:
+        lines.append(f"cannot be read: {content['problem']}")
+        if content["arrays"]:
+            lines.append("it holds:")
+            lines += [f"  {name}  {tuple(shape)}" for name, shape in content["arrays"].items()]
+            lines.append("the reader 'gridded' reads these when its options say which is what")
+        return "\n".join(lines)
+    rows, columns = content["grid"]
+    inner, outer = content["radius"]
+    lines += [
+        f"{content['snapshots']} snapshots from {content['time'][0]:.4g} to {content['time'][1]:.4g} Gyr",
+        f"{rows} x {columns} (radius with both walls x angle), {inner / 1e3:.5g} .. {outer / 1e3:.5g} km, "
+        f"{content['angle_degrees']:.4g} degrees",
+        f"temperature {content['first'][0]:.1f} .. {content['first'][1]:.1f} K at first, "
+        f"{content['last'][0]:.1f} .. {content['last'][1]:.1f} K at last",
+        *(f"  {name} = {value:.6g}" for name, value in content["parameters"].items()),
+        f"series: {', '.join(content['series']) or 'none'}",
+        *(f"warning: {line}" for line in content["outside"]),
+    ]
+    return "\n".join(lines)
+
+
+def show_store(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Tell what a corpus holds, where it comes from and what is wrong with it.
+
+    Returns
+    -------
+    dict
+        ``store``, ``shape``, ``chunks``, ``shards``, ``encoding``, ``bytes`` (stored and as float32), ``split``,
+        ``snapshots``, ``time``, ``coverage``, ``statistics``, ``settings``, ``software``, ``readers``, ``flagged``,
+        ``rejected``.
+    """
+    corpus, notes = open_corpus(path), provenance_of(path)
+    temperature = corpus.temperature
+    encoding = str(notes.settings["corpus"]["encoding"])
+    stored = sum(entry.stat().st_size for entry in (Path(path) / "temperature").rglob("*") if entry.is_file())
+    times = corpus.snapshot_time.values
+    readers = sorted({run.reader for run in notes.runs})
+    return {
+        "store": str(path),
+        "shape": dict(zip(map(str, temperature.dims), temperature.shape, strict=True)),
+        "encoding": encoding,
+        "bytes": {"stored": stored, "as_float32": int(corpus.snapshot_count.sum()) * 4 * temperature[0, 0].size},
+        "split": {name: int((corpus.split.values == index).sum()) for index, name in enumerate(SPLITS)},
+        "snapshots": int(corpus.snapshot_count.sum()),
+        "time": [float(np.nanmin(times)), float(np.nanmax(times))],
+        "coverage": coverage(parameter_table(corpus), space_of(corpus)),
+        "statistics": statistics(corpus),
+        "settings": notes.settings,
+        "software": notes.software,
+        "readers": readers,
+        "source_bytes": sum(run.size for run in notes.runs),
+        "flagged": [finding.as_dict() for finding in notes.findings],
+        "rejected": [finding.as_dict() for finding in notes.rejected],
+    }
+
+
+def store_text(content: Mapping[str, Any]) -> str:
+    """Write what :func:`show_store` found for people."""
+    size = content["bytes"]
+    temperature = content["statistics"]["temperature"]
+    lines = [
+        f"{content['store']}: " + " x ".join(f"{count} {name}" for name, count in content["shape"].items()),
+        f"{content['snapshots']} snapshots, {content['time'][0]:.4g} .. {content['time'][1]:.4g} Gyr; "
+        + ", ".join(f"{count} {name}" for name, count in content["split"].items()),
+        f"{size['stored'] / 1e6:.1f} MB as {content['encoding']}, {size['as_float32'] / 1e6:.1f} MB unpacked; made of "
+        f"{content['source_bytes'] / 1e6:.1f} MB read by {', '.join(content['readers'])}",
+        f"temperature of the training runs: {temperature['minimum']:.1f} .. {temperature['maximum']:.1f} K, mean "
+        f"{temperature['mean']:.1f} K, standard deviation {temperature['standard_deviation']:.1f} K",
+    ]
+    width = max(len(row["name"]) for row in content["coverage"])
+    for row in content["coverage"]:
+        lines.append(
+            f"  {row['name']:<{width}}  {bars(row['counts'])}  {row['minimum']:.4g} .. {row['maximum']:.4g}"
+            f"  ({row['outside']} outside {row['low']:g} .. {row['high']:g})"
+        )
+    for title, name in (("kept and flagged", "flagged"), ("left out", "rejected")):
+        entries = content[name]
+        lines.append(f"{title}: {len({entry['file'] for entry in entries})}")
+        lines += [f"  run {entry['simulation']}: {entry['what']}: {entry['message']}" for entry in entries[:20]]
+        if len(entries) > 20:
+            lines.append(f"  ... and {len(entries) - 20} more findings")
+    return "\n".join(lines)
