@@ -7,7 +7,7 @@ import numpy as np
 
 from surrogate.annulus import Annulus
 from surrogate.config import DesignSettings
-from surrogate.corpus.design import make_design, parameters_of_run
+from surrogate.corpus import make_design, parameters_of_run
 from surrogate.fields import make_run, write_netcdf
 
 DESIGN = make_design(DesignSettings(runs=64))

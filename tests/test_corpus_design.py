@@ -1,11 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surrogate.config import DesignSettings
-from surrogate.corpus.design import DesignError, make_design, parameters_of_run, read_design, write_design
-from surrogate.parameters import PARAMETER_NAMES, PARAMETERS
+from surrogate.corpus import DesignError, design_space, make_design, parameters_of_run, read_design, write_design
+from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, ParameterSpace
 
 
 @given(st.integers(1, 100), st.integers(0, 2**31))
@@ -14,7 +15,7 @@ def test_within_ranges_and_extended_not_redrawn(runs, seed):
     small = make_design(DesignSettings(runs=runs, seed=seed))
     large = make_design(DesignSettings(runs=2 * runs, seed=seed))
     assert small.equals(large.iloc[:runs])
-    for parameter in PARAMETERS:
+    for parameter in EVOLUTION_PARAMETERS:
         assert small[parameter.name].between(parameter.low, parameter.high).all()
 
 
@@ -45,13 +46,17 @@ def test_floats_survive_the_table_exactly(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text.replace("activation_volume", "volume"), "missing columns .*activation_volume.*volume"),
+        (
+            lambda text: text.replace("energy,activation_volume", "energy,volume"),
+            "missing columns .*activation_volume.*volume",
+        ),
         (lambda text: text.replace("\n3,", "\n2,"), "run 2 stands twice"),
         (lambda text: text.replace("\n3,", "\n-3,"), "run numbers"),
-        (lambda text: text.splitlines()[0] + "\n", "no runs"),
+        (lambda text: text[: text.index("\n0,") + 1], "no runs"),
         (lambda text: text[: text.rindex(",")] + ",warm\n", "'initial_temperature', run 3.*'warm'"),
         (lambda text: text[: text.rindex(",")] + ",-5\n", "'initial_temperature', run 3.*-5"),
         (lambda text: "", "not a CSV table"),
+        (lambda text: text.replace("{", "{{", 1), "parameter 'reference_viscosity' is not JSON"),
     ],
 )
 def test_a_broken_table_is_named(tmp_path, change, message):
@@ -69,4 +74,27 @@ def test_a_missing_table_is_named(tmp_path):
 
 
 def test_columns_follow_the_parameters():
-    assert tuple(make_design(DesignSettings(runs=2)).columns) == PARAMETER_NAMES
+    assert tuple(make_design(DesignSettings(runs=2)).columns) == EVOLUTION_PARAMETERS.names
+
+
+def test_the_table_says_what_its_columns_are_and_pandas_reads_it(tmp_path):
+    space = ParameterSpace(
+        [
+            Parameter("rayleigh_number", low=1e4, high=1e7, logarithmic=True),
+            Parameter("tilt", "degree", -30.0, 30.0, r"\phi", 'of the "lid", in degrees'),
+        ]
+    )
+    design = make_design(DesignSettings(runs=8).model_copy(update={"ranges": {"tilt": (-10.0, 10.0)}}), space)
+    assert design.tilt.min() < 0
+    assert design.tilt.abs().max() <= 10
+    write_design(design, tmp_path / "design.csv")
+    back = read_design(tmp_path / "design.csv")
+    assert design_space(back) == space.with_ranges({"tilt": (-10.0, 10.0)})
+    assert parameters_of_run(back, 3)["tilt"] == design.tilt[3]
+    np.testing.assert_allclose(pd.read_csv(tmp_path / "design.csv", comment="#", index_col=0), design, rtol=1e-15)
+
+
+def test_a_table_without_a_description_holds_the_parameters_of_the_simulator(tmp_path):
+    design = make_design(DesignSettings(runs=4))
+    design.to_csv(tmp_path / "design.csv", index_label="simulation")
+    assert design_space(read_design(tmp_path / "design.csv")) == EVOLUTION_PARAMETERS

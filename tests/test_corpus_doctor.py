@@ -7,15 +7,25 @@ from corpus_samples import sample_run, write_runs
 
 from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings
-from surrogate.corpus.doctor import compare_runs, examine, examine_store, near_across_split, scaled_parameters
-from surrogate.corpus.findings import RunCheck
-from surrogate.corpus.ingest import ingest
-from surrogate.corpus.inspection import inspect_file, inspection_text, show_store, store_text
-from surrogate.corpus.report import coverage, html_report, markdown_report
+from surrogate.corpus import (
+    RunRecord,
+    examine,
+    examine_store,
+    html_report,
+    ingest,
+    inspect_file,
+    inspection_text,
+    markdown_report,
+    provenance_of,
+    show_store,
+    store_text,
+)
+from surrogate.corpus.checks.doctor import compare_runs, near_across_split
+from surrogate.corpus.checks.report import coverage
+from surrogate.corpus.checks.run import RunCheck
 from surrogate.corpus.split import assign_split
-from surrogate.corpus.store import provenance_of
 from surrogate.fields import write_netcdf
-from surrogate.parameters import PARAMETERS
+from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, ParameterSpace
 
 SMALL = CorpusSettings(validation_fraction=0.2, test_fraction=0.2, tolerated_rejects=0.5)
 
@@ -91,9 +101,9 @@ def test_reports(sick):
 
 
 def test_coverage_counts_every_run_once():
-    points = np.array([[entry.low for entry in PARAMETERS], [entry.high for entry in PARAMETERS]])
+    points = np.array([[entry.low for entry in EVOLUTION_PARAMETERS], [entry.high for entry in EVOLUTION_PARAMETERS]])
     points = np.vstack([points, 2 * points[1]])
-    for row in coverage(points):
+    for row in coverage(points, EVOLUTION_PARAMETERS):
         assert row["counts"] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 1]
         assert row["outside"] == 1
 
@@ -102,22 +112,31 @@ def test_runs_too_near_each_other_across_the_split():
     point = np.array([1e20, 3e5, 6e-6, 20.0, 1700.0])
     near = point * [1.01, 1.001, 1.0, 1.0, 1.0]
     far = point * [10, 1, 1, 1, 1]
-    assert np.linalg.norm(scaled_parameters(point) - scaled_parameters(near)) < 0.01
+    assert np.linalg.norm(np.subtract(*EVOLUTION_PARAMETERS.scale([point, near]))) < 0.01
     records = [
-        {"simulation": number, "file": f"{number}", "parameters": list(values)}
+        RunRecord(f"{number}", simulation=number, parameters=values)
         for number, values in enumerate((point, near, far, near))
     ]
-    found = near_across_split(records, np.array([0, 2, 2, 0]))
+    found = near_across_split(records, np.array([0, 2, 2, 0]), EVOLUTION_PARAMETERS)
     assert [(entry.simulation, entry.what) for entry in found] == [(1, "near a training run")]
-    assert near_across_split(records, np.array([0, 2, 2, 0]), known=2) == []
+    assert near_across_split(records, np.array([0, 2, 2, 0]), EVOLUTION_PARAMETERS, known=2) == []
+
+
+def test_a_parameter_of_unknown_range_is_measured_by_the_runs():
+    space = ParameterSpace([Parameter("rayleigh_number", low=1e4, high=1e8, logarithmic=True), Parameter("tilt")])
+    points = np.array([[1e4, 0.0], [1e6, 5.0], [1e8, 10.0], [1e6, 5.01]])
+    rows = coverage(points, space)
+    assert [row["outside"] for row in rows] == [0, 0]
+    assert (rows[1]["low"], rows[1]["high"]) == (0.0, 10.0)
+    records = [RunRecord(f"{number}", simulation=number, parameters=point) for number, point in enumerate(points)]
+    found = near_across_split(records, np.array([0, 0, 0, 2]), space)
+    assert [entry.simulation for entry in found] == [3]
 
 
 def test_time_bases_that_disagree():
     def record(number, times):
-        return {
-            "simulation": number, "file": str(number), "digest": str(number), "times": times,
-            "parameters": [float(number)],
-        }  # fmt: skip
+        point = np.array([float(number)])
+        return RunRecord(str(number), simulation=number, digest=str(number), times=times, parameters=point)
 
     base = np.linspace(0, 4.5, 46)
     records = [record(number, base) for number in range(5)] + [record(5, base + 0.3), record(6, base[:30])]
@@ -136,10 +155,10 @@ def test_checks_and_moments_do_not_depend_on_the_blocks(block):
     whole = RunCheck(3, "run", SMALL)
     whole.feed(values)
     assert check.digest == whole.digest
-    moments = check.statistics()
-    np.testing.assert_allclose(moments["profile_mean"], values.mean(axis=(0, 2), dtype=float), rtol=1e-7)
-    np.testing.assert_allclose(moments["profile_variance"], values.var(axis=(0, 2), dtype=float), rtol=1e-4, atol=1e-3)
-    assert (moments["minimum"], moments["maximum"]) == (values.min(), values.max())
+    moments = check.moments()
+    np.testing.assert_allclose(moments.profile_mean, values.mean(axis=(0, 2), dtype=float), rtol=1e-7)
+    np.testing.assert_allclose(moments.profile_variance, values.var(axis=(0, 2), dtype=float), rtol=1e-4, atol=1e-3)
+    assert (moments.minimum, moments.maximum) == (values.min(), values.max())
 
 
 @pytest.mark.parametrize("runs", [3, 8, 128, 1000])
@@ -200,6 +219,6 @@ def test_runs_of_another_planet_are_named(tmp_path):
     assert found[5].message == ("covers 1700 .. 3390 km by 90 degrees, most runs 566.667 .. 2266.67 km by 90 degrees")
     assert "by 180 degrees" in found[6].message
     assert ingest(paths, tmp_path / "corpus.zarr", settings).runs == 5
-    rejected = provenance_of(tmp_path / "corpus.zarr")["rejected"]
-    assert {entry["simulation"]: entry["what"] for entry in rejected} == {5: "grid", 6: "grid"}
-    assert rejected[0]["message"].startswith("covers 1700 .. 3390 km")
+    rejected = provenance_of(tmp_path / "corpus.zarr").rejected
+    assert {entry.simulation: entry.what for entry in rejected} == {5: "grid", 6: "grid"}
+    assert rejected[0].message.startswith("covers 1700 .. 3390 km")

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 import warnings
@@ -10,9 +11,17 @@ from corpus_samples import sample_run, tree_digest, write_runs
 
 from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings
-from surrogate.corpus.ingest import IngestError, ingest, plan_ingest, stage_part
-from surrogate.corpus.plan import PlanError
-from surrogate.corpus.store import CorpusError, open_corpus, provenance_of, statistics
+from surrogate.corpus import (
+    CorpusError,
+    IngestError,
+    PlanError,
+    ingest,
+    ingest_part,
+    open_corpus,
+    plan_ingest,
+    provenance_of,
+    statistics,
+)
 from surrogate.fields import iterate_runs, open_netcdf, select_split, validate, write_netcdf
 
 SMALL = CorpusSettings(validation_fraction=0.2, test_fraction=0.2)
@@ -78,11 +87,12 @@ def test_statistics_see_only_the_training_runs(store):
 
 def test_provenance_names_every_file(raw, store):
     notes = provenance_of(store)
-    assert [run["file"] for run in notes["runs"]] == [str(path) for path in raw]
-    assert all(run["size"] == path.stat().st_size for run, path in zip(notes["runs"], raw, strict=True))
-    assert all(len(run["checksum"]) == 64 and run["reader"] == "native" for run in notes["runs"])
-    assert notes["software"][0]["packages"]["zarr"]
-    assert notes["settings"]["corpus"]["split_seed"] == SMALL.split_seed
+    assert [run.file for run in notes.runs] == [str(path) for path in raw]
+    assert all(run.size == path.stat().st_size for run, path in zip(notes.runs, raw, strict=True))
+    assert [run.checksum for run in notes.runs] == [hashlib.sha256(path.read_bytes()).hexdigest() for path in raw]
+    assert {run.reader for run in notes.runs} == {"native"}
+    assert notes.software[0]["packages"]["zarr"]
+    assert notes.settings["corpus"]["split_seed"] == SMALL.split_seed
 
 
 def _broken(folder):
@@ -153,7 +163,7 @@ def test_mild_findings_are_flagged_and_kept(tmp_path):
     write_netcdf(run, tmp_path / "run_00007.nc")
     summary = ingest([*paths, tmp_path / "run_00007.nc"], tmp_path / "corpus.zarr", SMALL)
     assert (summary.runs, summary.flagged, summary.rejected) == (8, 2, 0)
-    found = {(entry["simulation"], entry["what"]) for entry in provenance_of(tmp_path / "corpus.zarr")["findings"]}
+    found = {(entry.simulation, entry.what) for entry in provenance_of(tmp_path / "corpus.zarr").findings}
     assert found == {(6, "short"), (7, "boundary drift")}
 
 
@@ -209,15 +219,15 @@ def test_store_follows_the_list_unless_told_to_keep(raw, tmp_path):
 
 
 @pytest.mark.parametrize("change", [{}, {"times": "resample", "snapshots": 11}])
-def test_parts_staged_apart_become_the_store_that_one_ingest_makes(raw, tmp_path, change):
+def test_parts_converted_apart_become_the_store_that_one_ingest_makes(raw, tmp_path, change):
     settings = SMALL.model_copy(update=change)
     longer = write_runs(tmp_path, [0], snapshots=14, end=4.7)  # a second run 0: gets the next free number
     paths = [*raw, *longer, tmp_path / "nothing.nc"]
     store = tmp_path / "parts" / "corpus.zarr"
     for listed in (paths[3:], paths):  # the second time the store grows, and run 0 is new
         key = plan_ingest(listed, store, settings)
-        counts = [stage_part(store, key, part, 3) for part in (2, 0, 1)]
-        assert plan_ingest(listed, store, settings) == key  # planned again: what is staged stays
+        counts = [ingest_part(store, key, part, 3) for part in (2, 0, 1)]
+        assert plan_ingest(listed, store, settings) == key  # planned again: what is converted stays
         told = []
         summary = ingest(listed, store, settings, progress=lambda *what, told=told: told.append(what))
         assert [what for what in told if what[0] == "ingest"] == [("ingest", summary.added, summary.added)]
@@ -226,9 +236,9 @@ def test_parts_staged_apart_become_the_store_that_one_ingest_makes(raw, tmp_path
     ingest(paths, tmp_path / "one" / "corpus.zarr", settings)
     assert tree_digest(store) == tree_digest(tmp_path / "one" / "corpus.zarr")
     assert plan_ingest(paths[:-1], store, settings) == ""
-    assert stage_part(store, "", 0, 3) == {"runs": 0, "rejected": 0}
+    assert ingest_part(store, "", 0, 3) == {"runs": 0, "rejected": 0}
     with pytest.raises(PlanError, match=r"plan the ingest of .* again"):
-        stage_part(store, key, 0, 3)
+        ingest_part(store, key, 0, 3)
 
 
 def test_a_changed_file_is_noticed(raw, tmp_path):
@@ -266,7 +276,7 @@ def test_regridded_and_resampled(raw, tmp_path):
 
 @pytest.mark.parametrize("scheduler", ["threads", pytest.param("processes", marks=pytest.mark.slow)])
 def test_dask_gives_the_same_store(raw, store, tmp_path, monkeypatch, scheduler):
-    monkeypatch.setattr("surrogate.corpus.parallel.useful_workers", lambda workers, size: workers)
+    monkeypatch.setattr("surrogate.corpus.workers.useful_workers", lambda workers, size: workers)
     told = []
     ingest(
         raw, tmp_path / "corpus.zarr", SMALL, workers=2, scheduler=scheduler, progress=lambda *what: told.append(what)

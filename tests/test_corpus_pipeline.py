@@ -7,7 +7,7 @@ import pandas as pd
 from corpus_samples import write_runs
 from test_pipeline import snakemake
 
-from surrogate.corpus.store import provenance_of
+from surrogate.corpus import provenance_of
 
 
 def configuration(folder, files, size):
@@ -28,9 +28,8 @@ def test_parts_staged_by_jobs_become_the_store_that_one_ingest_makes(tmp_path):
     names = [str(path.relative_to(tmp_path)) for path in write_runs(tmp_path, range(8))]
     (tmp_path / "run_00008.nc").write_text("broken")
     sharded = configuration(tmp_path, "run_*.nc", 3)
-    assert planned(tmp_path, sharded) == {
-        "list_runs": 1, "ingest_plan": 1, "ingest_part": 3, "ingest": 1, "corpus": 1, "total": 7,
-    }  # fmt: skip
+    jobs = {"list_runs": 1, "ingest_plan": 1, "ingest_part": 3, "ingest": 1, "corpus": 1, "total": 7}
+    assert planned(tmp_path, sharded) == jobs
     code, text = snakemake(tmp_path, "corpus", configuration=sharded)
     assert code == 0, text[-3000:]
     results = tmp_path / "results/sharded"
@@ -41,7 +40,7 @@ def test_parts_staged_by_jobs_become_the_store_that_one_ingest_makes(tmp_path):
     assert "ingest: 8 of 8" in (results / "logs/ingest.log").read_text().splitlines()[-1]
     logs = [(results / f"logs/ingest_part_{part:04d}.log").read_text() for part in range(3)]
     assert sum(int(log.splitlines()[-1].split()[0]) for log in logs) == 8
-    assert [run["file"] for run in provenance_of(results / "corpus.zarr")["runs"]] == names
+    assert [run.file for run in provenance_of(results / "corpus.zarr").runs] == names
     code, text = snakemake(tmp_path, "corpus", configuration=sharded)
     assert "Nothing to be done" in text
 

@@ -5,9 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from surrogate.annulus import Annulus
-from surrogate.corpus.layout import PACKED_RANGE, PACKING_SCALE, decode, encode, shard_length
-from surrogate.corpus.regrid import Regridder, refined, resample
-from surrogate.corpus.scatter import ScatterGrid, scatter_weights
+from surrogate.corpus.regrid import PointRegridder, Regridder, point_weights, refined, resample
+from surrogate.corpus.storage import PACKED_RANGE, PACKING, PACKING_SCALE, decode, encode, shard_length
 
 cells = st.integers(4, 24)
 columns = st.integers(2, 24)
@@ -103,12 +102,12 @@ temperatures = hnp.arrays(
 @quick
 def test_packing_is_within_half_a_step_and_idempotent(values):
     packed = encode(values, "int16")
-    back = decode(packed, "int16")
+    back = decode(packed, *PACKING["int16"])
     assert np.array_equal(np.isnan(back), np.isnan(values))
     good = ~np.isnan(values)
     assert np.all(np.abs(back[good] - values[good]) <= 0.5 * PACKING_SCALE)
     np.testing.assert_array_equal(encode(back, "int16"), packed)
-    np.testing.assert_array_equal(decode(encode(values, "float32"), "float32"), values)
+    np.testing.assert_array_equal(decode(encode(values, "float32"), *PACKING["float32"]), values)
 
 
 @pytest.mark.parametrize("value", [PACKED_RANGE[0] - 0.1, PACKED_RANGE[1] + 0.1])
@@ -141,7 +140,7 @@ def _mesh(annulus, radial, angular, seed=None):
 @settings(max_examples=15, deadline=None)
 def test_scattered_points_give_walls_sums_and_linear_profiles_exactly(annulus, radial, angular, seed):
     radius, angle = _mesh(annulus, radial, angular, seed)
-    weights = scatter_weights(radius, angle, annulus)
+    weights = point_weights(radius, angle, annulus)
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-12)
     assert weights.data.min() >= 0  # so no value leaves the range of the points
     field = (weights @ radius).reshape(annulus.shape)
@@ -157,7 +156,7 @@ def test_scattered_points_keep_the_lateral_mean(seed):
     annulus = Annulus(np.linspace(1.0, 2.0, 5), np.linspace(0, np.pi / 2, 9))
     radius, angle = _mesh(annulus, 9, 33)  # rings at the faces and at the centres of the rows
     values = np.random.default_rng(seed).normal(size=radius.size // 2)
-    field = (scatter_weights(radius, angle, annulus) @ np.tile(values, 2)).reshape(annulus.shape)
+    field = (point_weights(radius, angle, annulus) @ np.tile(values, 2)).reshape(annulus.shape)
     rings = values.reshape(33, 9).T[[0, 1, 3, 5, 7, 8]]
     np.testing.assert_allclose(field.mean(axis=-1), np.trapezoid(rings, dx=1 / 32, axis=-1), atol=1e-9)
 
@@ -166,15 +165,15 @@ def test_weights_are_made_once_per_mesh(monkeypatch):
     annulus = Annulus.quarter(4, 6)
     made = []
     monkeypatch.setattr(
-        "surrogate.corpus.scatter.scatter_weights", lambda *arguments: made.append(1) or scatter_weights(*arguments)
+        "surrogate.corpus.regrid.point_weights", lambda *arguments: made.append(1) or point_weights(*arguments)
     )
-    monkeypatch.setattr("surrogate.corpus.scatter.MESHES", 2)
+    monkeypatch.setattr("surrogate.corpus.regrid.MESHES_KEPT", 2)
     meshes = []
     for size in (5, 6, 7):
         radius, angle = _mesh(annulus, size, size)
         meshes.append(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1))
     for number in (0, 0, 1, 0, 1, 2, 2):
-        grid = ScatterGrid(annulus)  # as another run of the same mesh makes it
+        grid = PointRegridder(annulus)  # as another run of the same mesh makes it
         grid(meshes[number], np.ones(len(meshes[number])))
     assert len(made) == 3
 
@@ -183,4 +182,4 @@ def test_points_that_do_not_cover_the_annulus_are_refused():
     annulus = Annulus.quarter(4, 6)
     radius, angle = _mesh(annulus, 6, 6)
     with pytest.raises(ValueError, match="do not cover"):
-        scatter_weights(radius, 0.5 * angle, annulus)
+        point_weights(radius, 0.5 * angle, annulus)

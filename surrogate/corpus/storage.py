@@ -210,15 +210,24 @@ class StoredTemperature(BackendArray):
         try:
             values = decode(np.asarray(self.array[key]), *self.packing)
         except Exception as error:  # zarr and its codecs each raise their own kind
-            problem = f"truncated or corrupt, or another one of its run: {error}"
-            raise self._error(int(runs[0]), int(times[0]), problem) from error
+            raise self._error(*self._first_broken(runs, times), f"truncated or corrupt: {error}") from error
         if values.size:
             # The codecs fill a chunk that is not there; it is there up to the end of its run.
             first = values.reshape(len(runs), len(times), -1)[:, :, 0]
             lost = np.argwhere(np.isnan(first) & (times < self.counts[runs, None]))
             if len(lost):
-                raise self._error(int(runs[lost[0, 0]]), int(times[lost[0, 1]]), "lost")
+                raise self._error(int(runs[lost[0, 0]]), int(times[lost[0, 1]]), "empty, or without chunks that were due")
         return values
+
+    def _first_broken(self, runs: np.ndarray, times: np.ndarray) -> tuple[int, int]:
+        """Return run and snapshot of the first file that cannot be read, of those that hold what was asked for."""
+        step = self.file_shape[1]
+        for run, first in product(runs.tolist(), range(times[0] // step * step, int(times[-1]) + 1, step)):
+            try:
+                self.array[run, first : first + step]
+            except Exception:  # the same as before
+                return run, max(first, int(times[0]))
+        return int(runs[0]), int(times[0])
 
     def _error(self, run: int, time: int, problem: str) -> CorpusError:
         place = self._file(run // self.file_shape[0], time // self.file_shape[1], 0, 0)
