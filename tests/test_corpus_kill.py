@@ -1,8 +1,8 @@
 """Killed anywhere and run again, an ingest gives the store, bit for bit, that an undisturbed one gives.
 
 The process kills itself (SIGKILL) at the n-th change that it is about to make in the file system below the folder of
-the store: a file opened for writing (which it leaves torn), a rename, a removal, a new folder. The codecs of zarrs write
-shards without Python's knowledge: the call that has one written counts as its opening.
+the store: a file opened for writing (which it leaves torn), a rename, a removal, a new folder. The codecs of zarrs
+write shards without Python's knowledge: the call that has one written counts as its opening.
 """
 
 import os

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from surrogate.corpus.doctor import examine
+from surrogate.corpus import examine
 from test_corpus_readers import FIELD, GRID, POINT, TIME
 from test_corpus_readers import _write as write_arrays
 

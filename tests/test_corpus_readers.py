@@ -8,7 +8,7 @@ import xarray as xr
 import zarr
 from corpus_samples import sample_run, write_runs
 from scipy.io import netcdf_file
-from surrogate.corpus.ingest import ingest
+from surrogate.corpus import ingest
 
 from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings

@@ -39,7 +39,7 @@ def design(
     Example: surrogate corpus design design.csv --runs 64
     """
     from surrogate.config import Config, load, parse
-    from surrogate.corpus.design import make_design, write_design
+    from surrogate.corpus import make_design, write_design
 
     settings = (Config() if config is None else load(config)).model_dump()
     changes = {name: value for name, value in (("runs", runs), ("seed", seed)) if value is not None}
@@ -64,7 +64,7 @@ def ingest(
 
     Example: surrogate corpus ingest corpus.zarr raw/run_*.nc --rejected rejected.csv
     """
-    from surrogate.corpus.ingest import ingest as run_ingest
+    from surrogate.corpus import ingest as run_ingest
 
     settings = _settings(config)
     if rejected is not None:
@@ -97,7 +97,7 @@ def inspect(
 
     Example: surrogate corpus inspect results/default/corpus.zarr
     """
-    from surrogate.corpus.inspection import inspect_file, inspection_text, show_store, store_text
+    from surrogate.corpus import inspect_file, inspection_text, show_store, store_text
 
     if _is_corpus(store):
         content = show_store(store)
@@ -141,7 +141,7 @@ def doctor(
 
     Example: surrogate corpus doctor raw/run_*.nc --report health.html
     """
-    from surrogate.corpus.doctor import Examination, examine, examine_store
+    from surrogate.corpus import examine, examine_store, join_examinations
 
     if report is not None:
         ready_for(report, ".html", ".md")
@@ -152,12 +152,9 @@ def doctor(
         settings = _settings(config)
         chosen = reader or settings.source.reader
         parts.append(examine(files, settings.corpus, reader=chosen, options=settings.source.options))
-    runs = [run for part in parts for run in part.runs]
-    seen = Examination(
-        ", ".join(part.source for part in parts), runs, [entry for part in parts for entry in part.findings]
-    )
+    seen = join_examinations(parts)
     if report is not None:
-        from surrogate.corpus.report import html_report, markdown_report
+        from surrogate.corpus import html_report, markdown_report
         from surrogate.files import atomic
 
         with atomic(report) as temporary:
@@ -201,7 +198,7 @@ def show(
     """
     import numpy as np
 
-    from surrogate.corpus.store import CorpusError, open_corpus
+    from surrogate.corpus import CorpusError, open_corpus
     from surrogate.diagnostics import core_mantle_boundary_heat_flux, mean_temperature, surface_heat_flux
     from surrogate.fields import SPLITS, parameter_table, select_run
     from surrogate.parameters import PARAMETER_NAMES

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from surrogate.corpus.checks.doctor import Examination, examine, examine_store
+    from surrogate.corpus.checks.doctor import Examination, examine, examine_store, join_examinations
     from surrogate.corpus.checks.report import (
         html_report,
         inspect_file,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from surrogate.corpus.workers import job_memory, workers_memory
 
 _HOME = {
-    "checks.doctor": ("Examination", "examine", "examine_store"),
+    "checks.doctor": ("Examination", "examine", "examine_store", "join_examinations"),
     "checks.report": (
         "html_report",
         "inspect_file",

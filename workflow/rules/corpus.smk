@@ -1,5 +1,5 @@
 # Parameters -> raw runs -> one store.
-from surrogate.corpus.parallel import job_memory
+from surrogate.corpus import job_memory
 
 if SETTINGS.source.kind == "simulate":
     NUMBER_OF_RUNS = SETTINGS.design.runs

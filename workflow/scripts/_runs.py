@@ -6,7 +6,7 @@ from typing import Any
 def workers_of(snakemake: Any) -> dict[str, Any]:
     """The local Dask cluster of this job, as large as what the job was given, and a line of progress for the log."""
     from surrogate.config import parse
-    from surrogate.corpus.parallel import workers_memory
+    from surrogate.corpus import workers_memory
 
     resources = parse(snakemake.config).resources  # no parameter of the rule: the result does not depend on it
     return {

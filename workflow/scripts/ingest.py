@@ -4,7 +4,7 @@ if __name__ == "__main__":
     start(snakemake)
     from _runs import runs_of
 
-    from surrogate.corpus.ingest import ingest
+    from surrogate.corpus import ingest
     from surrogate.files import write_json
 
     summary = ingest(**runs_of(snakemake), rejected_path=snakemake.output.rejected)

@@ -6,7 +6,7 @@ from _job import start
 if __name__ == "__main__":
     start(snakemake)
     from surrogate.config import Config
-    from surrogate.corpus.design import read_design
+    from surrogate.corpus import read_design
     from surrogate.files import atomic
     from surrogate.parameters import Parameters
     from surrogate.simulator import compile_kernels, run_shard

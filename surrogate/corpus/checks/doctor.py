@@ -188,6 +188,17 @@ def examine(
     return Examination(names[0] if len(names) == 1 else f"{len(names)} raw runs", space, runs, findings)
 
 
+def join_examinations(parts: Sequence[Examination]) -> Examination:
+    """Join what was seen of several stores and of raw runs; coverage is that of the parameters of the first."""
+    space = parts[0].space
+    return Examination(
+        ", ".join(part.source for part in parts),
+        space,
+        [run for part in parts if part.space.names == space.names for run in part.runs],
+        [finding for part in parts for finding in part.findings],
+    )
+
+
 def _common_space(records: Sequence[RunRecord]) -> tuple[ParameterSpace, list[Finding]]:
     """Return the parameters that most runs have, and the runs of other ones."""
     spaces = [record.space for record in records if record.space is not None]
