@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from surrogate.corpus.ingest import ingest
+from surrogate.corpus.layout import encode, temperature_encoding
+from surrogate.corpus.stage import Target, stage_run
+from surrogate.corpus.survey import Source
 
 from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings, DesignSettings
 from surrogate.corpus.design import make_design, parameters_of_run
-from surrogate.corpus.ingest import ingest
-from surrogate.corpus.layout import encode, temperature_encoding
 from surrogate.corpus.regrid import Regridder
-from surrogate.corpus.stage import Target, stage_run
 from surrogate.corpus.store import open_corpus
-from surrogate.corpus.survey import Source
 from surrogate.fields import make_run, open_netcdf, write_netcdf
 
 SNAPSHOTS = 60

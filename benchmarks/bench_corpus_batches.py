@@ -21,9 +21,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 from bench_corpus import DEFAULT, SNAPSHOTS, synthetic_run
+from surrogate.corpus.ingest import ingest
 
 from surrogate.config import CorpusSettings
-from surrogate.corpus.ingest import ingest
 from surrogate.corpus.store import open_corpus
 from surrogate.fields import write_netcdf
 from surrogate.learning.batches import SnapshotBatches

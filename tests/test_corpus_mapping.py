@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from surrogate.corpus import examine
 from test_corpus_readers import FIELD, GRID, POINT, TIME
 from test_corpus_readers import _write as write_arrays
 
+from surrogate.corpus import examine
 from surrogate.corpus.readers import ReaderError, open_run
 from surrogate.fields import annulus_of
 

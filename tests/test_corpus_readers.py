@@ -8,11 +8,10 @@ import xarray as xr
 import zarr
 from corpus_samples import sample_run, write_runs
 from scipy.io import netcdf_file
-from surrogate.corpus import ingest
 
 from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings
-from surrogate.corpus import readers
+from surrogate.corpus import ingest, readers
 from surrogate.corpus.readers import ReaderError, choose_reader, find_reader, open_run, reader_names
 from surrogate.corpus.readers.lazy import lazy_run
 from surrogate.corpus.store import open_corpus

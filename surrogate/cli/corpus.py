@@ -13,7 +13,7 @@ from surrogate.cli.output import FAILED, Json, emit_json, progress, ready_for, s
 
 if TYPE_CHECKING:
     from surrogate.config import Config
-    from surrogate.corpus.findings import Finding
+    from surrogate.corpus import Finding
 
 FEW = 3
 """Runs that are named where many have the same fault."""

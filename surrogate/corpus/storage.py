@@ -98,13 +98,13 @@ def encode(temperature: Any, encoding: Encoding) -> np.ndarray:
     >>> decode(packed, *PACKING["int16"]).tolist()
     [250.0, 1700.0, nan]
     """
-    temperature = np.asarray(temperature, dtype=np.float32)
+    values: np.ndarray = np.asarray(temperature, dtype=np.float32)
     if encoding == "float32":
-        return temperature
-    steps = np.rint((temperature - np.float32(PACKING_OFFSET)) / np.float32(PACKING_SCALE))
+        return values
+    steps = np.rint((values - np.float32(PACKING_OFFSET)) / np.float32(PACKING_SCALE))
     padding = ~np.isfinite(steps)
     if np.any(np.abs(steps[~padding]) > -PACKING_FILL - 1):
-        finite = temperature[~padding]
+        finite = values[~padding]
         raise ValueError(
             f"temperature spans {finite.min():.4g} .. {finite.max():.4g} K, corpus.encoding int16 holds "
             f"{PACKED_RANGE[0]:.4g} .. {PACKED_RANGE[1]:.4g} K; use float32"
@@ -216,7 +216,9 @@ class StoredTemperature(BackendArray):
             first = values.reshape(len(runs), len(times), -1)[:, :, 0]
             lost = np.argwhere(np.isnan(first) & (times < self.counts[runs, None]))
             if len(lost):
-                raise self._error(int(runs[lost[0, 0]]), int(times[lost[0, 1]]), "empty, or without chunks that were due")
+                raise self._error(
+                    int(runs[lost[0, 0]]), int(times[lost[0, 1]]), "empty, or without chunks that were due"
+                )
         return values
 
     def _first_broken(self, runs: np.ndarray, times: np.ndarray) -> tuple[int, int]:
