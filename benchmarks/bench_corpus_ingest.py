@@ -23,13 +23,13 @@ import h5py
 import numpy as np
 import zarr
 from bench_corpus import PAPER, SNAPSHOTS, write_runs
+from surrogate.corpus.ingest import ingest
+from surrogate.corpus.layout import encode, temperature_encoding
+from surrogate.corpus.shards import ShardWriter
 
 from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings
-from surrogate.corpus.ingest import ingest
-from surrogate.corpus.layout import encode, temperature_encoding
 from surrogate.corpus.readers.containers import open_container
-from surrogate.corpus.shards import ShardWriter
 from surrogate.corpus.store import open_corpus, statistics
 
 MEGABYTES = SNAPSHOTS * PAPER.shape[0] * PAPER.shape[1] * 4 / 1e6

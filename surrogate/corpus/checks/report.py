@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from surrogate.corpus.checks.doctor import Examination, known_ranges
-from surrogate.corpus.readers import ReaderError, choose_reader, open_run, reader_names
+from surrogate.corpus.readers import ReaderError, choose_reader, notes_of, open_run, reader_names
 from surrogate.corpus.readers.containers import is_container, open_container
 from surrogate.corpus.records import FINDING_COLUMNS, SEVERE
 from surrogate.corpus.store import open_corpus, provenance_of, statistics
@@ -216,7 +216,8 @@ def inspect_file(
         ``file``, ``reader`` (None if none takes it), ``problem`` (None, or why it cannot be read), ``arrays`` (of a
         container that no reader understands yet: names and shapes, to write a mapping from); of a readable run
         ``snapshots``, ``time``, ``grid``, ``radius``, ``angle_degrees``, ``parameters``, ``outside``, ``series``,
-        ``first`` and ``last`` (temperature range of these snapshots, K), ``attributes``.
+        ``first`` and ``last`` (temperature range of these snapshots, K), ``left_out`` and ``warnings`` of the reader,
+        ``attributes``.
 
     Raises
     ------
@@ -243,6 +244,8 @@ def inspect_file(
                 "series": [name for name in SERIES if name in run],
                 "first": [float(first.min()), float(first.max())],
                 "last": [float(last.min()), float(last.max())],
+                "left_out": list(notes_of(run).left_out),
+                "warnings": list(notes_of(run).warnings),
                 "attributes": {str(name): str(value) for name, value in run.attrs.items()},
             }
     except (ValueError, OSError) as error:
@@ -281,7 +284,8 @@ def inspection_text(content: Mapping[str, Any]) -> str:
         f"{content['last'][0]:.1f} .. {content['last'][1]:.1f} K at last",
         *(f"  {name} = {value:.6g}" for name, value in content["parameters"].items()),
         f"series: {', '.join(content['series']) or 'none'}",
-        *(f"warning: {line}" for line in content["outside"]),
+        *([f"left out: {', '.join(content['left_out'])}"] if content["left_out"] else []),
+        *(f"warning: {line}" for line in [*content["warnings"], *content["outside"]]),
     ]
     return "\n".join(lines)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from surrogate.config import CorpusSettings
-from surrogate.corpus.readers import open_run
+from surrogate.corpus.readers import NUMBER_OPTION, ReaderError, notes_of, open_run, run_number
 from surrogate.corpus.records import SEVERE, WARNING, Finding, Moments, RunRecord
 from surrogate.corpus.regrid import resample, sector
 from surrogate.fields import PLAUSIBLE_TEMPERATURE, annulus_of, parameters_of
@@ -42,22 +41,15 @@ def file_record(file: str | os.PathLike[str]) -> RunRecord:
     except OSError:
         states = []
     modified = max((state.st_mtime_ns for state in states), default=0)
-    number = run_number(xr.Dataset(), file)
-    return RunRecord(str(file), sum(state.st_size for state in states), modified, simulation=number)
+    return RunRecord(str(file), sum(state.st_size for state in states), modified)
 
 
-def run_number(run: xr.Dataset, path: str | os.PathLike[str]) -> int:
-    """Find the number of a run: attribute ``simulation`` or ``number``, the last digits of its name, or -1.
-
-    >>> run_number(xr.Dataset(), "raw/run_00012.nc")
-    12
-    """
-    for name in ("simulation", "number"):
-        value = run.attrs.get(name)
-        if isinstance(value, int | np.integer) and value >= 0:
-            return int(value)
-    digits = re.findall(r"\d+", Path(path).stem)
-    return int(digits[-1]) if digits else -1
+def number_in_name(file: str, options: Mapping[str, Any]) -> int:
+    """Return the number that a run which cannot be opened has by its name; -1 if none is found there."""
+    try:
+        return run_number(file, options.get(NUMBER_OPTION))
+    except ReaderError:
+        return -1
 
 
 def describe_run(record: RunRecord, run: xr.Dataset) -> RunRecord:
@@ -66,7 +58,7 @@ def describe_run(record: RunRecord, run: xr.Dataset) -> RunRecord:
     return replace(
         record,
         reader=run.encoding.get("reader", record.reader),
-        simulation=run_number(run, record.file),
+        simulation=int(run.attrs.get("simulation", run.attrs.get("number", record.simulation))),
         parameters=parameters.as_array(),
         space=parameters.space,
         times=np.asarray(run.time.values, dtype=float),
@@ -142,17 +134,18 @@ class RunCheck:
         """Whether the run must be left out."""
         return any(finding.severity == SEVERE for finding in self.findings)
 
-    def metadata(self, attributes: Mapping[str, Any], snapshots: int, outside: Sequence[str] = ()) -> None:
+    def metadata(self, run: xr.Dataset, outside: Sequence[str] = ()) -> None:
         """Check what is known before any temperature is read.
 
         Parameters
         ----------
-        attributes : mapping
-            Of the run.
-        snapshots : int
+        run : xarray.Dataset
         outside : sequence of str
             Lines of :meth:`surrogate.parameters.ParameterSpace.outside`.
         """
+        attributes, snapshots = run.attrs, run.sizes["time"]
+        for line in notes_of(run).warnings:
+            self.report("odd file", line, WARNING)
         if snapshots < self.settings.minimum_snapshots:
             self.report("too short", f"{snapshots} snapshots, expected at least {self.settings.minimum_snapshots}")
         if attributes.get("status", "done") != "done":
@@ -253,12 +246,12 @@ class RunCheck:
 
 def examine_run(record: RunRecord, reader: str, options: Mapping[str, Any], settings: CorpusSettings) -> RunRecord:
     """Read and check one raw run without storing it; the record of one that cannot be read has no digest."""
-    check = RunCheck(record.simulation, record.file, settings)
+    check = RunCheck(number_in_name(record.file, options), record.file, settings)
     try:
         with open_run(record.file, reader, options) as run:
             found = describe_run(record, run)
             check.simulation = found.simulation
-            check.metadata(run.attrs, len(found.times), parameters_of(run).outside())
+            check.metadata(run, parameters_of(run).outside())
             for block in read_blocks(run):
                 check.feed(block)
             check.finish()

@@ -120,7 +120,7 @@ def _convert(
                 "grid",
                 f"has shape {grid.shape}, the store {plan.annulus.shape}; corpus.radial_cells and angular_cells regrid",
             )
-    check.metadata(run.attrs, len(found.times), plan.space.outside(found.parameters))
+    check.metadata(run, plan.space.outside(found.parameters))
     times = found.times if plan.times is None else _covered(plan.times, found.times)
     if len(times) < 2:
         start, end = found.times[[0, -1]]

@@ -16,7 +16,7 @@ import xarray as xr
 
 from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings
-from surrogate.corpus.checks.run import describe_run, file_record
+from surrogate.corpus.checks.run import describe_run, file_record, number_in_name
 from surrogate.corpus.readers import open_run
 from surrogate.corpus.records import SEVERE, Finding, Moments, RunRecord
 from surrogate.corpus.regrid import refined
@@ -146,8 +146,9 @@ def survey_run(record: RunRecord, reader: str, options: dict[str, Any]) -> RunRe
         with open_run(record.file, reader, options) as run:
             return replace(describe_run(record, run), space=None)
     except Exception as error:  # every library has its own kind of error for a broken file
-        message = f"{type(error).__name__}: {error}"
-        return replace(record, findings=(Finding(record.simulation, record.file, "unreadable", SEVERE, message),))
+        number, message = number_in_name(record.file, options), f"{type(error).__name__}: {error}"
+        finding = Finding(number, record.file, "unreadable", SEVERE, message)
+        return replace(record, simulation=number, findings=(finding,))
 
 
 def survey_runs(
