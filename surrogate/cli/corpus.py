@@ -41,9 +41,9 @@ def design(
     from surrogate.config import Config, load, parse
     from surrogate.corpus import make_design, write_design
 
-    settings = (Config() if config is None else load(config)).model_dump()
+    settings = (Config() if config is None else load(config)).model_dump(exclude_unset=True)
     changes = {name: value for name, value in (("runs", runs), ("seed", seed)) if value is not None}
-    settings["design"] = {**settings["design"], **changes}
+    settings["design"] = {**settings.get("design", {}), **changes}
     ready_for(output, ".csv")
     table_of_runs = make_design(parse(settings, "options").design)
     write_design(table_of_runs, output)
