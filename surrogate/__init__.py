@@ -8,7 +8,11 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
+from surrogate.learning.registration import register_layers
+
 __version__ = version("surrogate")
+
+register_layers()
 
 _HOME = {
     "Annulus": "surrogate.annulus",

@@ -23,11 +23,17 @@ from surrogate.corpus.readers.mapping import GriddedOptions
 
 Command = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/measurements").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs/measurements").glob("*.md")),
+]
 NOTEBOOK = ROOT / "docs/notebooks/what_if.ipynb"
 CELLS = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
 # A comment right above a block takes it out: `<!-- not run: why -->`, or `<!-- needs jax -->` where that is missing.
-BLOCK = re.compile(r"^(?:<!-- (not run: .+|needs \w+) -->\n)?( *)```(\S+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(?:<!-- (not run: .+|needs \w+) -->\n)?( *)```(\S+)[^\n]*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 PROGRAMS = {"make", "pip", "snakemake", "git", "cd", "source", "export", "ssh"}
 PROGRAMS |= {"squeue", "scancel", "sacct", "apptainer", "docker", "sbatch"}
 
@@ -62,6 +68,11 @@ def folder(bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return tmp_path
 
 
+def readme(names: dict[str, Any], folder: Path) -> None:
+    flux = names["today"].surface_heat_flux.item(), names["today"].surface_heat_flux_half_width.item()
+    assert f"{1e3 * flux[0]:.1f} ± {1e3 * flux[1]:.1f} mW/m2" in (ROOT / "README.md").read_text()
+
+
 def query(names: dict[str, Any], folder: Path) -> None:
     assert names["run"].temperature.dims == ("time", "radius", "angle")
     assert names["message"].startswith("reference_viscosity: expected a value in Pa s")
@@ -90,7 +101,12 @@ def simulator(names: dict[str, Any], folder: Path) -> None:
     assert float(abs(names["run"].attrs["budget_relative_error"])) < 1e-6
 
 
-EXPECTED: dict[str, Callable[[dict[str, Any], Path], None]] = {"query": query, "corpus": corpus, "simulator": simulator}
+EXPECTED: dict[str, Callable[[dict[str, Any], Path], None]] = {
+    "README": readme,
+    "query": query,
+    "corpus": corpus,
+    "simulator": simulator,
+}
 """What must hold after the code of a page has run."""
 
 
@@ -107,6 +123,7 @@ def test_its_python_runs(page: Path, folder: Path) -> None:
 def test_its_commands_run(page: Path, folder: Path, command: Command) -> None:
     for line in (line for code in blocks(page, "bash") for line in code.replace("\\\n", " ").splitlines()):
         program, *arguments = shlex.split(line, comments=True) or ["#"]
+        program = program.removeprefix(".venv/bin/")
         if program == "surrogate":
             arguments = [name for pattern in arguments for name in sorted(glob.glob(pattern)) or [pattern]]
             code, _, err = command(*arguments)
@@ -135,7 +152,16 @@ def test_no_block_is_overlooked(page: Path) -> None:
     text = page.read_text()
     found = BLOCK.findall(text)
     assert len(re.findall(r"^ *```", text, re.MULTILINE)) == 2 * len(found)
-    assert {language for _, _, language, _ in found} <= {"python", "bash", "yaml", "toml", "text", "{toctree}"}
+    assert {language for _, _, language, _ in found} <= {
+        "python",
+        "bash",
+        "yaml",
+        "toml",
+        "text",
+        "{toctree}",
+        "{include}",
+        "{eval-rst}",
+    }
 
 
 @pytest.mark.parametrize("page", [named(page) for page in PAGES])
