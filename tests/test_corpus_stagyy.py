@@ -112,3 +112,77 @@ def test_without_stagpy_the_error_says_what_to_install(stagyy, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "stagpy.stagyydata", None)
     with pytest.raises(ReaderError, match=r"pip install surrogate\[readers\]"):
         open_run(stagyy[0], options={"parameters": POINT})
+
+
+def _dimensionless(folder, boundaries="", shape="spherical", radius=1.0):
+    """A run in the units of its planet, as StagYY's own examples are; returns its temperatures."""
+    global FACES
+    whole = FACES
+    try:
+        FACES = np.linspace(radius, radius + 1.0, ROWS + 1)
+        fields = np.random.default_rng(2).uniform(0.4, 1.0, (3, ROWS, COLUMNS)).astype(np.float32)
+        for number, field in enumerate(fields):
+            _write_snapshot(folder, number, 0.002 * number, field)
+    finally:
+        FACES = whole
+    (folder / "par").write_text(
+        f"&geometry\n shape = '{shape}'\n aspect_ratio = 0.0, 1.5707963\n d_dimensional = 1700.0e3\n/\n"
+        "&switches\n dimensional_units = .false.\n/\n"
+        "&refstate\n deltaT_dimensional = 2000.0\n dens_dimensional = 3500.0\n Cp_dimensional = 1142.0\n"
+        " tcond_dimensional = 4.0\n/\n"
+        f"&boundaries\n{boundaries}/\n&ioin\n output_file_stem = './output'\n/\n"
+    )
+    return fields
+
+
+def test_a_dimensionless_run_has_the_scales_of_its_parameter_file(tmp_path):
+    stagpy = pytest.importorskip("stagpy.stagyydata")
+    scales = pytest.importorskip("stagpy.dimensions").Scales
+    fields = _dimensionless(tmp_path)
+    run = open_run(tmp_path, options={"parameters": POINT})
+    np.testing.assert_allclose(run.temperature[:, 1:-1], 2000 * fields, rtol=1e-6)
+    np.testing.assert_allclose(annulus_of(run).radius_faces, np.linspace(1700e3, 3400e3, ROWS + 1), rtol=1e-6)
+    np.testing.assert_allclose(run.time, np.arange(3) * 0.002 * 1700e3**2 * 3500 * 1142 / 4 / GIGAYEAR, rtol=1e-6)
+    data = stagpy.StagyyData(tmp_path)  # the independent reader, and what it calls a scale
+    seconds = [step.time * scales(data).time for step in data.snaps]
+    np.testing.assert_allclose(run.time, np.array(seconds) / GIGAYEAR, rtol=1e-6)
+    assert run.attrs["geometry"] == "spherical annulus"
+
+
+@pytest.mark.parametrize(
+    ("boundaries", "options", "core", "surface"),
+    [
+        (" topT_val = 0.125\n botT_val = 1.1\n", {}, 2200.0, 250.0),
+        (" topT_mode = 'iso'\n topT_val = 0.125\n botT_mode = 'isothermal'\n botT_val = 1\n", {}, 2000.0, 250.0),
+        (" topT_val = 0.125\n botT_val = 1.1\n", {"surface": "-23.15 degC", "core": 2100}, 2100.0, 250.0),
+        (" topT_val = 0.125\n botT_mode = 'flux'\n botT_val = 1.1\n", {}, None, 250.0),
+    ],
+)
+def test_isothermal_walls_are_those_of_the_parameter_file(tmp_path, boundaries, options, core, surface):
+    pytest.importorskip("stagpy")
+    fields = _dimensionless(tmp_path, boundaries) * 2000
+    run = open_run(tmp_path, options={"parameters": POINT, **options})
+    extrapolated = 1.5 * fields[:, 0] - 0.5 * fields[:, 1]
+    np.testing.assert_allclose(
+        run.temperature[:, 0], extrapolated if core is None else np.full((3, COLUMNS), core), rtol=1e-5
+    )
+    np.testing.assert_allclose(run.temperature[:, -1], surface, rtol=1e-6)
+
+
+def test_another_geometry_is_refused_by_name(tmp_path):
+    pytest.importorskip("stagpy")
+    _dimensionless(tmp_path, shape="cartesian", radius=-1.0)
+    with pytest.raises(ReaderError, match="the geometry is box; a corpus holds sectors of a 2D annulus"):
+        open_run(tmp_path, options={"parameters": POINT})
+
+
+def test_a_parameter_file_without_scales_or_without_the_switch_is_named(tmp_path):
+    pytest.importorskip("stagpy")
+    _dimensionless(tmp_path)
+    text = (tmp_path / "par").read_text()
+    (tmp_path / "par").write_text(text.replace("deltaT_dimensional", "something"))
+    with pytest.raises(ReaderError, match="par: a dimensionless run needs 'deltat_dimensional' to have units"):
+        open_run(tmp_path, options={"parameters": POINT})
+    (tmp_path / "par").write_text(text.replace("dimensional_units = .false.", ""))
+    with pytest.raises(ReaderError, match=r"radii span 1 \.\. 2 m, and par does not say dimensional_units"):
+        open_run(tmp_path, options={"parameters": POINT})

@@ -160,7 +160,7 @@ def _annulus(points: np.ndarray, prm: ParameterFile, settings: AspectOptions, fo
     angles = np.unique(np.arctan2(points[:, 1], points[:, 0]))
     # The widest gap on the circle lies outside the sector.
     gaps = np.diff(np.r_[angles, angles[0] + 2 * np.pi])
-    start = float(angles[(int(gaps.argmax()) + 1) % angles.size])
+    start = angles[(int(gaps.argmax()) + 1) % angles.size].item()
     width = 2 * np.pi - float(gaps.max())
     section, *names = SECTIONS[model]
     inner, outer = (

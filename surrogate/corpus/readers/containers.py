@@ -7,7 +7,6 @@ value that stands for it.
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 import warnings
@@ -24,6 +23,7 @@ from xarray.core import indexing
 
 from surrogate.corpus.readers import ReaderError
 from surrogate.corpus.readers.classic import needed_bytes
+from surrogate.corpus.readers.gaps import Check, Key, missing_in_hdf5, missing_in_zarr, nothing_missing
 from surrogate.units import UnitError, read_quantity
 
 HDF5_SUFFIXES = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".hdf", ".he5")
@@ -34,14 +34,6 @@ _DIMENSION_ONLY = b"This is a netCDF dimension but not a netCDF variable"
 _NETCDF_FILL = {"i2": -32767, "i4": -2147483647, "u2": 65535, "f4": 2.0**123 * 0.9375, "f8": 2.0**123 * 0.9375}
 _NETCDF_LOCK = threading.RLock()
 """The netCDF4 library crashes when threads use it at the same time."""
-
-Key = tuple[Any, ...]
-Check = Callable[[Key], str | None]
-"""Says what of a slice was never written, None if it is all there."""
-
-
-def _nothing_missing(_: Key) -> str | None:
-    return None
 
 
 class _Stored(BackendArray):
@@ -86,7 +78,7 @@ class Container:
     broken: dict[str, str] = field(default_factory=dict)
     close: Callable[[], None] = lambda: None
     _describe: Callable[[str, Any], tuple[Iterable[str] | None, dict[str, Any]]] = lambda name, array: (None, {})
-    _missing: Callable[[Any], Check] = lambda array: _nothing_missing
+    _missing: Callable[[Any], Check] = lambda array: nothing_missing
     _lock: AbstractContextManager[Any] = field(default_factory=nullcontext)
 
     def __enter__(self) -> Container:
@@ -236,12 +228,6 @@ class _Archive(Mapping[str, np.ndarray]):
         return len(self._archive.files)
 
 
-def _chunks_of(key: Key, shape: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Yield the positions, in chunks, of those that a slice touches."""
-    axes = [np.unique(np.arange(size)[part] // step) for size, part, step in zip(shape, key, chunks, strict=True)]
-    return itertools.product(*(axis.tolist() for axis in axes))
-
-
 def _clean(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes as xarray wants them: texts and numbers out of their arrays of one."""
     result = {}
@@ -275,7 +261,7 @@ def _open_hdf5(path: Path) -> Container:
             _add_default_fill(about, array.dtype)
         return _hdf5_dimensions(array), about
 
-    return Container(path, arrays, attributes, broken, file.close, describe, _missing_in_hdf5)
+    return Container(path, arrays, attributes, broken, file.close, describe, missing_in_hdf5)
 
 
 def _walk(group: Any, prefix: str, above: tuple[Any, ...], arrays: dict[str, Any], broken: dict[str, str]) -> None:
@@ -317,73 +303,6 @@ def _hdf5_dimensions(dataset: Any) -> list[str] | None:
     return [Path(axis[0].name).name if len(axis) else f"dim_{place}" for place, axis in enumerate(dataset.dims)]
 
 
-def _missing_in_hdf5(dataset: Any) -> Check:
-    import h5py
-
-    layout = dataset.id.get_create_plist().get_layout()
-    if not dataset.size or layout == h5py.h5d.COMPACT:
-        return _nothing_missing
-    if layout == h5py.h5d.VIRTUAL:
-        return lambda _: _missing_in_virtual(dataset)
-    if layout == h5py.h5d.CONTIGUOUS:
-        if dataset.external:
-            return lambda _: _missing_outside(dataset)
-        return (lambda _: "was never written") if dataset.id.get_offset() is None else _nothing_missing
-    chunks = dataset.chunks
-    if dataset.id.get_num_chunks() == np.prod(
-        [-(-size // step) for size, step in zip(dataset.shape, chunks, strict=True)]
-    ):
-        return _nothing_missing
-    written: set[tuple[int, ...]] = set()
-    dataset.id.chunk_iter(lambda info: written.add(tuple(info.chunk_offset)))
-
-    def missing(key: Key) -> str | None:
-        for place in _chunks_of(key, dataset.shape, chunks):
-            origin = tuple(number * step for number, step in zip(place, chunks, strict=True))
-            if origin not in written:
-                return f"the chunk at {origin} was never written"
-        return None
-
-    return missing
-
-
-def _missing_outside(dataset: Any) -> str | None:
-    for name, offset, size in dataset.external:
-        place = Path(os.fsdecode(name))
-        if not place.is_file() or place.stat().st_size < offset + min(size, dataset.nbytes):
-            return f"its data lie in {place}, which is not there or incomplete"
-    return None
-
-
-def _missing_in_virtual(dataset: Any) -> str | None:
-    """Look at the sources of a virtual dataset: HDF5 would fill in for those that are gone."""
-    import h5py
-
-    covered = 0
-    for source in dataset.virtual_sources():
-        if "%b" in source.file_name or h5py.h5s.UNLIMITED in source.vspace.get_simple_extent_dims(True):
-            return f"is virtual with sources {source.file_name!r} whose number is open: it cannot be checked"
-        place = Path(dataset.file.filename).parent / source.file_name
-        here = source.file_name == "."
-        if not here and not place.is_file():
-            return f"is virtual, and its source {place} is not there"
-        file = dataset.file if here else h5py.File(place, "r")
-        try:
-            part = file.get(source.dset_name)
-            if not isinstance(part, h5py.Dataset):
-                return f"is virtual, and {place} has no {source.dset_name!r}"
-            if part.shape != tuple(source.src_space.get_simple_extent_dims()):
-                return f"is virtual, and {source.dset_name!r} of {place} has shape {part.shape}"
-            inner = _missing_in_hdf5(part)((slice(None),) * part.ndim)
-            if inner is not None:
-                return f"is virtual, and of {source.dset_name!r} of {place} {inner}"
-        finally:
-            if not here:
-                file.close()
-        covered += source.vspace.get_select_npoints()
-    return None if covered >= dataset.size else f"is virtual, and {dataset.size - covered} of its values have no source"
-
-
 # ---- NetCDF classic, 64-bit offset, CDF-5 ----
 
 
@@ -409,7 +328,7 @@ def _open_classic(path: Path) -> Container:
                 file.close()
 
     return Container(
-        path, dict(file.variables), attributes, {}, close, describe, lambda _: _nothing_missing, _NETCDF_LOCK
+        path, dict(file.variables), attributes, {}, close, describe, lambda _: nothing_missing, _NETCDF_LOCK
     )
 
 
@@ -438,7 +357,7 @@ def _open_zarr(path: Path) -> Container:
         {},
         lambda: None,
         lambda name, array: _describe_zarr(array),
-        lambda array: _missing_in_zarr(array, path / array.path),
+        lambda array: missing_in_zarr(array, path / array.path),
     )
 
 
@@ -456,43 +375,3 @@ def _describe_zarr(array: Any) -> tuple[Iterable[str] | None, dict[str, Any]]:
         attributes["_FillValue"] = FillValueCoder.decode(attributes["_FillValue"], array.dtype)
     names = array.metadata.dimension_names
     return (None if names is None or None in names else names), attributes
-
-
-def _missing_in_zarr(array: Any, folder: Path) -> Check:
-    inner = array.chunks
-    outer = array.shards or inner
-
-    def missing(key: Key) -> str | None:
-        for place in _chunks_of(key, array.shape, outer):
-            file = folder / array.metadata.encode_chunk_key(place)
-            # A first value that equals the fill value, 0 Gyr most often, is all that zarr may leave out.
-            if not file.is_file() and not (array.ndim == 1 and place == (0,) and outer == (1,)):
-                return f"chunk {place} is not there ({file.relative_to(folder.parent)})"
-            if array.shards and file.is_file():
-                empty = _empty_in_shard(file, array, place, key)
-                if empty is not None:
-                    return f"chunk {empty} is not in the shard {file.relative_to(folder.parent)}"
-        return None
-
-    return missing
-
-
-def _empty_in_shard(file: Path, array: Any, shard: tuple[int, ...], key: Key) -> tuple[int, ...] | None:
-    """Return the first chunk that a slice touches and that the index of a shard says is empty."""
-    per_shard = tuple(large // small for large, small in zip(array.shards, array.chunks, strict=True))
-    count = int(np.prod(per_shard))
-    codec = array.metadata.codecs[0]
-    tail = sum(4 for entry in codec.index_codecs if type(entry).__name__ == "Crc32cCodec")
-    content = file.stat().st_size
-    start = 0 if codec.index_location.value == "start" else content - 16 * count - tail
-    if start < 0:
-        return shard
-    with file.open("rb") as stream:
-        stream.seek(start)
-        index = np.frombuffer(stream.read(16 * count), "<u8").reshape(*per_shard, 2)
-    for place in _chunks_of(key, array.shape, array.chunks):
-        if tuple(number // size for number, size in zip(place, per_shard, strict=True)) == shard:
-            inside = tuple(number % size for number, size in zip(place, per_shard, strict=True))
-            if index[inside][0] == np.iinfo(np.uint64).max:
-                return place
-    return None

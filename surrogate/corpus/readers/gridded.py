@@ -97,6 +97,8 @@ class _Run:
         source = radius if settings.walls == "included" else np.r_[radius_faces[0], radius, radius_faces[-1]]
         self.radial = linear_weights(source, self.annulus.radius)
         self.lateral = linear_weights(angle, 0.5 * (angle_faces[1:] + angle_faces[:-1]))
+        for weights in (self.radial, self.lateral):
+            weights.eliminate_zeros()  # what is masked stays where it is
         self.walls = {name: self._wall(name) for name in ("core", "surface")} if settings.walls != "included" else {}
 
     def _dimensions(self, variable: xr.Variable) -> list[str]:

@@ -90,7 +90,7 @@ class Scales(_Options):
         if unit == "m":
             return self._need("length", what), 0.0
         if unit == "K":
-            return self._need("temperature", what), float(self.temperature_offset)
+            return self._need("temperature", what), to_magnitude(self.temperature_offset, "K", "temperature_offset")
         if unit == "W m-2":
             flux = self._need("conductivity", what) * self._need("temperature", what) / self._need("length", what)
             return flux, 0.0
@@ -104,7 +104,7 @@ class Scales(_Options):
         value = getattr(self, name)
         if value is None:
             raise ReaderError(f"{what}: unit 'dimensionless' needs scales.{name}, in {SCALES[name]}")
-        return float(value)
+        return to_magnitude(value, SCALES[name], name, difference=name == "temperature")
 
 
 class Mapped(_Options):

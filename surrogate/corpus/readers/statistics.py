@@ -85,7 +85,7 @@ class Statistics:
         ReaderError
             If the times cannot be of the same run in the same unit.
         """
-        end, last = float(np.nanmax(self.time)), float(time[-1])
+        end, last = np.nanmax(self.time).item(), time[-1].item()
         message = f"{self.path}: ends at {end:.6g} Gyr, the snapshots at {last:.6g} Gyr"
         if last > ANOTHER_UNIT * end > 0 or (last > 0 and last * 100 < end):
             raise ReaderError(f"{message}: not the same run, or not the same unit of time")

@@ -52,11 +52,11 @@ def _open(path: Path, kinds: tuple[str, ...]) -> _Document:
         raise ReaderError(f"{path}: cannot be read: {error}") from None
     found = _APPENDED.search(content)
     head, encoding, appended = content, "", b""
-    if found:  # raw data are no XML: they end where the last elements close
+    if found:  # raw data are no XML
         encoding, end = found[1].decode(), content.rfind(b"</AppendedData")
         if end < found.end():
             raise ReaderError(f"{path}: its appended data do not end")
-        head, appended = content[: found.start()] + b"</VTKFile>", content[found.end() : end]
+        head, appended = content[: found.start()] + content[end:].partition(b">")[2], content[found.end() : end]
     try:
         root = ElementTree.fromstring(head)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
