@@ -100,7 +100,7 @@ def run_number(path: str | os.PathLike[str], pattern: str | None = None) -> int:
         if not text.isdecimal():
             raise ReaderError(f"{path}: option {NUMBER_OPTION!r}: {pattern!r} finds no number in {Path(path).name!r}")
         return int(text)
-    digits = re.findall(r"\d+", stem)
+    digits: list[str] = re.findall(r"\d+", stem)
     if len(digits) == 1 and len(digits[0]) <= LONGEST_NUMBER:
         return int(digits[0])
     return 10**LONGEST_NUMBER + int(hashlib.sha256(stem.encode()).hexdigest()[:7], 16)

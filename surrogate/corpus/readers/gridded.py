@@ -231,7 +231,8 @@ class _Run:
         if self.walls:
             field = np.concatenate([self._wall_row(field, 0, number), field, self._wall_row(field, -1, number)])
         # On nodes, the mean of each pair of columns keeps the trapezoidal mean.
-        return (self.lateral @ (self.radial @ field).T).T
+        even: np.ndarray = (self.lateral @ (self.radial @ field).T).T
+        return even
 
     def _stored(self, step: int) -> tuple[np.ndarray, list[str]]:
         """Read a snapshot as it is stored, in K, and the order of its axes; those that share its chunks are kept."""
@@ -251,7 +252,8 @@ class _Run:
         if wall is not None:
             return np.full((1, field.shape[1]), wall[number])
         beside = field[1] if row == 0 else field[-2]
-        return (1.5 * field[row] - 0.5 * beside)[None]
+        edge: np.ndarray = 1.5 * field[row] - 0.5 * beside
+        return edge[None]
 
     def _parameters(self) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return the parameters: as given, out of a table, or as variables and attributes of the file."""
