@@ -16,10 +16,12 @@ import glob
 import xarray as xr
 
 from surrogate import Surrogate
-from surrogate.corpus.store import open_corpus
+from surrogate.corpus import open_corpus
 from surrogate.fields import open_netcdf, select_split, stack_runs
-from surrogate.query.intervals import calibrate, coverage, whole_coverage
-from surrogate.query.residuals import SNAPSHOTS, collect, collect_unseen
+from surrogate.methods import title_of
+from surrogate.query.intervals.calibration import calibrate, coverage, whole_coverage
+from surrogate.query.intervals.residuals import SNAPSHOTS, collect, collect_unseen
+from surrogate.query.series import SeriesReader
 
 NAMES = {
     "temperature": "temperature field",
@@ -47,7 +49,7 @@ def main() -> None:
     parser.add_argument("bundle")
     parser.add_argument("--corpus", help="store that the bundle was made from")
     parser.add_argument("--runs", help="pattern of NetCDF files of runs; default the test runs of the corpus")
-    parser.add_argument("--methods", nargs="*", default=["fnn", "lstm", "ensemble"])
+    parser.add_argument("--methods", nargs="*", help="default: all of the bundle")
     parser.add_argument("--again", action="store_true", help="calibrate anew from the corpus")
     arguments = parser.parse_args()
     if arguments.corpus is None and (arguments.again or arguments.runs is None):
@@ -55,24 +57,27 @@ def main() -> None:
     surrogate = Surrogate.load(arguments.bundle)
     corpus = None if arguments.corpus is None else open_corpus(arguments.corpus)
     unseen = further(arguments.runs) if arguments.runs else select_split(corpus, "test")
-    planet, law = surrogate.planet, surrogate.conductivity
+    nearness, reader = (
+        surrogate.bundle.nearness,
+        SeriesReader(surrogate.annulus, surrogate.planet, surrogate.conductivity),
+    )
     levels = (0.5, 0.9, 0.95)
     print(f"{unseen.sizes['simulation']} unseen runs\n")
     print(
         "| |" + "".join(f" {level:.0%} |" for level in levels) + "".join(f" whole, {level:.0%} |" for level in levels)
     )
     print("|---|" + "---|" * 2 * len(levels))
-    for method in arguments.methods:
-        calibration = surrogate.calibration(method)
+    for method in arguments.methods or surrogate.methods:
+        calibration = surrogate.bundle.calibration(method)
         if arguments.again:
-            calibration = calibrate(collect(surrogate.engine, corpus, method, planet, law), surrogate.nearness)
-        errors = collect_unseen(surrogate.engine, unseen, method, planet, law)
-        shares, deviations = coverage(calibration, errors, surrogate.nearness, levels)
-        whole = whole_coverage(calibration, errors, surrogate.nearness, levels)
+            calibration = calibrate(collect(surrogate.engine, corpus, method, reader), nearness)
+        errors = collect_unseen(surrogate.engine, unseen, method, reader)
+        shares, deviations = coverage(calibration, errors, nearness, levels)
+        whole = whole_coverage(calibration, errors, nearness, levels)
         for name, title in NAMES.items():
             cells = [f"{100 * shares[name][f'{x:g}']:.1f} ± {100 * deviations[name][f'{x:g}']:.1f}" for x in levels]
             cells += [f"{100 * whole[name][f'{x:g}']:.0f}" for x in levels]
-            label = method if method == "ensemble" else method.upper()
+            label = title_of(method)
             print(f"| {label}, {title} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from surrogate.query import Surrogate
-from surrogate.query.speed import draw_sets
+from surrogate.query.engine import compile_graph
 
 BUNDLE = Path(os.environ.get("SURROGATE_BUNDLE", "results/default/surrogate"))
 pytestmark = pytest.mark.benchmark(min_rounds=5, warmup=True, warmup_iterations=1)
@@ -27,26 +27,25 @@ def surrogate():
 
 @pytest.fixture(scope="module")
 def question(surrogate):
-    return draw_sets(surrogate, 256)
+    return surrogate.space.draw(256, 0)
 
 
 def bare(engine):
     """FNN and decoder in one compiled call, without anything around it."""
-    from surrogate.query.compiling import compiled
-
-    engine.answer("fnn", np.ones((1, 5)), np.ones(1))  # reads the networks: not within the graph
-    return compiled(lambda batch: engine.decoded(engine.fnn_latents(batch)), engine.fnn_width)
+    engine.answer("fnn", engine.space.draw(1, 0), np.ones(1))  # reads the networks: not within the graph
+    predictor = engine.predictor("fnn")
+    return compile_graph(lambda batch: engine.decoded(predictor.graph(batch)), len(engine.space) + 1)
 
 
 @pytest.mark.benchmark(group="one field at one time", min_rounds=50)
 @pytest.mark.parametrize("way", ["bare network", "Surrogate.predict", "Keras predict"])
 def test_one_field(benchmark, surrogate, question, way):
     engine, time = surrogate.engine, np.array([2.0])
-    rows, answer = engine.fnn_inputs(question[:1], time), bare(engine)
-    features = engine.fnn.parameter_scaler.features(question[:1], time)[0]
+    rows, answer = engine.features("fnn", question[:1], time), bare(engine)
+    predictor, features = engine.predictor("fnn"), engine.features("fnn", question[:1], time)
 
     def keras_predict():
-        latents = engine.fnn.latent_scaler.inverse(engine.fnn.network.predict(features, verbose=0)[:, 0])
+        latents = predictor.latent_scaler.inverse(predictor.network.predict(features, verbose=0)[:, 0])
         return engine.autoencoder.scaler.join(*engine.autoencoder.decoder.predict(latents, verbose=0))
 
     ways = {
@@ -61,16 +60,16 @@ def test_one_field(benchmark, surrogate, question, way):
 @pytest.mark.parametrize("method", ["fnn", "lstm", "ensemble"])
 def test_history(benchmark, surrogate, question, method):
     times = np.linspace(*surrogate.time_range, 45)
-    sets = cycle(draw_sets(surrogate, 100))  # never the same twice running: the last rollout of the LSTM is kept
+    sets = cycle(surrogate.space.draw(100, 0))  # never the same twice running: the last rollout of the LSTM is kept
     benchmark(lambda: surrogate.predict(next(sets), time=times, method=method))
 
 
 @pytest.mark.benchmark(group="10,000 sets at one time")
 @pytest.mark.parametrize("way", ["bare network", "fields", "profiles", "heat fluxes"])
 def test_batch(benchmark, surrogate, way):
-    sets, time = draw_sets(surrogate, 10_000), np.array([2.0])
+    sets, time = surrogate.space.draw(10_000, 0), np.array([2.0])
     engine = surrogate.engine
-    rows, answer = engine.fnn_inputs(sets, time), bare(engine)
+    rows, answer = engine.features("fnn", sets, time), bare(engine)
     ways = {
         "bare network": lambda: [answer(rows[i : i + engine.chunk]) for i in range(0, len(rows), engine.chunk)],
         "fields": lambda: surrogate.predict(sets, time=time),
@@ -102,7 +101,7 @@ def reduced_order_models(surrogate, question):
     ezyrb, torch = pytest.importorskip("ezyrb"), pytest.importorskip("torch")
     sets, times = question[:96], surrogate.default_times
     fields = surrogate.predict(sets).temperature.values
-    known = surrogate.engine.fnn.parameter_scaler.features(sets, times)
+    known = surrogate.engine.predictor("fnn").parameter_scaler.features(sets, times)
     network = ezyrb.ANN([128] * 4, torch.nn.SiLU(), 1, frequency_print=10_000)
     some = slice(None, None, 4)
     models = {
@@ -119,7 +118,7 @@ def reduced_order_models(surrogate, question):
 @pytest.mark.parametrize("way", ["Surrogate.predict", "EZyRB POD-ANN", "EZyRB POD-RBF"])
 def test_against_ezyrb(benchmark, surrogate, question, reduced_order_models, sets, way):
     benchmark.group = f"{sets} histories of {len(surrogate.default_times)} fields, beside EZyRB"
-    asked, scaler = question[:sets], surrogate.engine.fnn.parameter_scaler
+    asked, scaler = question[:sets], surrogate.engine.predictor("fnn").parameter_scaler
     features = scaler.features(asked, surrogate.default_times)
     if way == "Surrogate.predict":
         benchmark(surrogate.predict, asked)
@@ -130,20 +129,21 @@ def test_against_ezyrb(benchmark, surrogate, question, reduced_order_models, set
 
 @pytest.mark.benchmark(group="100,000 profiles at one time")
 def test_many_profiles(benchmark, surrogate):
-    benchmark.pedantic(surrogate.profile, (draw_sets(surrogate, 100_000),), {"time": [2.0]}, rounds=3, warmup_rounds=1)
+    benchmark.pedantic(
+        surrogate.profile, (surrogate.space.draw(100_000, 0),), {"time": [2.0]}, rounds=3, warmup_rounds=1
+    )
 
 
 @pytest.mark.benchmark(group="a history of 45 fields of 302 x 394, parameters to fields")
-@pytest.mark.parametrize("network", ["default", "paper"])
+@pytest.mark.parametrize("network", ["residual", "paper"])
 @pytest.mark.parametrize("way", ["compiled", "Keras predict"])
 def test_paper_sized(benchmark, network, way):
     import keras
 
-    from surrogate.learning import autoencoder_networks as networks
     from surrogate.learning.fnn import residual_network
     from surrogate.learning.networks.paper import paper_autoencoder, paper_fnn
+    from surrogate.learning.networks.pod import PodNetworks
     from surrogate.learning.pod import Reduction
-    from surrogate.query.compiling import compiled
     from surrogate.settings import PodAutoencoderSettings, ResidualFnnSettings
 
     keras.utils.set_random_seed(0)
@@ -151,12 +151,10 @@ def test_paper_sized(benchmark, network, way):
         _, decoder = paper_autoencoder((302, 394))
         predictor = paper_fnn(6, decoder.input_shape[-1])
     else:
-        decoder = networks.PodNetworks(
-            (302, 394), 0, PodAutoencoderSettings(), Reduction.zeros(302 * 394, 0, 200)
-        ).decoder
+        decoder = PodNetworks((302, 394), 0, PodAutoencoderSettings(), Reduction.zeros(302 * 394, 0, 200)).decoder
         predictor = residual_network(6, decoder.input_shape[-1], ResidualFnnSettings())
     rows = np.random.default_rng(0).uniform(-1, 1, (45, 6)).astype(np.float32)
-    answer = compiled(lambda batch: decoder(predictor(batch, training=False)[:, 0], training=False)[0], 6)
+    answer = compile_graph(lambda batch: decoder(predictor(batch, training=False)[:, 0], training=False)[0], 6)
     if way == "compiled":
         benchmark(answer, rows)
     else:

@@ -6,13 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from query_examples import POINT
 
-from surrogate.parameters import PARAMETER_NAMES, PARAMETERS, Parameters
+from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 from surrogate.query import QueryError, read_sets, read_times
 from surrogate.units import unit_registry
 
 EXPECTED = [1e21, 3e5, 7e-6, 25.0, 1700.0]
-TABLE = pd.DataFrame([EXPECTED, EXPECTED], columns=list(PARAMETER_NAMES), index=pd.Index([7, 9], name="simulation"))
-values = st.lists(st.tuples(*(st.floats(p.low, p.high) for p in PARAMETERS)), min_size=1, max_size=5)
+TABLE = pd.DataFrame(
+    [EXPECTED, EXPECTED], columns=list(EVOLUTION_PARAMETERS.names), index=pd.Index([7, 9], name="simulation")
+)
+values = st.lists(st.tuples(*(st.floats(p.low, p.high) for p in EVOLUTION_PARAMETERS)), min_size=1, max_size=5)
 
 
 def quantity(value, unit):
@@ -40,15 +42,15 @@ def test_one_set_is_read_in_every_form(question):
 @given(values)
 def test_many_sets_are_the_same_in_every_form(rows):
     array = np.array(rows)
-    table = pd.DataFrame(array, columns=list(PARAMETER_NAMES), index=np.arange(len(rows)) + 3)
-    dataset = xr.Dataset({name: ("simulation", array[:, i]) for i, name in enumerate(PARAMETER_NAMES)})
-    columns = {name: array[:, i] for i, name in enumerate(PARAMETER_NAMES)}
+    table = pd.DataFrame(array, columns=list(EVOLUTION_PARAMETERS.names), index=np.arange(len(rows)) + 3)
+    dataset = xr.Dataset({name: ("simulation", array[:, i]) for i, name in enumerate(EVOLUTION_PARAMETERS.names)})
+    columns = {name: array[:, i] for i, name in enumerate(EVOLUTION_PARAMETERS.names)}
     for given_as in (array, array.tolist(), [Parameters.from_array(row) for row in array], table, dataset):
         sets = read_sets(given_as)
         assert not sets.single
         np.testing.assert_array_equal(sets.values, array)
     np.testing.assert_array_equal(read_sets(keywords=columns).values, array)
-    assert read_sets(table).simulation.tolist() == list(range(3, 3 + len(rows)))
+    assert read_sets(table).labels.tolist() == list(range(3, 3 + len(rows)))
 
 
 def test_sequences_of_strings_and_quantities():
@@ -74,7 +76,7 @@ def test_a_run_of_a_corpus_can_ask_for_itself():
     from surrogate.fields import parameters_of, select_run
 
     corpus = made_up_corpus(runs=4)
-    assert read_sets(corpus).simulation.tolist() == [100, 101, 102, 103]
+    assert read_sets(corpus).labels.tolist() == [100, 101, 102, 103]
     run = select_run(corpus, 1)
     assert read_sets(run).single
     np.testing.assert_array_equal(read_sets(run).values[0], parameters_of(run).as_array())

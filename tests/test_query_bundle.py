@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from surrogate.query.bundle import BundleError, pack, read_bundle, seal, unpack
+from surrogate.query import BundleError, pack, read_bundle
+from surrogate.query.bundle.files import seal, unpack
 
 
 @pytest.fixture
@@ -149,7 +150,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    monkeypatch.setattr("surrogate.query.bundle._LARGEST", 1_000_000)
+    monkeypatch.setattr("surrogate.query.bundle.files.LARGEST_BUNDLE", 1_000_000)
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros.nc", bytes(2_000_000))

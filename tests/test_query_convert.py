@@ -9,9 +9,8 @@ import pytest
 from query_examples import POINT
 
 from surrogate.files import fingerprint
-from surrogate.query import BundleError, Surrogate
-from surrogate.query.bundle import read_bundle, seal
-from surrogate.query.convert import convert
+from surrogate.query import BundleError, Surrogate, convert, read_bundle
+from surrogate.query.bundle.files import seal
 
 OLD_NAMES = {"fnn": "feedforward", "lstm": "recurrent", "flow": "generative"}
 
@@ -24,10 +23,19 @@ def old_bundle(bundle_folder, tmp_path_factory):
     manifests = {path.parent.name: json.loads(path.read_text()) for path in folder.glob("*/manifest.json")}
     for name, manifest in manifests.items():
         manifest["kind"] = OLD_NAMES.get(name, name)
+        manifest["settings"] |= {"network": "default", "memory": 2.0, "window": 20} if name != "flow" else {}
+        if name in ("fnn", "lstm"):
+            del manifest["scaling"]["parameters"]["space"]
     manifests["flow"]["mean"] = fingerprint({p: manifests["fnn"][p] for p in ("settings", "scaling", "training")})
     for name, manifest in manifests.items():
         (folder / name / "manifest.json").write_text(json.dumps(manifest))
         (folder / name).rename(folder / OLD_NAMES.get(name, name))
+    kept = ("low", "high", "symbol", "logarithmic")
+    content["parameters"] = {
+        name: {"units": entry["unit"], **{key: entry[key] for key in kept}}
+        for name, entry in content["parameters"].items()
+    }
+    del content["temperature"]
     seal(folder, {**content, "format": 2})
     return folder
 
@@ -48,6 +56,10 @@ def test_a_converted_bundle_gives_the_same_answers_to_the_bit(old_bundle, tiny, 
     drawn = [s.sample(**POINT, time=[1.0, 3.0], samples=2).temperature for s in (new, tiny)]
     np.testing.assert_array_equal(*drawn)
     assert new.verify()["passed"]
+    assert new.space == tiny.space
+    for model in ("autoencoder", "fnn", "lstm", "flow"):
+        manifests = [json.loads((s.bundle.folder / model / "manifest.json").read_text()) for s in (new, tiny)]
+        assert manifests[0]["settings"] == manifests[1]["settings"]
 
 
 def test_the_command_converts_and_refuses_what_is_no_old_bundle(old_bundle, bundle_folder, tmp_path, command):

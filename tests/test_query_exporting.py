@@ -3,14 +3,16 @@ import pytest
 from keras import ops
 
 from surrogate.query import QueryError
-from surrogate.query.exporting import graph
-from surrogate.query.speed import draw_sets
+from surrogate.query.export import graph
 
 
 @pytest.fixture(scope="module")
 def questions(tiny):
     """Rows of the graph at times on and between the knots of the calibration, and what the package answers."""
-    sets, times = draw_sets(tiny, 4).astype(np.float32).astype(float), np.array([0.0, 0.25, 1.7, 3.1, 4.5], np.float32)
+    sets, times = (
+        tiny.space.draw(4, 0).astype(np.float32).astype(float),
+        np.array([0.0, 0.25, 1.7, 3.1, 4.5], np.float32),
+    )
     rows = np.concatenate([np.repeat(sets, len(times), 0), np.tile(times, len(sets))[:, None]], axis=1)
     fields = tiny.predict(sets, time=times.astype(float)).temperature.values
     return rows.astype(np.float32), fields.reshape(-1, *fields.shape[2:])
@@ -27,7 +29,7 @@ def test_the_graph_gives_the_answer(tiny, questions):
 
 def test_the_calibration_is_not_linear_between_its_knots(tiny, questions):
     """What an earlier export got wrong: a table of gain times mean; here the difference must be visible."""
-    calibration = tiny.engine.fnn.calibration
+    calibration = tiny.engine.predictor("fnn").calibration
     gain, mean = calibration.gain, calibration.mean
     middle = 0.25 * (gain[1:] + gain[:-1]) * (mean[1:] + mean[:-1])
     assert np.abs(middle - 0.5 * (gain[1:] * mean[1:] + gain[:-1] * mean[:-1])).max() > ROUND_OFF

@@ -7,18 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from query_examples import POINT
 
-from surrogate.parameters import PARAMETERS
+from surrogate.parameters import EVOLUTION_PARAMETERS as SPACE
 from surrogate.query import QueryError
-from surrogate.query.intervals import LEVELS, calibrate, coverage, half_width, whole_coverage
-from surrogate.query.nearness import Nearness, conformal
-from surrogate.query.residuals import Pairs, Residuals, Scatter
+from surrogate.query.extrapolation import Nearness, conformal
+from surrogate.query.intervals.calibration import calibrate, coverage, whole_coverage
+from surrogate.query.intervals.residuals import Pairs, Residuals, Scatter
+from surrogate.query.intervals.widths import LEVELS, features_of, half_width
 
-RANGES = np.array([[entry.transform(entry.low), entry.transform(entry.high)] for entry in PARAMETERS], dtype=float)
+MIDDLE = SPACE.unscale(np.full((1, 5), 0.5))
+
+
+def width_at(calibration, name, parameters, nearness, *question):
+    """Half-width at parameters in their units."""
+    scaled = nearness.scale(parameters)
+    features = features_of(scaled, nearness.distance(scaled) / nearness.threshold)
+    return half_width(calibration, name, features, *question)
 
 
 def calibration_of(residuals):
     """Calibrate with residuals of training runs; with where these lie."""
-    nearness = Nearness.of_runs(residuals.parameters, RANGES)
+    nearness = Nearness.of_runs(residuals.parameters, SPACE)
     return calibrate(replace(residuals, own=np.arange(len(residuals.times))), nearness), nearness
 
 
@@ -26,8 +34,7 @@ def draw(runs, seed, short=True):
     """Errors that grow with time, depth and (log-linearly) with the vigour of a run; known exactly."""
     rng = np.random.default_rng(seed)
     unit = rng.random((runs, 5))
-    natural = RANGES[:, 0] + (RANGES[:, 1] - RANGES[:, 0]) * unit
-    parameters = np.stack([entry.inverse(natural[:, i]) for i, entry in enumerate(PARAMETERS)], axis=1)
+    parameters = SPACE.unscale(unit)
     times = np.tile(np.linspace(0, 4.5, 20), (runs, 1))
     if short:
         times[::5, 14:] = np.nan
@@ -44,7 +51,7 @@ def whole(calibration, nearness, test, name, level):
     inside = []
     for run, times in enumerate(test.times):
         real = np.isfinite(times)
-        width = half_width(calibration, name, test.parameters[run : run + 1], nearness, times[real], level, True)[0]
+        width = width_at(calibration, name, test.parameters[run : run + 1], nearness, times[real], level, True)[0]
         inside.append(np.all(test.values[name][run, real] <= width + 1e-12))
     return np.mean(inside)
 
@@ -177,10 +184,9 @@ def test_a_conformal_quantile_is_one_of_the_values_and_high_enough(values, level
 
 def test_intervals_follow_vigour_time_and_depth(calibrated):
     calibration, nearness, _ = calibrated
-    middle = [entry.inverse(RANGES[i].mean()) for i, entry in enumerate(PARAMETERS)]
-    vigorous, calm = np.array([middle, middle])
+    vigorous, calm = np.concatenate([MIDDLE, MIDDLE])
     vigorous[0], calm[0] = 1.1e19, 9e21
-    widths = half_width(calibration, "profile", np.stack([vigorous, calm]), nearness, np.array([0.5, 4.0]), 0.9)
+    widths = width_at(calibration, "profile", np.stack([vigorous, calm]), nearness, np.array([0.5, 4.0]), 0.9)
     assert widths.shape == (2, 2, 4)
     np.testing.assert_array_equal(widths[..., [0, -1]], 0)  # walls that are never wrong
     widths = widths[..., :-1]
@@ -192,9 +198,8 @@ def test_intervals_follow_vigour_time_and_depth(calibrated):
 @given(st.lists(st.floats(0.01, 0.99), min_size=2, max_size=5).map(sorted))
 def test_wider_levels_hold_narrower_ones(levels):
     calibration, nearness = test_wider_levels_hold_narrower_ones.calibration
-    middle = np.array([[entry.inverse(RANGES[i].mean()) for i, entry in enumerate(PARAMETERS)]])
     for simultaneous in (False, True):
-        widths = [half_width(calibration, "profile", middle, nearness, np.array([1.0]), level, simultaneous)
+        widths = [width_at(calibration, "profile", MIDDLE, nearness, np.array([1.0]), level, simultaneous)
                   for level in levels]  # fmt: skip
         assert np.all(np.diff(widths, axis=0) >= -1e-12)
 
@@ -206,8 +211,7 @@ def test_few_runs_make_wider_intervals_never_an_error():
     widths = []
     for runs in (2, 5, 50):
         calibration, nearness = calibration_of(draw(runs, 3, short=False))
-        middle = np.array([[entry.inverse(RANGES[i].mean()) for i, entry in enumerate(PARAMETERS)]])
-        widths.append(half_width(calibration, "mean_temperature", middle, nearness, np.array([1.0]), 0.9))
+        widths.append(width_at(calibration, "mean_temperature", MIDDLE, nearness, np.array([1.0]), 0.9))
         assert np.all(np.isfinite(widths[-1]))
     assert LEVELS[-1] == 0.99
 

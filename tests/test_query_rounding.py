@@ -9,8 +9,8 @@ from hypothesis.extra.numpy import arrays
 from query_examples import POINT
 
 from surrogate.query import BundleError, Surrogate, pack_rounded
-from surrogate.query.registry import SHIPPED
-from surrogate.query.rounding import LARGE, round_to_bits
+from surrogate.query.bundle.files import SHIPPED
+from surrogate.query.bundle.round import ROUNDED_SIZE, round_to_bits
 
 elements = st.floats(-(2.0**60), 2.0**60, width=32, allow_subnormal=False)
 numbers = arrays(np.float32, st.integers(1, 20), elements=elements)
@@ -49,19 +49,19 @@ def weights(folder):
 
 def test_a_rounded_bundle_is_smaller_and_answers_almost_the_same(bundle_folder, rounded, tiny):
     small = Surrogate.load(rounded)
-    assert small.description["name"] == "small"
-    assert small.description["rounded"]["significant_bits"] == 7
+    assert small.bundle.description["name"] == "small"
+    assert small.bundle.description["rounded"]["significant_bits"] == 7
     assert any("rounded to 7 significant bits" in line for line in small.inspect()["limits"])
     assert small.verify()["passed"]  # the example is that of the rounded weights
     for method in ("fnn", "lstm"):
         exact = tiny.predict(**POINT, time=[1, 4], method=method).temperature
         difference = float(np.abs(small.predict(**POINT, time=[1, 4], method=method).temperature - exact).max())
         assert difference < 10
-    before, after = weights(bundle_folder), weights(small.folder)
+    before, after = weights(bundle_folder), weights(small.bundle.folder)
     assert before.keys() == after.keys()
     for name, values in before.items():
         assert after[name].dtype == values.dtype
-        expected = round_to_bits(values, 7) if values.size >= LARGE else values
+        expected = round_to_bits(values, 7) if values.size >= ROUNDED_SIZE else values
         np.testing.assert_array_equal(after[name], expected)
 
 
@@ -79,7 +79,7 @@ def test_impossible_bits_are_refused(bundle_folder, tmp_path):
 def test_the_demo_comes_with_the_package_and_answers():
     demo = Surrogate.load("demo")
     assert SHIPPED["demo"].stat().st_size < 7e6
-    assert demo.description["name"] == "demo"
+    assert demo.bundle.description["name"] == "demo"
     assert demo.verify()["passed"]
     card = demo.check(reference_viscosity=1e21, activation_energy=3e5, activation_volume=7e-6, crustal_enrichment=25,
                       initial_temperature=1700)  # fmt: skip

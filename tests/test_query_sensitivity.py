@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from query_examples import POINT
 
-from surrogate.parameters import PARAMETERS, Parameters
-from surrogate.query import QueryError, sobol_indices
-from surrogate.query.sensitivity import QUANTITIES
+from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
+from surrogate.query import QueryError
+from surrogate.query.sensitivity import QUANTITIES, Sensitivity
+from surrogate.query.series import SeriesReader
 
 
 def test_derivatives_are_those_of_finite_differences(tiny):
@@ -12,10 +13,10 @@ def test_derivatives_are_those_of_finite_differences(tiny):
     slopes = tiny.jacobian(**POINT, time=times)
     middle = Parameters.create(POINT).as_array()
     spans = slopes.span.values
-    for column, parameter in enumerate(PARAMETERS):
+    for column, parameter in enumerate(EVOLUTION_PARAMETERS):
         step = 0.02 * spans[column]
         moved = np.stack([middle, middle])
-        moved[:, column] = parameter.inverse(parameter.transform(middle[column]) + np.array([step, -step]))
+        moved[:, column] = parameter.from_natural(parameter.natural(middle[column]) + np.array([step, -step]))
         profile = tiny.profile(moved, time=times).lateral_mean_temperature.values.astype(float)
         flux = tiny.heat_flux(moved, time=times)
         for name, pair in {
@@ -34,39 +35,38 @@ def test_derivatives_are_those_of_finite_differences(tiny):
 def test_derivatives_are_named_and_for_one_set_only(tiny):
     slopes = tiny.jacobian(**POINT, time="1 Gyr")
     assert slopes.profile.dims == ("parameter", "time", "radius")
-    assert slopes.parameter.values.tolist() == [entry.name for entry in PARAMETERS]
+    assert slopes.parameter.values.tolist() == [entry.name for entry in EVOLUTION_PARAMETERS]
     np.testing.assert_allclose(slopes.profile.isel(radius=-1), 0, atol=1e-6)  # the surface never changes
     with pytest.raises(QueryError, match="one set"):
         tiny.jacobian(**{**POINT, "initial_temperature": [1650, 1700]})
 
 
 class Known:
-    """An additive function of two parameters, whose indices are known."""
+    """An additive function of two parameters, whose indices are known, in place of the networks."""
 
-    def __init__(self, tiny):
-        self.parameter_ranges = {entry.name: (entry.low, entry.high) for entry in PARAMETERS}
-        self.default_times, self.conductivity = np.array([1.0]), "olivine"
-        self.annulus, self.planet, self.engine = tiny.annulus, tiny.planet, self
+    def __init__(self, rows, columns):
+        self.rows, self.columns = rows, columns
 
-    def answer(self, method, parameters, times, what):
-        natural = np.stack([entry.transform(parameters[:, i]) for i, entry in enumerate(PARAMETERS)], axis=1)
-        low = np.array([entry.transform(entry.low) for entry in PARAMETERS])
-        high = np.array([entry.transform(entry.high) for entry in PARAMETERS])
-        unit = (natural - low) / (high - low)
-        value = 1500 + 200 * unit[:, 0] + 100 * unit[:, 4]
-        rows = self.annulus.shape[0]
+    def latents(self, method, parameters, times):
+        unit = EVOLUTION_PARAMETERS.scale(parameters)
+        return np.tile((1500 + 200 * unit[:, 0] + 100 * unit[:, 4])[:, None], (1, len(times)))
+
+    def expand(self, latents, what):
         if what == "profile":
-            return np.tile(value[:, None, None], (1, len(times), rows))
-        return np.tile(value[:, None, None, None], (1, len(times), 4, self.annulus.shape[1]))
+            return np.repeat(latents[..., None], self.rows, axis=-1)
+        return np.tile(latents[..., None, None], (1, 1, 4, self.columns))
 
 
 def test_sobol_indices_of_a_known_function(tiny):
-    indices = sobol_indices(Known(tiny), samples=1024)
+    series = SeriesReader(tiny.annulus, tiny.planet, "olivine")
+    known = Sensitivity(Known(*tiny.annulus.shape), series, EVOLUTION_PARAMETERS, tiny.annulus)
+    indices = known.sobol_indices(np.array([1.0]), 1024, "fnn", 0)
     expected = [0.8, 0, 0, 0, 0.2]
     for kind in ("first", "total"):
         found = indices[f"mean_temperature_{kind}"].values[:, 0]
         np.testing.assert_allclose(found, expected, atol=0.01)
         assert indices[f"profile_{kind}"].dims == ("parameter", "time", "radius")
+        assert np.all(np.isnan(indices[f"surface_heat_flux_{kind}"]))  # no difference to the wall, no flux
 
 
 def test_sobol_indices_of_a_surrogate_add_up(tiny):
@@ -78,3 +78,5 @@ def test_sobol_indices_of_a_surrogate_add_up(tiny):
     assert np.all(np.isnan(indices.profile_first.isel(radius=-1)))  # the surface never varies
     with pytest.raises(QueryError, match="samples"):
         tiny.sobol_indices(samples=1)
+    with pytest.raises(QueryError, match="a power of two, got 100"):
+        tiny.sobol_indices(samples=100)

@@ -12,8 +12,18 @@ from query_examples import POINT
 from surrogate import diagnostics
 from surrogate.fields import annulus_of, make_run, open_netcdf, parameters_of, validate, write_netcdf
 from surrogate.parameters import Parameters
-from surrogate.query import BundleError, OutOfRangeWarning, QueryError, Surrogate, names, pack, write_bundle
-from surrogate.query.progress import Progress
+from surrogate.query import (
+    BundleError,
+    OutOfRangeWarning,
+    QueryError,
+    Surrogate,
+    names,
+    pack,
+    read_bundle,
+    write_bundle,
+)
+from surrogate.query.engine import Engine, Progress
+from surrogate.query.extrapolation import Nearness
 
 METHODS = ("fnn", "lstm", "ensemble")
 
@@ -25,10 +35,10 @@ def test_one_set_gives_a_run_of_the_convention(tiny, method):
     assert answer.temperature.dims == ("time", "radius", "angle")
     assert answer.temperature.attrs["units"] == "K"
     assert answer.time.values.tolist() == [0.5, 4.5]
-    assert parameters_of(answer) == Parameters.create(POINT)
+    assert parameters_of(answer) == Parameters.create(POINT, tiny.space)
     assert annulus_of(answer) == tiny.annulus
     assert answer.attrs["method"] == method
-    assert answer.attrs["bundle_digest"] == tiny.description["digest"]
+    assert answer.attrs["bundle_digest"] == tiny.bundle.description["digest"]
     assert ("linear in time" in answer.attrs.get("time_interpolation", "")) == (method != "fnn")
     if method == "fnn":  # the other networks of the tests are too small to stay near the training runs
         assert answer.in_range.values.tolist() == [1, 1]
@@ -41,8 +51,8 @@ def test_the_compiled_answer_is_that_of_the_networks(tiny, method):
     times = np.array([0.3, 1.0, 4.2])
     engine = tiny.engine
     latents = {
-        "fnn": lambda: engine.fnn.predict(parameters, times),
-        "lstm": lambda: engine.lstm.predict(parameters, times),
+        "fnn": lambda: engine.predictor("fnn").predict(parameters, times),
+        "lstm": lambda: engine.predictor("lstm").predict(parameters, times),
     }
     expected = latents[method]() if method in latents else 0.5 * (latents["fnn"]() + latents["lstm"]())
     np.testing.assert_allclose(engine.latents(method, parameters, times), expected, rtol=1e-4, atol=1e-3)
@@ -71,9 +81,10 @@ def test_numbers_of_a_table_label_the_answer(tiny):
 def test_parts_make_the_same_answer_as_the_whole(tiny, monkeypatch):
     parameters = np.stack([Parameters.create(POINT).as_array()] * 3)
     whole = tiny.engine.answer("fnn", parameters, np.linspace(0, 4.5, 5))
-    monkeypatch.setattr("surrogate.query.engine.NODES", 4 * 12 * 10)
-    assert tiny.engine.chunk == 4
-    parts = tiny.engine.answer("fnn", parameters, np.linspace(0, 4.5, 5))
+    monkeypatch.setattr("surrogate.query.engine.NODES_AT_ONCE", 4 * 12 * 10)
+    engine = Engine(tiny.bundle.folder, tiny.space)
+    assert engine.chunk == 4
+    parts = engine.answer("fnn", parameters, np.linspace(0, 4.5, 5))
     np.testing.assert_allclose(parts, whole, atol=1e-2)
 
 
@@ -81,7 +92,7 @@ def test_a_large_answer_is_lazy_and_the_same(tiny, monkeypatch):
     question = {**POINT, "crustal_enrichment": np.linspace(5, 45, 7)}
     loaded = tiny.predict(**question, time=[1, 2])
     monkeypatch.setattr(tiny, "largest_answer", 0.0)
-    monkeypatch.setattr("surrogate.query.answer.PIECE", 2.5 * 960e-9)  # two sets of two fields of 12 x 10
+    monkeypatch.setattr("surrogate.query.answers.LAZY_PIECE", 2.5 * 960e-9)  # two sets of two fields of 12 x 10
     lazy = tiny.predict(**question, time=[1, 2])
     assert lazy.temperature.chunks[0] == (2, 2, 2, 1)
     np.testing.assert_allclose(lazy.temperature.compute(), loaded.temperature, atol=1e-2)
@@ -116,7 +127,7 @@ def test_extrapolation_warns_once_and_is_flagged(tiny):
         answer = tiny.predict(**{**POINT, "reference_viscosity": [1e21, 1e24], "time": [1, 5]})
     assert len(caught) == 1
     assert "reference_viscosity = 1e+24 Pa s is outside the trained" in str(caught[0].message)
-    assert "time = 5 .. 5 Gyr" in str(caught[0].message)
+    assert "time = 5 Gyr is outside the trained 0 .. 4.5" in str(caught[0].message)
     assert caught[0].filename == __file__
     assert answer.in_range.values.tolist() == [[1, 0], [0, 0]]
     with warnings.catch_warnings():
@@ -126,40 +137,31 @@ def test_extrapolation_warns_once_and_is_flagged(tiny):
 
 def test_a_hole_in_the_design_is_far_though_within_all_ranges(tiny):
     """In range by every parameter alone, and far from all training runs together."""
-    from surrogate.query.nearness import Nearness
-    from surrogate.query.trust import trusted
-
-    low, high = (np.array([tiny.parameter_ranges[name][end] for name in tiny.parameter_ranges]) for end in (0, 1))
+    low, high = (np.array([tiny.space.ranges[name][end] for name in tiny.space.names]) for end in (0, 1))
     rng = np.random.default_rng(0)
     design = np.geomspace(low, high, 40) * rng.uniform(0.98, 1.02, (40, 5))  # runs along the diagonal only
-    nearness = Nearness.of_runs(design, tiny.nearness.ranges)
-    nearness = replace(nearness, **{name: getattr(tiny.nearness, name)
-                                    for name in ("knots", "latents", "latent_threshold")})  # fmt: skip
+    nearness = Nearness.of_runs(design, tiny.space)
+    kept = {name: getattr(tiny.bundle.nearness, name) for name in ("knots", "latents", "latent_threshold")}
+    nearness, time = replace(nearness, **kept), np.array([1.0])
     on, off = design[20], np.where(np.arange(5) % 2, low, high)
-    latents = tiny.engine.latents("fnn", np.stack([on, on]), np.array([1.0]))
-    inside = np.array([True, True])
-    flags, distance = trusted(nearness, np.stack([on, off]), np.array([1.0]), latents, inside, inside[:1])
-    assert flags[:, 0].tolist() == [True, False]
+    latents = tiny.engine.latents("fnn", np.stack([on, on]), time)
+    nearby, distance = nearness.relative_distances(nearness.scale(np.stack([on, off])), time, latents)
+    assert nearby[0] <= 1 < nearby[1]
     assert distance[0, 0] <= 1 < distance[1, 0]
 
 
 def test_an_answer_unlike_any_training_run_is_far(tiny):
-    from surrogate.query.trust import trusted
-
-    values, times = Parameters.create(POINT).as_array()[None], np.array([1.0, 3.0])
-    latents, yes = tiny.engine.latents("fnn", values, times), np.array([True])
-    near = trusted(tiny.nearness, values, times, latents, yes, np.array([True, True]))
+    values, times, nearness = Parameters.create(POINT).as_array()[None], np.array([1.0, 3.0]), tiny.bundle.nearness
+    latents, scaled = tiny.engine.latents("fnn", values, times), nearness.scale(values)
     strange = latents.copy()
     strange[:, 1] += 1000.0  # K
-    far = trusted(tiny.nearness, values, times, strange, yes, np.array([True, True]))
-    assert near[0].tolist() == [[True, True]]
-    assert far[0].tolist() == [[True, False]]
-    assert far[1][0, 1] > 5 > 1 >= near[1].max()
+    near, far = (nearness.relative_distances(scaled, times, each)[1] for each in (latents, strange))
+    assert (near <= 1).tolist() == [[True, True]]
+    assert (far <= 1).tolist() == [[True, False]]
+    assert far[0, 1] > 5 > 1 >= near.max()
     for index in range(2):  # batches, and knots, say the same as one at a time
-        alone = tiny.nearness.latent_distance(strange[:, index : index + 1], times[index : index + 1])
-        np.testing.assert_allclose(
-            tiny.nearness.latent_distance(np.repeat(strange, 3, 0), times)[2, index], alone[0, 0]
-        )
+        alone = nearness.latent_distance(strange[:, index : index + 1], times[index : index + 1])
+        np.testing.assert_allclose(nearness.latent_distance(np.repeat(strange, 3, 0), times)[2, index], alone[0, 0])
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def test_inspect_says_what_matters_and_verify_passes(tiny):
     assert content["provenance"]["seed"] == 1
     assert content["metrics"]["methods"]["fnn"]["relative_accuracy"]["mean"] == 99.0
     assert any("end early" in line for line in content["limits"])
-    assert content["parameters"]["reference_viscosity"]["units"] == "Pa s"
+    assert content["parameters"]["reference_viscosity"]["unit"] == "Pa s"
     result = tiny.verify()
     assert result["passed"]
     assert set(result["example"]) == {"fnn", "lstm"}
@@ -217,7 +219,7 @@ def test_inspect_says_what_matters_and_verify_passes(tiny):
 
 
 def test_verify_sees_an_example_that_the_networks_do_not_reproduce(bundle_folder, tmp_path):
-    from surrogate.query.bundle import read_bundle, seal
+    from surrogate.query.bundle.files import seal
 
     copy = shutil.copytree(bundle_folder, tmp_path / "copy")
     example = xr.load_dataset(copy / "example.nc", engine="h5netcdf")
@@ -236,14 +238,14 @@ def test_a_zip_a_folder_and_a_name_open_the_same_bundle(bundle_folder, tmp_path,
     np.testing.assert_array_equal(
         zipped.predict(**POINT, time=1).temperature, tiny.predict(**POINT, time=1).temperature
     )
-    scratch = zipped.folder
+    scratch = zipped.bundle.folder
     assert scratch.exists()
     del zipped
     assert not scratch.exists()
     shutil.copytree(bundle_folder, tmp_path / "results" / "mine" / "surrogate")
     monkeypatch.chdir(tmp_path)
-    assert Surrogate.load("mine").description["digest"] == tiny.description["digest"]
-    assert Surrogate.load("results/mine").description["digest"] == tiny.description["digest"]
+    assert Surrogate.load("mine").bundle.description["digest"] == tiny.bundle.description["digest"]
+    assert Surrogate.load("results/mine").bundle.description["digest"] == tiny.bundle.description["digest"]
     assert list(names()) == ["demo", "mine"]
     with pytest.raises(FileNotFoundError, match=r"yours: no such bundle; .* one of the names demo, mine"):
         Surrogate.load("yours")
@@ -281,14 +283,14 @@ def test_the_report_card_is_that_of_the_prediction(tiny):
     card = diagnostics.check(tiny.predict(**POINT), tiny.planet, "olivine")
     assert tiny.check(**POINT) == card | {"beyond_ranges": {}}
     with pytest.warns(OutOfRangeWarning):
-        outside = tiny.check(**{**POINT, "initial_temperature": 1e4})["beyond_ranges"]
+        outside = tiny.check(**{**POINT, "initial_temperature": 1900})["beyond_ranges"]
     assert list(outside) == ["initial_temperature"]
-    low, high = tiny.parameter_ranges["initial_temperature"]
-    assert outside["initial_temperature"] == pytest.approx((1e4 - high) / (high - low))
+    low, high = tiny.space.ranges["initial_temperature"]
+    assert outside["initial_temperature"] == pytest.approx((1900 - high) / (high - low))
 
 
 def test_ranges_say_by_which_parameter_and_how_far(tiny):
-    ends = {name: np.array(span) for name, span in tiny.parameter_ranges.items()}
+    ends = {name: np.array(span) for name, span in tiny.space.ranges.items()}
     low, high = (float(value) for value in ends["reference_viscosity"])
     decades = np.log10(high / low)
     many = tiny.ranges(**{**POINT, "reference_viscosity": [low, low / 10, high * 100]}, time=[0.0, 4.5, 9.0])
@@ -305,8 +307,8 @@ def test_ranges_say_by_which_parameter_and_how_far(tiny):
 def test_answers_come_in_parts_of_any_size(tiny, monkeypatch):
     question = {**POINT, "crustal_enrichment": np.linspace(5, 45, 7)}
     whole = {method: tiny.heat_flux(**question, method=method) for method in METHODS}
-    monkeypatch.setattr("surrogate.query.engine.ROWS", 2 * 8)  # two sets of eight times
-    monkeypatch.setattr("surrogate.query.answering.PIECE", 3 * 16e-9 * 10 * 8)  # three sets
+    monkeypatch.setattr("surrogate.query.engine.ROWS_AT_ONCE", 2 * 8)  # two sets of eight times
+    monkeypatch.setattr("surrogate.query.surrogate.WALLS_AT_ONCE", 3 * 16e-9 * 10 * 8)  # three sets
     for method in METHODS:
         parts = tiny.heat_flux(**question, method=method)
         xr.testing.assert_allclose(parts, whole[method], rtol=1e-4)
@@ -317,18 +319,23 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_long_answer_tells_a_terminal_how_far_it_is(monkeypatch):
-    clock = iter(np.arange(0.0, 100.0, 0.8))
-    monkeypatch.setattr("surrogate.query.progress.monotonic", lambda: float(next(clock)))
-    terminal, file = Terminal(), io.StringIO()
-    for stream in (terminal, file):
-        progress = Progress(4000, "fields", stream)
-        for _ in range(4):
-            progress.advance(1000)
-    assert file.getvalue() == ""
-    shown = terminal.getvalue().split("\r\x1b[K")
-    assert shown[1].startswith("fields: 2,000 of 4,000 (50%), 0:01 left")
-    assert shown[-1] == ""  # the line goes
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_a_long_answer_says_how_far_it_is(monkeypatch, stream):
+    clock = iter(np.arange(0.0, 1000.0, 6.0))
+    monkeypatch.setattr("surrogate.query.engine.monotonic", lambda: float(next(clock)))
+    written = stream()
+    monkeypatch.setattr("sys.stderr", written)
+    progress = Progress(4000, "fields")
+    for _ in range(4):
+        progress.advance(1000)
+    shown = written.getvalue()
+    if stream is io.StringIO:
+        assert shown.splitlines()[0].startswith("fields: 2,000 of 4,000 (50%), ")
+        assert "\x1b" not in shown
+    else:
+        assert "fields" in shown
+        assert "25%" in shown
+    assert progress._bar is None
 
 
 def test_a_short_answer_tells_nothing(tiny, monkeypatch):
@@ -359,8 +366,8 @@ def test_a_film_has_a_picture_per_time(tiny, tmp_path, suffix):
 def test_answers_of_one_set_are_runs_as_the_convention_makes_them_and_share_nothing(tiny):
     times = np.array([1.0, 2.5])
     first, second = (tiny.predict(**POINT, time=times) for _ in range(2))
-    parameters = Parameters.create(POINT)
-    plain = make_run(first.temperature.values, times, tiny.annulus, parameters, attributes=tiny.attributes("fnn"))
+    parameters = Parameters.create(POINT, tiny.space)
+    plain = make_run(first.temperature.values, times, tiny.annulus, parameters, attributes=tiny._origin("fnn"))
     xr.testing.assert_identical(first.drop_vars(["in_range", "training_distance"]), plain)
     first.radius_bounds.values[:] = 0
     first.radius.attrs["units"] = "km"
@@ -376,13 +383,14 @@ def test_the_first_question_reads_the_networks_before_it_compiles_them(bundle_fo
 
 def test_a_rollout_serves_all_answers_of_the_same_sets(tiny, monkeypatch):
     rolled = []
-    predict = tiny.engine.lstm.predict
+    lstm = tiny.engine.predictor("lstm")
+    predict = lstm.predict
 
     def counted(*arguments):
         rolled.append(arguments)
         return predict(*arguments)
 
-    monkeypatch.setattr(tiny.engine.lstm, "predict", counted)
+    monkeypatch.setattr(lstm, "predict", counted)
     hotter = {**POINT, "initial_temperature": POINT["initial_temperature"] + 1}
     first = tiny.predict(**hotter, time=[1.0, 2.0], method="lstm")
     before = first.temperature.values.copy()

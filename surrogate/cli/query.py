@@ -158,7 +158,7 @@ def inspect(bundle: Bundle, as_json: Json = False) -> None:
         f"{content['time']['last']:g} Gyr; runs: "
         + ", ".join(f"{count} {name}" for name, count in content["runs"].items())
     )
-    rows = [[name, entry["low"], entry["high"], entry["units"]] for name, entry in content["parameters"].items()]
+    rows = [[name, entry["low"], entry["high"], entry["unit"]] for name, entry in content["parameters"].items()]
     typer.echo("\n" + table(["parameter", "low", "high", "unit"], rows))
     methods = (content["metrics"] or {}).get("methods", {})
     scores = [
@@ -291,7 +291,7 @@ def convert(
 
     Example: surrogate convert old.zip new.zip
     """
-    from surrogate.query.convert import convert as write
+    from surrogate.query import convert as write
 
     say(f"{write(old, new)}: opens with this version; the old bundle is as it was")
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 import xarray as xr
-from keras import layers
+from keras import layers, ops
 
 from surrogate.fields import parameter_table, valid_snapshots
 from surrogate.learning.batches import ArrayBatches
@@ -39,6 +39,10 @@ def residual_network(features: int, latents: int, settings: ResidualFnnSettings)
     return keras.Model(inputs, Consensus(dtype="float32")(signal), name="fnn")
 
 
+def _constant(values: np.ndarray) -> Any:
+    return ops.convert_to_tensor(np.asarray(values, dtype=np.float32))
+
+
 class FnnPredictor(LatentPredictor):
     """A trained FNN."""
 
@@ -59,6 +63,42 @@ class FnnPredictor(LatentPredictor):
         scaled = np.concatenate(parts or [np.zeros((0, members, latents))])
         scaled = scaled.reshape(*times.shape, members, latents)
         return self.calibration.apply(self.latent_scaler.inverse(np.moveaxis(scaled, 2, 1)), times)
+
+    def graph(self, features: Any) -> Any:
+        """Predict inside a graph of the backend: the mean of the members, calibrated.
+
+        What answers questions compiles it, differentiates it and exports it.
+
+        Parameters
+        ----------
+        features : tensor, shape (n, parameter + 1), float32
+            Scaled parameters and time, as :meth:`ParameterScaler.features` gives them.
+
+        Returns
+        -------
+        tensor, shape (n, latent), float32
+        """
+        output = ops.cast(self.network(features, training=False)[:, 0], "float32")
+        latents = output * _constant(self.latent_scaler.deviation) + _constant(self.latent_scaler.mean)
+        knots = self.parameter_scaler.transform_time(self.calibration.times)
+        mean, gain = self.calibration.mean, self.calibration.gain
+        if len(knots) == 1:
+            return _constant(mean[0]) + _constant(gain[0]) * (latents - _constant(mean[0]))
+        # Mean and gain are linear between knots, and constant beyond them.
+        time = ops.clip(features[:, -1:], float(knots[0]), float(knots[-1]))
+        lower = ops.sum(ops.cast(time >= _constant(knots[None, 1:-1]), "int32"), axis=1)
+        width = _constant(np.diff(knots))
+        share = (time - ops.take(_constant(knots), lower)[:, None]) / ops.take(width, lower)[:, None]
+
+        def between(table: np.ndarray) -> Any:
+            start, step = (
+                ops.take(_constant(table), lower, axis=0),
+                ops.take(_constant(np.diff(table, axis=0)), lower, axis=0),
+            )
+            return start + share * step
+
+        expected = between(mean)
+        return expected + between(gain) * (latents - expected)
 
     @classmethod
     def train(

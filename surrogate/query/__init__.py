@@ -1,25 +1,26 @@
 """Asking a trained surrogate: load a bundle, predict, encode, decode, inspect, verify."""
 
-from surrogate.query.arguments import OutOfRangeWarning, QueryError, read_sets, read_times
-from surrogate.query.bundle import BundleError, pack, read_bundle
-from surrogate.query.registry import names
-from surrogate.query.rounding import pack_rounded
-from surrogate.query.sensitivity import jacobian, sobol_indices
+from surrogate.query.arguments import read_sets, read_times
+from surrogate.query.bundle.content import Bundle
+from surrogate.query.bundle.convert import convert
+from surrogate.query.bundle.files import names, pack, read_bundle
+from surrogate.query.bundle.round import pack_rounded
+from surrogate.query.bundle.write import write_bundle
+from surrogate.query.errors import BundleError, OutOfRangeWarning, QueryError
 from surrogate.query.surrogate import Surrogate
-from surrogate.query.writing import write_bundle
 
 __all__ = [
+    "Bundle",
     "BundleError",
     "OutOfRangeWarning",
     "QueryError",
     "Surrogate",
-    "jacobian",
+    "convert",
     "names",
     "pack",
     "pack_rounded",
     "read_bundle",
     "read_sets",
     "read_times",
-    "sobol_indices",
     "write_bundle",
 ]

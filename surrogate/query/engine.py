@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 import threading
+from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from surrogate.query.bundle import FLOW, BundleError
-from surrogate.query.compiling import Compiled, compiled, forward_derivative, in_parts
-from surrogate.query.progress import Progress
+from surrogate.environment import check_keras
+from surrogate.methods import METHODS, methods
+from surrogate.parameters import ParameterSpace
+from surrogate.query.errors import BundleError, QueryError
 
 if TYPE_CHECKING:
     from surrogate.learning.autoencoder import Autoencoder
-    from surrogate.learning.flow import FlowPredictor
-    from surrogate.learning.fnn import FnnPredictor
-    from surrogate.learning.lstm import LstmPredictor
 
-METHODS = ("fnn", "lstm", "ensemble")
-"""Predictors that answer; the ensemble decodes the mean of the latents of the other two."""
+ENSEMBLE = "ensemble"
+"""The method that decodes the mean of the latents of all predictors of a mean."""
 
-NODES = 4_000_000
+NODES_AT_ONCE = 4_000_000
 """Nodes that pass through the decoder at once: more would not be faster, only larger."""
 
-FEATURES = 6
-"""Inputs of the FNN: five parameters and time."""
-
-FAR = 1e4
-"""Output of the FNN at which the calibration is probed: far, so that single precision does not blur its slope."""
-
-ROWS = 16384
+ROWS_AT_ONCE = 16384
 """Rows of sets and times that pass through the predictors at once."""
+
+MOST_SPANS = 10
+"""Trained time spans over which a predictor advances step by step, at most."""
+
+PATIENCE_ON_TERMINAL, PATIENCE_ELSEWHERE = 1.0, 10.0
+"""Seconds before a line on progress, and between two of them where stderr is no terminal."""
+
+Compiled = Callable[[np.ndarray], np.ndarray]
+
+_process: int | None = None
+"""The process in which Keras has computed: one that is forked from it would wait for ever."""
 
 
 class Engine:
@@ -44,43 +51,42 @@ class Engine:
     ----------
     folder : path
         Of a checked bundle.
+    space : ParameterSpace
+        With the ranges of the training runs.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self._folder = Path(folder)
+    def __init__(self, folder: str | os.PathLike[str], space: ParameterSpace) -> None:
+        self._folder, self.space = Path(folder), space
+        self._predictors: dict[str, Any] = {}
         self._functions: dict[str, Compiled] = {}
-        self._last_rollout: tuple[tuple[bytes, bytes], np.ndarray] | None = None
+        self._rollouts: dict[str, tuple[tuple[bytes, bytes], np.ndarray]] = {}
         self._lock = threading.RLock()
+        here = {method.key for method in methods("mean", "sample") if (self._folder / method.key).is_dir()}
+        self.means = tuple(method.key for method in methods("mean") if method.key in here)
+        self.samplers = tuple(method.key for method in methods("sample") if method.key in here)
+        self.methods = (*self.means, *((ENSEMBLE,) if len(self.means) > 1 else ()))
+        """What can be asked for: the predictors of a mean in the bundle, and the mean of them."""
 
     @cached_property
     def autoencoder(self) -> Autoencoder:
         """The autoencoder, read on first use."""
-        return self._load("autoencoder", "Autoencoder")
+        loaded: Autoencoder = self._load("autoencoder")
+        return loaded
 
-    @cached_property
-    def fnn(self) -> FnnPredictor:
-        """The FNN, read on first use."""
-        return self._load("fnn", "FnnPredictor")
+    def predictor(self, name: str) -> Any:
+        """Return a trained predictor, read on first use with what it builds on."""
+        if name not in self._predictors:
+            with self._lock:
+                if name not in self._predictors:
+                    self._predictors[name] = self._load(name)
+        return self._predictors[name]
 
-    @cached_property
-    def lstm(self) -> LstmPredictor:
-        """The LSTM, read on first use."""
-        return self._load("lstm", "LstmPredictor")
-
-    @cached_property
-    def flow(self) -> FlowPredictor | None:
-        """The flow, read on first use; None if the bundle has none."""
-        if not (self._folder / FLOW).is_dir():
-            return None
-        return self._load(FLOW, "FlowPredictor", fnn=self.fnn)
-
-    def _load(self, name: str, class_name: str, **needs: Any) -> Any:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        module = import_module(f"surrogate.learning.{name}")
-        folder = self._folder / name
+    def _load(self, name: str) -> Any:
+        folder, needs = self._folder / name, {key: self.predictor(key) for key in METHODS[name].needs}
         with self._lock:
+            _start_keras()
             try:
-                return getattr(module, class_name).load(folder, **needs)
+                loaded = METHODS[name].load_class().load(folder, **needs)
             except (TypeError, ValueError, KeyError, AttributeError) as error:
                 if type(error).__name__ == "ModelError":
                     raise BundleError(str(error)) from None
@@ -88,6 +94,22 @@ class Engine:
                 raise BundleError(
                     f"{folder}: not readable by this version of surrogate and keras: {(reason or [repr(error)])[0]}"
                 ) from error
+        scaler = getattr(loaded, "parameter_scaler", None)
+        if scaler is not None:
+            ends = zip((scaler.low, scaler.high), (self.space.low, self.space.high), strict=True)
+            if not all(np.allclose(own, said, rtol=1e-9, atol=0) for own, said in ends):
+                raise BundleError(f"{folder}: was trained on other ranges of the parameters than the bundle says")
+        return loaded
+
+    def encode(self, fields: np.ndarray) -> np.ndarray:
+        """Compress fields, shape (..., radius, angle), K, to latents, shape (..., latent)."""
+        _refuse_forked()
+        return self.autoencoder.encode(fields)
+
+    @cached_property
+    def chunk(self) -> int:
+        """Snapshots that pass through the decoder at once."""
+        return max(1, NODES_AT_ONCE // int(np.prod(self.autoencoder.shape)))
 
     def decoded(self, latents: Any) -> Any:
         """Decode inside a graph: latents, shape (n, latent), to temperature, shape (n, radius, angle), K."""
@@ -114,101 +136,103 @@ class Engine:
             rows = [row, *rows] if index == 0 else [*rows, row]
         return ops.concatenate(rows, axis=1) if len(rows) > 1 else image
 
-    def fnn_latents(self, batch: Any) -> Any:
-        """Run the FNN inside a graph: rows of :meth:`fnn_inputs` to latents, shape (n, latent)."""
-        from keras import ops
-
-        width = (batch.shape[-1] - FEATURES) // 2
-        scaled = ops.cast(self.fnn.network(batch[:, :FEATURES], training=False)[:, 0, :], "float32")
-        return scaled * batch[:, FEATURES : FEATURES + width] + batch[:, FEATURES + width :]
-
-    def fnn_inputs(self, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Rows for the FNN: scaled parameters and time, then slope and offset from its outputs to latents at that time.
-
-        Returns
-        -------
-        array, shape (simulation * time, 6 + 2 latent), float32
-        """
-        predictor = self.fnn
-        scaler = predictor.latent_scaler
-        # The calibration is affine in the latents and depends on time only: two points tell it.
-        outputs = np.stack([np.zeros_like(scaler.mean), np.full_like(scaler.mean, FAR)])
-        latents = np.repeat((scaler.mean + outputs * scaler.deviation)[:, None], len(times), axis=1)
-        offset, far = predictor.calibration.apply(latents, np.stack([times, times])).astype(float)
-        told = np.concatenate([(far - offset) / FAR, offset], axis=-1)
-        features = predictor.parameter_scaler.features(parameters, times)
-        rows = np.concatenate([features, np.broadcast_to(told, (*features.shape[:2], told.shape[-1]))], axis=-1)
-        return rows.reshape(-1, rows.shape[-1]).astype(np.float32, copy=False)
-
-    @property
-    def fnn_width(self) -> int:
-        """Columns of :meth:`fnn_inputs`."""
-        return FEATURES + 2 * len(self.fnn.latent_scaler.mean)
-
     def _function(self, name: str) -> Compiled:
-        """Compile on first use: ``latents`` from inputs of the FNN; ``field``, ``profile``, ``walls`` from latents."""
-        with self._lock:
-            if name not in self._functions:
+        """Compile on first use: a predictor from features to latents; ``field``, ``profile``, ``walls`` from these."""
+        _refuse_forked()
+        if name not in self._functions:
+            # The networks are read before the graph is made: variables that are made within one are lost with it.
+            if name in self.means:
+                function, width = self.predictor(name).graph, len(self.space) + 1
+            else:
+                width = self.autoencoder.latents
 
                 def function(batch: Any) -> Any:
-                    return self.fnn_latents(batch) if name == "latents" else _reduced(self.decoded(batch), name)
+                    return _reduced(self.decoded(batch), name)
 
-                # This reads the network before the graph is made: variables that are made within one are lost with it.
-                width = self.fnn_width if name == "latents" else self.autoencoder.latents
-                self._functions[name] = compiled(function, width)
-            return self._functions[name]
+            with self._lock:
+                self._functions.setdefault(name, compile_graph(function, width))
+        return self._functions[name]
 
-    def latents(self, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
+    def latents(
+        self, method: str, parameters: np.ndarray, times: np.ndarray, scaled: np.ndarray | None = None
+    ) -> np.ndarray:
         """Predict latents, shape (simulation, time, latent).
 
         Parameters
         ----------
-        method : {"fnn", "lstm", "ensemble"}
-        parameters : array, shape (simulation, 5), SI units
+        method : str
+            One of :attr:`methods`.
+        parameters : array, shape (simulation, n)
         times : array, shape (time,), Gyr
+        scaled : array, shape (simulation, n), optional
+            The parameters with their trained ranges scaled to [-1, 1], if that is known.
         """
-        rows = max(1, ROWS // max(len(times), 1))
+        names = self.means if method == ENSEMBLE else (method,)
+        rows = max(1, ROWS_AT_ONCE // len(times))
         if len(parameters) <= rows:
-            return self._latents(method, parameters, times)
+            return self._latents(names, parameters, times, scaled)
         progress = Progress(len(parameters), "evolutions")
         result = np.empty((len(parameters), len(times), self.autoencoder.latents), dtype=np.float32)
         for start in range(0, len(parameters), rows):
-            part = parameters[start : start + rows]
-            result[start : start + rows] = self._latents(method, part, times)
-            progress.advance(len(part))
+            part = slice(start, start + rows)
+            own = None if scaled is None else scaled[part]
+            result[part] = self._latents(names, parameters[part], times, own)
+            progress.advance(len(parameters[part]))
         return result
 
-    def _latents(self, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
-        if method == "lstm":
-            return self._rollout(parameters, times)
-        flat = self._function("latents")(self.fnn_inputs(parameters, times))
-        latents = flat.reshape(len(parameters), len(times), -1)
-        if method == "ensemble":
-            latents = 0.5 * (latents + self._rollout(parameters, times))
-        return latents
+    def _latents(
+        self, names: tuple[str, ...], parameters: np.ndarray, times: np.ndarray, scaled: np.ndarray | None
+    ) -> np.ndarray:
+        parts = []
+        for name in names:
+            if hasattr(self.predictor(name), "graph"):
+                rows = self.features(name, parameters, times, scaled)
+                parts.append(self._function(name)(rows).reshape(len(parameters), len(times), -1))
+            else:
+                parts.append(self._rollout(name, parameters, times))
+        return parts[0] if len(parts) == 1 else np.asarray(np.mean(parts, axis=0))
 
-    def _rollout(self, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Roll the LSTM out, once where fields, profiles and fluxes of the same sets are asked for in turn."""
-        asked = (parameters.tobytes(), times.tobytes())
-        last = self._last_rollout
+    def features(
+        self, name: str, parameters: np.ndarray, times: np.ndarray, scaled: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Rows for the graph of a predictor: scaled parameters and time, shape (simulation * time, n + 1), float32."""
+        scaler = self.predictor(name).parameter_scaler
+        if scaled is None:
+            scaled = scaler.transform(parameters)
+        rows = np.empty((len(scaled), len(times), scaled.shape[1] + 1), dtype=np.float32)
+        # A parameter that never varied in training says nothing.
+        rows[:, :, :-1] = np.where(scaler.high > scaler.low, scaled, 0.0)[:, None]
+        span = max(scaler.last_time - scaler.first_time, 1e-12)
+        rows[:, :, -1] = 2 * (times - scaler.first_time) / span - 1
+        return rows.reshape(-1, rows.shape[-1])
+
+    def _rollout(self, name: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Ask a predictor without a graph, once where fields, profiles and fluxes of the same sets are asked for."""
+        _refuse_forked()
+        asked, last = (parameters.tobytes(), times.tobytes()), self._rollouts.get(name)
         if last is None or last[0] != asked:
-            last = self._last_rollout = (asked, self.lstm.predict(parameters, times))
+            last = self._rollouts[name] = (asked, np.asarray(self.predictor(name).predict(parameters, times)))
         return last[1].copy()
 
-    def predictors(self, method: str) -> tuple[FnnPredictor | LstmPredictor, ...]:
-        """Return the predictors whose mean answers."""
-        if method == "fnn":
-            return (self.fnn,)
-        return (self.lstm,) if method == "lstm" else (self.fnn, self.lstm)
+    def sample(self, method: str, parameters: np.ndarray, times: np.ndarray, samples: int, seed: int) -> np.ndarray:
+        """Draw latents, shape (simulation, sample, time, latent)."""
+        _refuse_forked()
+        return np.asarray(self.predictor(method).sample(parameters, times, samples=samples, seed=seed))
 
     def mean_latents(self, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
         """As :meth:`latents`, with times of shape ([simulation,] time); not compiled as one."""
-        return np.mean([p.predict(parameters, times) for p in self.predictors(method)], axis=0)
+        return np.asarray(np.mean([each.predict(parameters, times) for each in self._of(method)], axis=0))
+
+    def _of(self, method: str) -> list[Any]:
+        """Predictors whose mean answers."""
+        return [self.predictor(name) for name in (self.means if method == ENSEMBLE else (method,))]
 
     def folds(self, method: str, runs: int) -> tuple[np.ndarray, ...] | None:
         """Say which member of each predictor never saw a training run; None if all members saw every run."""
         result = []
-        for predictor in self.predictors(method):
+        for predictor in self._of(method):
+            if not hasattr(predictor, "folds"):
+                return None
             folds = predictor.folds(runs)
             if predictor.manifest["shapes"]["runs"]["train"] != runs or folds.max() < 0:
                 return None
@@ -222,13 +246,15 @@ class Engine:
         rows = np.arange(len(parameters))
         parts = [
             predictor.predict_members(parameters, times)[rows, fold]
-            for predictor, fold in zip(self.predictors(method), folds, strict=True)
+            for predictor, fold in zip(self._of(method), folds, strict=True)
         ]
         return np.asarray(np.mean(parts, axis=0))
 
-    def answer(self, method: str, parameters: np.ndarray, times: np.ndarray, what: str = "field") -> np.ndarray:
-        """Predict temperatures: :meth:`latents`, then :meth:`expand`."""
-        return self.expand(self.latents(method, parameters, times), what)
+    def member_latents(self, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Predict with each member, shape (simulation, member, time, latent); of several predictors their mean."""
+        each = [predictor.predict_members(parameters, times) for predictor in self._of(method)]
+        members = np.arange(max(part.shape[1] for part in each))
+        return np.asarray(np.mean([part[:, members % part.shape[1]] for part in each], axis=0))
 
     def expand(self, latents: np.ndarray, what: str = "field", progress: Progress | None = None) -> np.ndarray:
         """Decode latents, shape (..., latent), to temperatures, K, float32.
@@ -245,59 +271,60 @@ class Engine:
         -------
         array, shape (..., radius, angle), (..., radius) or (..., 4, angle)
         """
-        rows = latents.reshape(-1, latents.shape[-1])
-        progress = progress or Progress(len(rows), "fields")
-        flat = in_parts(self._function(what), rows, self.chunk, progress.advance)
+        rows = np.ascontiguousarray(latents.reshape(-1, latents.shape[-1]), dtype=np.float32)
+        function, size = self._function(what), self.chunk
+        if len(rows) <= size and progress is None:
+            flat = function(rows)
+        else:
+            progress, flat = progress or Progress(len(rows), "fields"), np.empty(0)
+            for start in range(0, len(rows), size):
+                part = function(rows[start : start + size])
+                if not start:
+                    flat = np.empty((len(rows), *part.shape[1:]), dtype=part.dtype)
+                flat[start : start + size] = part
+                progress.advance(len(part))
         return flat.reshape(*latents.shape[:-1], *flat.shape[1:])
 
+    def answer(self, method: str, parameters: np.ndarray, times: np.ndarray, what: str = "field") -> np.ndarray:
+        """Predict temperatures: :meth:`latents`, then :meth:`expand`."""
+        return self.expand(self.latents(method, parameters, times), what)
+
     def derivatives(self, what: str, parameters: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Differentiate an answer of the FNN by the parameters on their natural axes.
+        """Differentiate an answer of the first predictor with a graph by the parameters on their natural axes.
 
         Parameters
         ----------
         what : {"field", "profile", "walls"}
-        parameters : array, shape (5,), SI units
+        parameters : array, shape (n,)
         times : array, shape (time,), Gyr
 
         Returns
         -------
         array, shape (time, ...)
             The answer, float64.
-        array, shape (5, time, ...)
+        array, shape (n, time, ...)
             Its derivatives.
         """
-        batch = self.fnn_inputs(parameters[None], times)
-        scaler = self.fnn.parameter_scaler
+        name = next((key for key in self.means if hasattr(self.predictor(key), "graph")), None)
+        if name is None:
+            raise QueryError(f"derivatives: none of {', '.join(self.means)} can be differentiated")
+        predictor = self.predictor(name)
+        batch, spans = self.features(name, parameters[None], times), self.space.high - self.space.low
 
         def function(rows: Any) -> Any:
-            return _reduced(self.decoded(self.fnn_latents(rows)), what)
+            return _reduced(self.decoded(predictor.graph(rows)), what)
 
-        slopes = []
-        value: Any = None
-        for column in range(FEATURES - 1):
-            span = float(scaler.high[column] - scaler.low[column])
+        slopes, value = [], np.empty(0)
+        for column, span in enumerate(spans):
             direction = np.zeros_like(batch)
-            direction[:, column] = 2 / span if span > 0 else 0.0
-            # Forward mode is linear in the direction: scale it to order one, so that float32 does not lose it.
-            largest = float(np.abs(direction).max()) or 1.0
-            value, slope = forward_derivative(function, batch, direction / largest)
-            slopes.append(slope.astype(float) * largest)
+            direction[:, column] = 1.0 if span > 0 else 0.0  # of order one, so that float32 does not lose it
+            value, slope = _forward_derivative(function, batch, direction)
+            slopes.append(slope.astype(float) * (2 / span if span > 0 else 0.0))
         return value.astype(float), np.stack(slopes)
-
-    @property
-    def chunk(self) -> int:
-        """Snapshots that pass through the decoder at once."""
-        return max(1, NODES // int(np.prod(self.autoencoder.shape)))
-
-    def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Decode latents, shape (..., latent), to temperature, shape (..., radius, angle), K."""
-        latents = np.asarray(latents, dtype=np.float32)
-        if latents.shape[-1:] != (self.autoencoder.latents,):
-            raise ValueError(f"latents: expected shape (..., {self.autoencoder.latents}), got {latents.shape}")
-        return self.expand(latents)
 
 
 def _reduced(field: Any, result: str) -> Any:
+    """Lateral means or wall rows of fields, inside a graph."""
     from keras import ops
 
     if result == "profile":
@@ -305,3 +332,125 @@ def _reduced(field: Any, result: str) -> Any:
     if result == "walls":
         return ops.concatenate([field[:, :2], field[:, -2:]], axis=1)
     return field
+
+
+def _refuse_forked() -> None:
+    if _process is not None and os.getpid() != _process:
+        raise QueryError(
+            "this process was forked from one in which networks had already computed: TensorFlow and JAX would wait "
+            "here for ever; start workers by 'spawn' or 'forkserver' (Dask does), or ask the first question in them"
+        )
+
+
+def _start_keras() -> None:
+    """Import Keras as the networks need it.
+
+    Raises
+    ------
+    EnvironmentFault
+        If a setting of the user would change their answers; it is named.
+    QueryError
+        If this process was forked from one in which networks had computed.
+    """
+    global _process
+    _refuse_forked()
+    check_keras()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import_module("keras")
+    _process = os.getpid()
+
+
+def compile_graph(function: Callable[[Any], Any], width: int) -> Compiled:
+    """Compile a function of one batch, shape (n, `width`), once for every n; takes and gives NumPy arrays.
+
+    Keras' own `predict` spends tens of milliseconds per call around the computation.
+    """
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        program = jax.jit(function)
+        return lambda batch: np.asarray(program(batch))
+    import tensorflow as tf
+
+    # One graph per kind of answer is intended: TensorFlow would warn that there are several.
+    logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in str(record.msg))
+    signature = [tf.TensorSpec((None, width), tf.float32)]
+    graph = tf.function(function, input_signature=signature, autograph=False, jit_compile=False)
+    graph = graph.get_concrete_function()  # which does not look up on each call which graph fits
+    convert = tf.convert_to_tensor
+    return lambda batch: graph(convert(batch)).numpy()
+
+
+def _forward_derivative(function: Callable[[Any], Any], point: np.ndarray, direction: np.ndarray) -> tuple[Any, Any]:
+    """Value of a function of one batch and its derivative along `direction`, by automatic differentiation."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        value, slope = jax.jvp(function, (point,), (direction,))
+        return np.asarray(value), np.asarray(slope)
+    import tensorflow as tf
+
+    primal = tf.convert_to_tensor(point)
+    with tf.autodiff.ForwardAccumulator(primal, tf.convert_to_tensor(direction)) as accumulator:
+        value = function(primal)
+    return value.numpy(), accumulator.jvp(value, unconnected_gradients="zero").numpy()
+
+
+class Progress:
+    """Says on stderr how far a long answer is: a bar on a terminal, elsewhere a line now and then.
+
+    Parameters
+    ----------
+    total : int
+        What there is to do.
+    label : str
+        What is counted, from any thread.
+    """
+
+    def __init__(self, total: int, label: str) -> None:
+        self._total, self._label, self._done = total, label, 0
+        self._bar: Any = None
+        self._lock, self._start = threading.Lock(), monotonic()
+        self._next = self._start + (PATIENCE_ON_TERMINAL if _on_terminal() else PATIENCE_ELSEWHERE)
+
+    def __del__(self) -> None:
+        if self._bar is not None:  # interrupted: the terminal gets its cursor back
+            self._bar.stop()
+
+    def advance(self, count: int) -> None:
+        """Add `count` to what is done; after the last one the bar goes."""
+        with self._lock:
+            self._done += count
+            if self._bar is not None:
+                self._bar.update(0, completed=self._done)
+                if self._done >= self._total:
+                    self._bar.stop()
+                    self._bar = None
+            elif self._done < self._total and monotonic() > self._next and sys.stderr is not None:
+                self._say()
+            if self._done >= self._total:
+                self._done, self._start = 0, monotonic()  # a lazy answer may be computed again
+
+    def _say(self) -> None:
+        if _on_terminal():
+            from rich.console import Console
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(console=Console(stderr=True), transient=True)
+            self._bar.add_task(self._label, total=self._total, completed=self._done)
+            self._bar.start()
+            return
+        now = monotonic()
+        left = (now - self._start) * (self._total - self._done) / self._done
+        share = self._done / self._total
+        line = f"{self._label}: {self._done:,} of {self._total:,} ({share:.0%}), {left:.0f} s left"
+        print(line, file=sys.stderr, flush=True)
+        self._next = now + PATIENCE_ELSEWHERE
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()

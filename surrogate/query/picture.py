@@ -17,10 +17,10 @@ from surrogate.figures.style import TEMPERATURE, column_heading, new_figure, sty
 from surrogate.files import atomic
 from surrogate.methods import title_of
 
-MOST = 5
+MOST_TIMES = 5
 """Times drawn in one picture."""
 
-PANEL = 36
+PANEL_WIDTH = 36
 """Width of the picture of one time, mm."""
 
 
@@ -44,7 +44,7 @@ def animate_evolution(run: xr.Dataset, path: Path) -> None:
     if path.suffix == ".mp4" and which("ffmpeg") is None:
         raise ValueError(f"{path}: ffmpeg is not installed; choose .gif")
     annulus, fields = annulus_of(run), run["temperature"].values
-    figure = new_figure(2 * PANEL, 2.2 * PANEL)
+    figure = new_figure(2 * PANEL_WIDTH, 2.2 * PANEL_WIDTH)
     figure.set_dpi(150)
     canvas, axes, norm = FigureCanvasAgg(figure), figure.subplots(), temperature_norm(fields)
     axes.set_axis_off()
@@ -80,7 +80,7 @@ def draw_evolution(run: xr.Dataset, profiles: xr.Dataset) -> Figure:
     matplotlib.figure.Figure
     """
     annulus, fields = annulus_of(run), run["temperature"].values
-    figure = new_figure(max(PANEL * len(fields), 60) + 18, 2.2 * PANEL + 16)
+    figure = new_figure(max(PANEL_WIDTH * len(fields), 60) + 18, 2.2 * PANEL_WIDTH + 16)
     axes = figure.subplots(2, len(fields), squeeze=False)
     for line in axes[1, 1:]:
         line.sharex(axes[1, 0])

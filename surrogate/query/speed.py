@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import cycle
 from statistics import median
 from time import perf_counter
@@ -11,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from surrogate.parameters import PARAMETERS
 from surrogate.query.surrogate import Surrogate
 
 
@@ -31,30 +31,26 @@ def measure(bundle: str | os.PathLike[str] | Surrogate, sets: int = 256, repeats
         Seconds by question.
     """
     surrogate = bundle if isinstance(bundle, Surrogate) else Surrogate.load(bundle)
-    table = draw_sets(surrogate, sets)
+    table = surrogate.space.draw(sets, 0)
     one, last = table[0], [surrogate.time_range[1]]
     history = np.linspace(*surrogate.time_range, 45)
     others = cycle(table)  # the last rollout of the LSTM is kept: the same set twice would be answered from there
+    first = surrogate.methods[0]
     questions: dict[str, Callable[[], Any]] = {
-        "one profile at one time, fnn": lambda: surrogate.profile(one, time=last),
-        "one field at one time, fnn": lambda: surrogate.predict(one, time=last),
-        "history of 45 fields, fnn": lambda: surrogate.predict(one, time=history),
-        "history of 45 fields, lstm": lambda: surrogate.predict(next(others), time=history, method="lstm"),
-        f"{sets} profiles at one time, fnn": lambda: surrogate.profile(table, time=last),
-        f"{sets} fields at one time, fnn": lambda: surrogate.predict(table, time=last),
+        f"one profile at one time, {first}": lambda: surrogate.profile(one, time=last, method=first),
+        f"one field at one time, {first}": lambda: surrogate.predict(one, time=last, method=first),
+    }
+    for method in surrogate.methods:
+        questions[f"history of 45 fields, {method}"] = partial(_history, surrogate, others, history, method)
+    questions |= {
+        f"{sets} profiles at one time, {first}": lambda: surrogate.profile(table, time=last, method=first),
+        f"{sets} fields at one time, {first}": lambda: surrogate.predict(table, time=last, method=first),
     }
     return {name: _timed(question, repeats) for name, question in questions.items()}
 
 
-def draw_sets(surrogate: Surrogate, count: int, seed: int = 0) -> np.ndarray:
-    """Draw parameter sets over the trained ranges, shape (count, 5), SI units."""
-    rng = np.random.default_rng(seed)
-    columns = []
-    for parameter in PARAMETERS:
-        low, high = (parameter.transform(value) for value in surrogate.parameter_ranges[parameter.name])
-        values = parameter.inverse(low + (high - low) * rng.random(count))
-        columns.append(np.clip(values, *surrogate.parameter_ranges[parameter.name]))
-    return np.stack(columns, axis=1)
+def _history(surrogate: Surrogate, sets: Iterator[np.ndarray], times: np.ndarray, method: str) -> Any:
+    return surrogate.predict(next(sets), time=times, method=method)
 
 
 def _timed(question: Callable[[], Any], repeats: int) -> float:

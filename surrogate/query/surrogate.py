@@ -2,58 +2,362 @@
 
 from __future__ import annotations
 
+import html
 import os
 import warnings
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import xarray as xr
 
 from surrogate.diagnostics import check as report_card
-from surrogate.query.answering import Answers
-from surrogate.query.arguments import OutOfRangeWarning, QueryError, read_sets, read_times
-from surrogate.query.asking import Method
-from surrogate.query.latents import decoded, encoded
-from surrogate.query.sensitivity import jacobian, sobol_indices
-from surrogate.query.trust import beyond_ranges
+from surrogate.fields import PLAUSIBLE_TEMPERATURE
+from surrogate.files import code_version
+from surrogate.methods import methods, title_of
+from surrogate.query.answers import AnswerForm, Question, add_half_widths, lazy_fields
+from surrogate.query.arguments import Sets, read_sets, read_times
+from surrogate.query.bundle.content import Bundle
+from surrogate.query.bundle.files import SHIPPED, read_bundle
+from surrogate.query.bundle.write import compare_example
+from surrogate.query.engine import ENSEMBLE, MOST_SPANS, Engine, Progress
+from surrogate.query.errors import BundleError, OutOfRangeWarning, QueryError
+from surrogate.query.extrapolation import beyond, describe_extrapolation
+from surrogate.query.sensitivity import Sensitivity
+from surrogate.query.series import SeriesReader
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Band = Literal["pointwise", "simultaneous"]
+
+WALLS_AT_ONCE = 0.25
+"""Gigabytes of rows at the walls that are held at once on the way to heat fluxes."""
+
+MARGIN = 0.5
+"""Share of the trained span of temperatures by which an answer may leave it."""
 
 
-class Surrogate(Answers):
-    """A trained surrogate of thermal evolutions.
+class Surrogate:
+    """A trained surrogate of thermal evolutions, opened by :meth:`load`.
 
-    Made by :meth:`load`. Answers follow the field convention (:mod:`surrogate.fields`): temperature in K on
-    ``(time, radius, angle)`` for one set of parameters, ``(simulation, time, radius, angle)`` for many.
+    Answers follow the field convention (:mod:`surrogate.fields`): temperature in K on ``(time, radius, angle)`` for one
+    set of parameters, ``(simulation, time, radius, angle)`` for many. It can be pickled and copied, and sent to other
+    processes: as the path of the bundle and its digest.
 
     Attributes
     ----------
-    folder : Path
-        The bundle.
-    description : dict
-        Content of its ``bundle.json``.
+    bundle : Bundle
+        What was opened: folder, description, training runs, calibrations.
+    engine : Engine
+        Its networks.
+    space : ParameterSpace
+        The parameters of a question; their ranges are those of the training runs.
+    parameter_ranges : dict
+        Lowest and highest value of each parameter among the training runs, in its unit.
+    methods : tuple of str
+        What can answer.
     annulus : Annulus
         Grid of the answers.
     planet : Planet
     conductivity : str
         Law of the simulations, "olivine" or "constant".
-    parameter_ranges : dict
-        Lowest and highest value of each parameter among the training runs, SI units.
     time_range : tuple of float
         First and last trained time, Gyr.
     default_times : array, shape (time,), Gyr
     largest_answer : float
         Gigabytes of temperature that :meth:`predict` returns in memory, 4 unless changed; more come as a Dask array.
+
+    Examples
+    --------
+    >>> from surrogate import Surrogate
+    >>> surrogate = Surrogate.load("demo")
+    >>> flux = surrogate.heat_flux(reference_viscosity="1e21 Pa s", activation_energy="300 kJ/mol",
+    ...     activation_volume="7 cm3/mol", crustal_enrichment=25, initial_temperature=1700, time=4.5)
+    >>> bool(0.01 < flux.surface_heat_flux[0] < 0.05)  # W/m2
+    True
     """
+
+    def __init__(self, bundle: Bundle | None = None) -> None:
+        if not isinstance(bundle, Bundle):
+            raise QueryError(
+                'a surrogate is opened from a bundle: Surrogate.load("demo"), or a path in place of "demo"'
+            )
+        self.bundle = bundle
+        self.space, self.annulus, self.planet = bundle.space, bundle.annulus, bundle.planet
+        self.conductivity, self.time_range = bundle.conductivity, bundle.time_range
+        self.default_times, self.parameter_ranges = bundle.default_times, bundle.space.ranges
+        self.engine = Engine(bundle.folder, bundle.space)
+        self.methods = self.engine.methods
+        self.largest_answer = 4.0
+        self._origins: dict[str, dict[str, Any]] = {}
+        self._calibrations: dict[str, xr.Dataset] = {}
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Surrogate:
+        """Open a bundle: a folder, a zip file of one, the name of a pipeline run in ``results/``, or ``"demo"``.
+
+        Every file is compared with the checksums in the bundle. Networks are read when first needed. The bundle
+        ``demo`` comes with the package; :meth:`inspect` says what it was trained on.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is nothing of that name.
+        BundleError
+            If the bundle is incomplete, changed, cut short, or of another version.
+
+        Examples
+        --------
+        >>> from surrogate import Surrogate
+        >>> Surrogate.load("demo").inspect()["runs"]["train"]
+        96
+        """
+        return cls(Bundle.open(path))
+
+    def __repr__(self) -> str:
+        return f"<Surrogate {self.bundle.source}: {' x '.join(map(str, self.annulus.shape))} nodes>"
+
+    def _repr_html_(self) -> str:
+        ranges = [(entry.name, entry.low, entry.high, entry.unit) for entry in self.space.parameters]
+        rows = "".join(
+            f"<tr><td>{name}</td><td>{low:.4g} .. {high:.4g}</td><td>{html.escape(unit)}</td></tr>"
+            for name, low, high, unit in [*ranges, ("time", *self.time_range, "Gyr")]
+        )
+        return (
+            f"<b>{html.escape(repr(self))}</b><br>methods: {', '.join(self.methods)}"
+            f"<table><tr><th>parameter</th><th>trained range</th><th>unit</th></tr>{rows}</table>"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        path = next((name for name, own in SHIPPED.items() if own == self.bundle.source), self.bundle.source.absolute())
+        return _open_again, (str(path), self.bundle.digest, self.largest_answer)
+
+    # Questions
+
+    def predict(
+        self,
+        parameters: Any = None,
+        *,
+        time: Any = None,
+        method: str = "fnn",
+        interval: float | None = None,
+        band: Band = "pointwise",
+        extrapolate: bool = False,
+        **values: Any,
+    ) -> xr.Dataset:
+        """Predict temperature fields.
+
+        Parameters
+        ----------
+        parameters : optional
+            One set (a mapping, a pandas Series, numbers in the order of :attr:`space`) or many (a list of sets, an
+            array of shape (sets, n), a pandas or xarray table); see :func:`surrogate.query.read_sets`.
+        time : float, str, quantity or sequence, optional
+            Increasing; bare numbers are Gyr. Default: the times of the training runs.
+        method : str
+            One of :attr:`methods`: "fnn", "lstm", "ensemble". The LSTM advances at the cadence of the training runs
+            and its latents are interpolated linearly to the requested times. The ensemble decodes the mean of the
+            latents of all others.
+        interval : float, optional
+            Level of calibrated intervals, 0.9 for 90 %: adds ``{variable}_half_width`` in the unit of the variable; the
+            truth lies within value +- half-width that often (:mod:`surrogate.query.intervals`).
+        band : {"pointwise", "simultaneous"}
+            Whether each value lies within so often, or the whole history at once.
+        extrapolate : bool
+            Answer questions that lie by more than a whole range outside the training runs, or look like a slip of the
+            unit, and give temperatures that cannot be. Half-widths of such answers are NaN.
+        **values : optional
+            Parameters by name, instead of a table: numbers, strings such as ``"1e21 Pa s"``, quantities, or equally
+            long sequences of them. They complete or replace those of a single set.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``temperature`` in K on ([simulation], time, radius, angle), a Dask array if it is larger than
+            :attr:`largest_answer`; ``in_range``, 1 where all ranges are kept and ``training_distance`` is at most 1
+            (:mod:`surrogate.query.extrapolation`); provenance in the attributes.
+
+        Raises
+        ------
+        QueryError
+            If an argument is missing, unknown, or of the wrong unit; if times do not increase; if the question is far
+            outside the training runs or the answer cannot be.
+
+        Warns
+        -----
+        OutOfRangeWarning
+            If the answer is an extrapolation.
+        """
+        question = self._ask(parameters, time, method, values, extrapolate)
+        gigabytes = 4e-9 * self._field_size * question.distance.size
+        if gigabytes <= self.largest_answer:
+            fields = self.engine.expand(question.latents)
+            if not question.in_range.all():
+                self._refuse_impossible(fields[~question.in_range], extrapolate)
+        else:
+            progress = Progress(question.distance.size, "fields")
+
+            def expand(latents: np.ndarray) -> np.ndarray:
+                piece = self.engine.expand(latents, "field", progress)
+                if not question.in_range.all():
+                    self._refuse_impossible(piece, extrapolate)
+                return piece
+
+            fields = lazy_fields(expand, question.latents, self.annulus.shape)
+        return self._complete(self._form.of_fields(fields, question), question, interval, band)
+
+    def profile(
+        self,
+        parameters: Any = None,
+        *,
+        time: Any = None,
+        method: str = "fnn",
+        interval: float | None = None,
+        band: Band = "pointwise",
+        extrapolate: bool = False,
+        **values: Any,
+    ) -> xr.Dataset:
+        """Predict laterally averaged temperature; arguments, errors and warnings as in :meth:`predict`.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``lateral_mean_temperature`` in K on ([simulation], time, radius), and ``in_range``.
+        """
+        question = self._ask(parameters, time, method, values, extrapolate)
+        profile = self._expand(question, "profile", extrapolate)
+        about = {"units": "K", "long_name": "laterally averaged temperature"}
+        answer = self._form.of_series({"lateral_mean_temperature": (("radius",), profile, about)}, question)
+        return self._complete(answer, question, interval, band)
+
+    def mean_temperature(
+        self,
+        parameters: Any = None,
+        *,
+        time: Any = None,
+        method: str = "fnn",
+        interval: float | None = None,
+        band: Band = "pointwise",
+        extrapolate: bool = False,
+        **values: Any,
+    ) -> xr.Dataset:
+        """Predict the volume-averaged temperature; arguments, errors and warnings as in :meth:`predict`.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``mean_temperature`` in K on ([simulation], time), and ``in_range``.
+        """
+        question = self._ask(parameters, time, method, values, extrapolate)
+        mean = self._series.mean_temperature(self._expand(question, "profile", extrapolate))
+        about = {"units": "K", "long_name": "volume-averaged temperature of the mantle"}
+        answer = self._form.of_series({"mean_temperature": ((), mean, about)}, question)
+        return self._complete(answer, question, interval, band)
+
+    def heat_flux(
+        self,
+        parameters: Any = None,
+        *,
+        time: Any = None,
+        method: str = "fnn",
+        interval: float | None = None,
+        band: Band = "pointwise",
+        extrapolate: bool = False,
+        **values: Any,
+    ) -> xr.Dataset:
+        """Predict the mean conductive heat flux through both boundaries; arguments and errors as in :meth:`predict`.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``surface_heat_flux`` and ``core_mantle_boundary_heat_flux``, W/m2, positive outward, on
+            ([simulation], time), and ``in_range``.
+        """
+        question = self._ask(parameters, time, method, values, extrapolate)
+        latents, count = question.latents, question.distance.size
+        rows = max(1, int(WALLS_AT_ONCE * 1e9 / (16 * self.annulus.angle_faces.size * latents.shape[1])))
+        progress = Progress(count, "fields") if len(latents) > rows else None
+        parts = []
+        for start in range(0, len(latents), rows):
+            walls = self._expand(question, "walls", extrapolate, slice(start, start + rows), progress)
+            parts.append(self._series.heat_fluxes(walls))
+        fluxes = parts[0]
+        if len(parts) > 1:
+            for name, (_, _, about) in parts[0].items():
+                fluxes[name] = ((), np.concatenate([part[name][1] for part in parts]), about)
+        return self._complete(self._form.of_series(fluxes, question), question, interval, band)
+
+    def sample(
+        self,
+        parameters: Any = None,
+        *,
+        time: Any = None,
+        samples: int = 1,
+        seed: int = 0,
+        method: str = "flow",
+        extrapolate: bool = False,
+        **values: Any,
+    ) -> xr.Dataset:
+        """Draw evolutions as sharp as a simulation, each one that the parameters allow.
+
+        The other answers are means over all that may happen: right on average, and smooth where the flow is chaotic.
+        Use samples for what depends on single plumes, and many of them for a distribution.
+
+        Parameters
+        ----------
+        parameters, time, extrapolate, **values : optional
+            As in :meth:`predict`.
+        samples : int
+            Evolutions per set.
+        seed : int
+            The same seed draws the same evolutions.
+        method : str
+            What draws them.
+
+        Returns
+        -------
+        xarray.Dataset
+            As :meth:`predict` returns, ``temperature`` on (sample, [simulation], time, radius, angle).
+
+        Raises
+        ------
+        QueryError
+            As :meth:`predict`, and if the bundle holds no such method.
+        """
+        if isinstance(samples, bool) or not isinstance(samples, int | np.integer) or samples < 1:
+            raise QueryError(f"samples: expected at least 1, got {samples!r}")
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise QueryError(f"seed: expected a number from 0, got {seed!r}")
+        if method not in self.engine.samplers:
+            self._refuse_method(method, self.engine.samplers, "; train it again with a current version of surrogate")
+        mean = next(iter(self.engine.means))
+        question = self._ask(parameters, time, mean, values, extrapolate, own=method)
+        drawn = self.engine.sample(method, question.sets.values, question.times, int(samples), int(seed))
+        answers = []
+        for number in range(samples):
+            fields = self.engine.expand(drawn[:, number])
+            if not question.in_range.all():
+                self._refuse_impossible(fields[~question.in_range], extrapolate)
+            answers.append(self._form.of_fields(fields, question).assign_attrs(seed=seed))
+        counter = xr.Variable("sample", np.arange(samples), {"long_name": "number of the evolution drawn"})
+        return xr.concat(answers, counter, data_vars=["temperature"], coords="minimal", compat="override")
+
+    # Pictures, files, latents
 
     def plot(
         self,
         parameters: Any = None,
         *,
         time: Any = None,
-        method: Method = "fnn",
+        method: str = "fnn",
         interval: float | None = None,
-        **keywords: Any,
-    ) -> Any:
+        extrapolate: bool = False,
+        **values: Any,
+    ) -> Figure:
         """Draw one evolution on the sector, its profiles below; arguments as in :meth:`predict`.
 
         Parameters
@@ -68,19 +372,22 @@ class Surrogate(Answers):
         matplotlib.figure.Figure
             Save it with ``figure.savefig("evolution.png")``.
         """
-        from surrogate.query.picture import MOST, draw_evolution
+        from surrogate.query.picture import MOST_TIMES, draw_evolution
 
-        sets = read_sets(parameters, keywords)
         times = read_times(time, np.linspace(*self.time_range, 5)[1:])
-        if len(sets.values) != 1 or len(times) > MOST:
+        sets = read_sets(parameters, values, self.space)
+        if len(sets.values) != 1 or len(times) > MOST_TIMES:
             raise QueryError(
-                f"plot: expected one set and at most {MOST} times, got {len(sets.values)} and {len(times)}"
+                f"plot: expected one set and at most {MOST_TIMES} times, got {len(sets.values)} and {len(times)}"
             )
-        run = self.predict(sets.values[0], time=times, method=method)
+        run = self.predict(sets.values[0], time=times, method=method, extrapolate=extrapolate)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", OutOfRangeWarning)  # said by the line above
-            profiles = self.profile(sets.values[0], time=times, method=method, interval=interval)
-        return draw_evolution(run, profiles)
+            profiles = self.profile(
+                sets.values[0], time=times, method=method, interval=interval, extrapolate=extrapolate
+            )
+        figure: Figure = draw_evolution(run, profiles)
+        return figure
 
     def animate(
         self,
@@ -88,10 +395,11 @@ class Surrogate(Answers):
         parameters: Any = None,
         *,
         time: Any = None,
-        method: Method = "fnn",
-        **keywords: Any,
+        method: str = "fnn",
+        extrapolate: bool = False,
+        **values: Any,
     ) -> Path:
-        """Write one evolution as a film, a picture per time; arguments as in :meth:`predict`.
+        """Write one evolution as a film, a picture per time; further arguments as in :meth:`predict`.
 
         Parameters
         ----------
@@ -109,11 +417,12 @@ class Surrogate(Answers):
         """
         from surrogate.query.picture import animate_evolution
 
-        sets, path = read_sets(parameters, keywords), Path(path)
+        sets, path = read_sets(parameters, values, self.space), Path(path)
         if len(sets.values) != 1:
             raise QueryError(f"animate: expected one set of parameters, got {len(sets.values)}")
+        run = self.predict(sets.values[0], time=time, method=method, extrapolate=extrapolate)
         try:
-            animate_evolution(self.predict(sets.values[0], time=time, method=method), path)
+            animate_evolution(run, path)
         except ValueError as error:
             raise QueryError(str(error)) from None
         return path
@@ -121,9 +430,9 @@ class Surrogate(Answers):
     def export(self, path: str | os.PathLike[str], format: str = "savedmodel") -> Path:
         """Write the FNN and the decoder as one graph that other programs run without this package.
 
-        Its input ``parameters_and_time`` has the shape (n, 6), float32: the five parameters in SI units and the time in
-        Gyr. Its output is temperature in K, (n, radius, angle), wall rows included. It agrees with :meth:`predict` to
-        single precision; ranges are not checked and there are no intervals.
+        Its input ``parameters_and_time`` has the shape (rows, n + 1), float32: the parameters in their units and the
+        time in Gyr. Its output is temperature in K, (rows, radius, angle), wall rows included. It agrees with
+        :meth:`predict` to single precision; ranges are not checked and there are no intervals.
 
         Parameters
         ----------
@@ -141,7 +450,7 @@ class Surrogate(Answers):
         QueryError
             If the format is unknown or a package is missing.
         """
-        from surrogate.query.exporting import export
+        from surrogate.query.export import export
 
         return export(self.engine, path, format)
 
@@ -157,7 +466,18 @@ class Surrogate(Answers):
         -------
         xarray.DataArray, dims (..., component)
         """
-        return encoded(self.engine, temperature)
+        if isinstance(temperature, xr.Dataset):
+            temperature = temperature["temperature"]
+        fields, (rows, columns) = np.asarray(temperature), self.annulus.shape
+        if fields.shape[-2:] != (rows, columns) or fields.dtype.kind not in "iuf":
+            raise QueryError(
+                f"temperature: expected numbers of shape (..., {rows}, {columns}), got {fields.dtype} {fields.shape}"
+            )
+        if not np.all(np.isfinite(fields)):
+            raise QueryError("temperature: expected finite values in K")
+        about = {"units": "1", "long_name": "latent variables of the autoencoder"}
+        latents = self.engine.encode(fields)
+        return _named(latents, temperature, 2, ("component",), {}, "latent", about)
 
     def decode(self, latents: Any) -> xr.DataArray:
         """Expand latents.
@@ -171,32 +491,77 @@ class Surrogate(Answers):
         xarray.DataArray
             Temperature in K, dims (..., radius, angle).
         """
-        return decoded(self.engine, self.annulus, latents)
+        rows, count = np.asarray(latents), self.engine.autoencoder.latents
+        if rows.shape[-1:] != (count,) or rows.dtype.kind not in "iuf":
+            raise QueryError(f"latents: expected numbers of shape (..., {count}), got {rows.dtype} {rows.shape}")
+        grid = {"radius": self.annulus.radius, "angle": self.annulus.angle}
+        about = {"units": "K", "long_name": "temperature"}
+        return _named(self.engine.expand(rows), latents, 1, ("radius", "angle"), grid, "temperature", about)
 
-    def jacobian(self, parameters: Any = None, *, time: Any = None, **keywords: Any) -> xr.Dataset:
-        """Differentiate what people read off fields by the parameters; see :func:`surrogate.query.jacobian`."""
-        return jacobian(self, parameters, time=time, **keywords)
+    # What an answer depends on, and how far it may be trusted
 
-    def sobol_indices(
-        self, *, time: Any = None, samples: int = 1024, method: Method = "fnn", seed: int = 0
+    def jacobian(
+        self, parameters: Any = None, *, time: Any = None, extrapolate: bool = False, **values: Any
     ) -> xr.Dataset:
-        """Attribute the variance of answers to the parameters; see :func:`surrogate.query.sobol_indices`."""
-        return sobol_indices(self, time=time, samples=samples, method=method, seed=seed)
+        """Differentiate profile, mean temperature and heat fluxes of the FNN by the parameters.
 
-    def ranges(self, parameters: Any = None, *, time: Any = None, **keywords: Any) -> xr.Dataset:
+        The networks are differentiated automatically (forward mode, one direction per parameter).
+
+        Parameters
+        ----------
+        parameters, time, extrapolate, **values : optional
+            One set and times, as in :meth:`predict`.
+
+        Returns
+        -------
+        xarray.Dataset
+            Each quantity on (parameter, time[, radius]): its derivative by the parameter on its natural axis, K or W/m2
+            per decade of a logarithmic parameter and per unit of the others; and ``span``, the trained range on that
+            axis, so that derivative times span compares parameters.
+        """
+        sets, times, *_ = self._read(parameters, time, values, extrapolate)
+        if len(sets.values) != 1:
+            raise QueryError(f"jacobian: expected one set of parameters, got {len(sets.values)}")
+        return self._sensitivity.jacobian(sets.values[0], times)
+
+    def sobol_indices(self, *, time: Any = None, samples: int = 1024, method: str = "fnn", seed: int = 0) -> xr.Dataset:
+        """Share of the variance of profile, mean temperature and heat fluxes that each parameter explains.
+
+        Parameters are drawn independently and uniformly on their natural axes over the trained ranges
+        (:func:`scipy.stats.sobol_indices`).
+
+        Parameters
+        ----------
+        time : as in :meth:`predict`
+        samples : int
+            Base points, a power of two; the surrogate is asked n + 2 times as often.
+        method : str
+        seed : int
+
+        Returns
+        -------
+        xarray.Dataset
+            ``{quantity}_first`` and ``{quantity}_total`` on (parameter, time[, radius]); NaN where nothing varies.
+        """
+        if method not in self.methods:
+            self._refuse_method(method, self.methods)
+        times = read_times(time, self.default_times)
+        return self._sensitivity.sobol_indices(times, samples, method, seed)
+
+    def ranges(self, parameters: Any = None, *, time: Any = None, **values: Any) -> xr.Dataset:
         """Say by which parameter, and how far, a question leaves the trained ranges; nothing is predicted.
 
         Parameters
         ----------
-        parameters, time, keywords : optional
+        parameters, time, **values : optional
             As in :meth:`predict`.
 
         Returns
         -------
         xarray.Dataset
-            On ([simulation,] parameter): ``value`` in SI units, ``low`` and ``high`` of the training runs, and
-            ``beyond``: by how much of that range, on the natural axis of the parameter, the value lies below (negative)
-            or above it; 0 inside. ``beyond_time`` on (time) tells the same of the times.
+            On ([simulation,] parameter): ``value``, ``low`` and ``high`` of the training runs, and ``beyond``: by how
+            much of that range, on the natural axis of the parameter, the value lies below (negative) or above it; 0
+            inside. ``beyond_time`` on (time) tells the same of the times.
 
         Examples
         --------
@@ -206,10 +571,29 @@ class Surrogate(Answers):
         >>> beyond[beyond != 0].round(2).to_dict(), ranges.beyond_time.values.tolist()
         ({'reference_viscosity': 0.34}, [0.0, 1.0])
         """
-        sets, times = read_sets(parameters, keywords), read_times(time, self.default_times)
-        return beyond_ranges(sets, times, self.parameter_ranges, self.time_range)
+        sets, times = read_sets(parameters, values, self.space), read_times(time, self.default_times)
+        outside = beyond(self.bundle.nearness.scale(sets.values))
+        rows, about = ("simulation", "parameter"), {"long_name": "distance to the range over its width", "units": "1"}
+        dataset = xr.Dataset(
+            {
+                "value": (rows, sets.values),
+                "low": ("parameter", [entry.low for entry in self.space.parameters]),
+                "high": ("parameter", [entry.high for entry in self.space.parameters]),
+                "beyond": (rows, outside, about),
+                "beyond_time": ("time", beyond(times, *self.time_range), {"units": "1"}),
+            },
+            {
+                "simulation": sets.labels,
+                "parameter": list(self.space.names),
+                "units": ("parameter", [entry.unit for entry in self.space.parameters]),
+                "time": ("time", times, {"units": "Gyr"}),
+            },
+        )
+        return dataset.isel(simulation=0, drop=True) if sets.single else dataset
 
-    def check(self, parameters: Any = None, *, method: Method = "fnn", **keywords: Any) -> dict[str, Any]:
+    def check(
+        self, parameters: Any = None, *, method: str = "fnn", extrapolate: bool = False, **values: Any
+    ) -> dict[str, Any]:
         """Hold a predicted evolution against what every thermal evolution must keep, at all trained times.
 
         Returns
@@ -218,10 +602,210 @@ class Surrogate(Answers):
             The report card of :func:`surrogate.diagnostics.check`, and ``beyond_ranges``: by parameter, what
             :meth:`ranges` calls ``beyond`` of the set that is farthest out, for each parameter that leaves its range.
         """
-        answer = self.predict(parameters, method=method, **keywords)
-        beyond = self.ranges(parameters, **keywords).beyond
-        table = np.atleast_2d(beyond.values)
+        answer = self.predict(parameters, method=method, extrapolate=extrapolate, **values)
+        table = np.atleast_2d(self.ranges(parameters, **values).beyond.values)
         farthest = table[np.abs(table).argmax(axis=0), np.arange(table.shape[1])]
-        outside = {str(name): float(by) for name, by in zip(beyond.parameter.values, farthest, strict=True) if by}
-        card: dict[str, Any] = report_card(answer, self.planet, self.conductivity)  # type: ignore[arg-type]
-        return card | {"beyond_ranges": outside}
+        outside = {name: float(by) for name, by in zip(self.space.names, farthest, strict=True) if by}
+        card = report_card(answer, self.planet, cast(Literal["constant", "olivine"], self.conductivity))
+        return {**card, "beyond_ranges": outside}
+
+    def calibrated(self, method: str) -> bool:
+        """Tell whether the bundle holds intervals for a method."""
+        return self.bundle.calibrated(method)
+
+    # The bundle
+
+    def inspect(self) -> dict[str, Any]:
+        """Tell what this surrogate is: where it comes from, where it is valid, how good it is, where it stops."""
+        return {**self.bundle.summary(), "methods": list(self.methods)}
+
+    def verify(self) -> dict[str, Any]:
+        """Check every file against its checksum and recompute the stored example.
+
+        Returns
+        -------
+        dict
+            ``passed``, ``files`` (number checked), ``example`` (per method: largest and tolerated difference, K).
+
+        Raises
+        ------
+        BundleError
+            If a file is missing or was changed.
+        """
+        read_bundle(self.bundle.folder)
+        tolerance = float(self.bundle.description["example"]["tolerance"])
+        example = {
+            method: {"difference": error, "tolerance": tolerance, "passed": bool(error <= tolerance)}
+            for method, error in compare_example(self.bundle.folder, self.engine).items()
+        }
+        passed = all(entry["passed"] for entry in example.values())
+        return {"passed": passed, "files": len(self.bundle.description["files"]), "example": example}
+
+    # How a question becomes an answer
+
+    @cached_property
+    def _field_size(self) -> int:
+        return int(np.prod(self.annulus.shape))
+
+    @cached_property
+    def _form(self) -> AnswerForm:
+        return AnswerForm(self.annulus, self.space)
+
+    @cached_property
+    def _series(self) -> SeriesReader:
+        return SeriesReader(self.annulus, self.planet, self.conductivity)
+
+    @cached_property
+    def _sensitivity(self) -> Sensitivity:
+        return Sensitivity(self.engine, self._series, self.space, self.annulus)
+
+    def _origin(self, method: str) -> dict[str, Any]:
+        """Say where an answer of a method comes from."""
+        steps = [
+            f"the {title_of(name)} advances in steps of {predictor.cadence:g} Gyr from {predictor.first_time:g} Gyr; "
+            "latents are linear in time between its steps"
+            for name in (self.engine.means if method == ENSEMBLE else (method,))
+            if hasattr(predictor := self.engine.predictor(name), "cadence")
+        ]
+        self._origins[method] = {
+            "title": "Temperature of a mantle, predicted by a surrogate",
+            "method": method,
+            "surrogate": str(self.bundle.description.get("name", "")),
+            "bundle_digest": self.bundle.digest,
+            "code_version": code_version(),
+            "conductivity": self.conductivity,
+            **({"time_interpolation": "; ".join(steps)} if steps else {}),
+        }
+        return self._origins[method]
+
+    def _read(
+        self, parameters: Any, time: Any, values: Mapping[str, Any], extrapolate: bool
+    ) -> tuple[Sets, np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]:
+        """Read and scale what was asked; refuse what is far outside the training runs.
+
+        Returns
+        -------
+        Sets
+        times : array, shape (time,), Gyr
+        scaled : array, shape (simulation, n)
+        inside, far : array of bool, shape (simulation, time)
+        complaints : list of str
+        """
+        sets, times = read_sets(parameters, values, self.space), read_times(time, self.default_times)
+        scaled = self.bundle.nearness.scale(sets.values)
+        outside, late = beyond(scaled), beyond(times, *self.time_range)
+        inside = (outside == 0).all(axis=1)[:, None] & (late == 0)[None]
+        if inside.all():
+            return sets, times, scaled, inside, ~inside, []
+        found = describe_extrapolation(self.space, self.time_range, sets.values, times, outside, late)
+        if found.refused and not extrapolate:
+            raise QueryError(f"{'; '.join(found.refused)}; extrapolate=True answers all the same")
+        return sets, times, scaled, inside, found.far, found.lines
+
+    def _ask(
+        self,
+        parameters: Any,
+        time: Any,
+        method: str,
+        values: Mapping[str, Any],
+        extrapolate: bool,
+        own: str | None = None,
+    ) -> Question:
+        """Read a question and predict the latents of its answer; `own` names the method if another one completes it."""
+        if method not in self.methods:
+            self._refuse_method(method, self.methods)
+        if not isinstance(extrapolate, bool | np.bool_):
+            raise QueryError(f"extrapolate: expected True or False, got {extrapolate!r}")
+        sets, times, scaled, inside, far, complaints = self._read(parameters, time, values, extrapolate)
+        origin = self._origins.get(own or method) or self._origin(own or method)
+        if "time_interpolation" in origin and beyond(times[-1], *self.time_range) > MOST_SPANS:
+            raise QueryError(f"time: {own or method} advances step by step; {times[-1]:g} Gyr is too many of them")
+        latents = self.engine.latents(method, sets.values, times, scaled)
+        nearby, distance = self.bundle.nearness.relative_distances(scaled, times, latents)
+        in_range = inside & (distance <= 1)
+        if not complaints and not in_range.all():
+            complaints = [f"far from every training run (up to {distance.max():.2g} times the threshold)"]
+        if complaints:
+            warnings.warn("extrapolation: " + "; ".join(complaints), OutOfRangeWarning, stacklevel=3)
+        return Question(sets, times, method, latents, scaled, nearby, distance, in_range, far, origin)
+
+    def _expand(
+        self,
+        question: Question,
+        what: str,
+        extrapolate: bool,
+        part: slice = slice(None),
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """Decode the latents of a question, or of a part of its sets."""
+        values, inside = self.engine.expand(question.latents[part], what, progress), question.in_range[part]
+        if not inside.all():
+            self._refuse_impossible(values[~inside], extrapolate)
+        return values
+
+    def _complete(self, answer: xr.Dataset, question: Question, interval: float | None, band: Band) -> xr.Dataset:
+        """Add half-widths if they were asked for."""
+        if interval is None:
+            return answer
+        method = question.method
+        if method not in self._calibrations:
+            self._calibrations[method] = self.bundle.calibration(method)
+        return add_half_widths(answer, question, self._calibrations[method], interval, band)
+
+    def _refuse_impossible(self, temperature: np.ndarray, extrapolate: bool) -> None:
+        """Refuse temperatures, K, of an extrapolation that cannot be."""
+        low, high = float(temperature.min()), float(temperature.max())
+        trained, margin = self.bundle.temperature_range, MARGIN * np.ptp(self.bundle.temperature_range)
+        least = max(PLAUSIBLE_TEMPERATURE[0], trained[0] - margin)
+        most = min(PLAUSIBLE_TEMPERATURE[1], trained[1] + margin)
+        if not np.isfinite([low, high]).all():
+            raise QueryError("the question is so far outside the training runs that its answer is not finite")
+        if not extrapolate and not least <= low <= high <= most:
+            raise QueryError(
+                f"the answer, {low:.4g} .. {high:.4g} K, cannot be: expected {least:.4g} .. {most:.4g} K; the question "
+                "is too far from the training runs; extrapolate=True answers all the same"
+            )
+
+    def _refuse_method(self, method: object, known: tuple[str, ...], remedy: str = "") -> None:
+        if not known:
+            wanted = " or ".join(entry.key for entry in methods("sample"))
+            raise QueryError(f"sample: this bundle holds no {wanted}{remedy}")
+        near = get_close_matches(str(method), known, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise QueryError(f"method {method!r}: expected one of {', '.join(known)}{hint}")
+
+
+def _named(
+    values: np.ndarray,
+    source: Any,
+    replaced: int,
+    dimensions: tuple[str, ...],
+    grid: Mapping[str, np.ndarray],
+    name: str,
+    about: Mapping[str, str],
+) -> xr.DataArray:
+    """Name what was made of an array: its leading dimensions and their coordinates stay."""
+    kept: tuple[Any, ...] = tuple(f"dim_{number}" for number in range(values.ndim - len(dimensions)))
+    coordinates: dict[Any, Any] = dict(grid)
+    if isinstance(source, xr.DataArray):
+        kept = source.dims[:-replaced]
+        coordinates |= {key: entry for key, entry in source.coords.items() if set(entry.dims) <= set(kept)}
+    return xr.DataArray(values, coordinates, (*kept, *dimensions), name, dict(about))
+
+
+def _open_again(path: str, digest: str, largest_answer: float) -> Surrogate:
+    """Open the bundle of a pickled surrogate.
+
+    Raises
+    ------
+    BundleError
+        If the bundle at that path is not the one that was pickled.
+    """
+    surrogate = Surrogate.load(path)
+    if surrogate.bundle.digest != digest:
+        raise BundleError(
+            f"{path}: the bundle was replaced since this surrogate was pickled: expected digest {digest[:12]}, "
+            f"found {surrogate.bundle.digest[:12]}"
+        )
+    surrogate.largest_answer = largest_answer
+    return surrogate

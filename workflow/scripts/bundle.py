@@ -5,9 +5,9 @@ if __name__ == "__main__":
     from pathlib import Path
 
     from surrogate.config import Config
-    from surrogate.corpus.store import open_corpus
+    from surrogate.corpus import open_corpus
     from surrogate.files import read_json
-    from surrogate.query.writing import write_bundle
+    from surrogate.query import write_bundle
 
     config = Config(**snakemake.params[0])
     write_bundle(

@@ -6,9 +6,9 @@ nearest training runs, fitted to the errors (each scaled by a fit that leaves it
 the errors divided by the size, with the finite-sample correction of conformal prediction in the number of runs, since
 snapshots of one run are not independent. A simultaneous band multiplies all pointwise half-widths of a run by one
 factor, the conformal quantile of the largest ratio over all depths and times of a run. Where the errors are those of
-single members of an ensemble, both are brought to its mean (:mod:`surrogate.query.averaging`).
+single members of an ensemble, both are brought to its mean (:mod:`surrogate.query.intervals.averaging`).
 
-Which errors, and why they are those of new runs: :mod:`surrogate.query.residuals`.
+Which errors, and why they are those of new runs: :mod:`surrogate.query.intervals.residuals`.
 """
 
 from __future__ import annotations
@@ -18,19 +18,11 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
-from surrogate.query.averaging import Shrinkage, nearest_points
-from surrogate.query.difficulty import Ages, Difficulty, features_of, in_four
-from surrogate.query.nearness import Nearness
-from surrogate.query.residuals import Residuals
-
-LEVELS = np.r_[np.arange(0.05, 0.95, 0.05), 0.95, 0.98, 0.99]
-"""Levels whose quantiles are stored; others are interpolated."""
-
-REFERENCE = int(np.argmin(np.abs(LEVELS - 0.9)))
-"""Number of the pointwise level that a simultaneous band scales."""
-
-FLOOR = 0.1
-"""Share of its greatest width below which a simultaneous band is not thinner: one factor scales all of it."""
+from surrogate.query.extrapolation import Nearness
+from surrogate.query.intervals.averaging import Shrinkage, nearest_points
+from surrogate.query.intervals.difficulty import Difficulty, in_four
+from surrogate.query.intervals.residuals import Residuals
+from surrogate.query.intervals.widths import LEVELS, REFERENCE, Ages, features_of, floored, half_width
 
 FOLDS = 8
 """Parts of the runs that take turns to be held against a band of the others."""
@@ -50,7 +42,7 @@ def calibrate(residuals: Residuals, nearness: Nearness) -> xr.Dataset:
     xarray.Dataset
         Per quantity ``q``: ``q_quantile`` (level, knot[, radius]), ``q_size`` (coefficient), ``q_band`` (level).
     """
-    times, features = residuals.times, features_of(residuals.parameters, nearness, residuals.own)
+    times, features = residuals.times, _features(residuals.parameters, nearness, residuals.own)
     ages = Ages.spanning(times)
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for name, values in residuals.values.items():
@@ -76,6 +68,12 @@ def calibrate(residuals: Residuals, nearness: Nearness) -> xr.Dataset:
     )
 
 
+def _features(parameters: np.ndarray, nearness: Nearness, own: np.ndarray | None = None) -> np.ndarray:
+    """Return what the size of the errors at parameters, shape (n, parameter), depends on."""
+    scaled = nearness.scale(parameters)
+    return features_of(scaled, nearness.distance(scaled, own) / nearness.threshold)
+
+
 def _fit(scores: np.ndarray, largest: np.ndarray, times: np.ndarray, ages: Ages) -> tuple[np.ndarray, np.ndarray]:
     """Quantiles, shape (level, knot, row), and factors of the band, shape (level,).
 
@@ -99,7 +97,7 @@ def _fit(scores: np.ndarray, largest: np.ndarray, times: np.ndarray, ages: Ages)
         windows = ages.windows(times[others])
         level = [corrected[REFERENCE]]
         reference = np.stack([_quantiles(scores[others][window], level)[0] for window in windows])
-        highest[own] = _highest(largest[own], ages.at(_floored(reference), times[own]), times[own])
+        highest[own] = _highest(largest[own], ages.at(floored(reference), times[own]), times[own])
     ranks = np.minimum(np.ceil((runs + 1) * LEVELS).astype(int), runs) - 1
     return quantiles, np.sort(highest)[np.maximum(ranks, 0)]
 
@@ -118,11 +116,16 @@ def _highest(errors: np.ndarray, widths: np.ndarray, times: np.ndarray) -> np.nd
 
 
 def _of_mean(
-    scores: np.ndarray, reference: np.ndarray, ages: Ages, residuals: Residuals, name: str, difficulty: Difficulty,
+    scores: np.ndarray,
+    reference: np.ndarray,
+    ages: Ages,
+    residuals: Residuals,
+    name: str,
+    difficulty: Difficulty,
     nearness: Nearness,
-) -> Shrinkage:  # fmt: skip
+) -> Shrinkage:
     """Factors from single members to the mean of all, from the scores of a quantity; see :class:`Shrinkage`."""
-    expected, times, scatter, pairs = _floored(reference), residuals.times, residuals.scatter, residuals.pairs
+    expected, times, scatter, pairs = floored(reference), residuals.times, residuals.scatter, residuals.pairs
     known = expected.max(axis=0) > 0
     if scatter is None or not known.any():
         return Shrinkage(LEVELS, np.ones(len(LEVELS)), 1.0)
@@ -132,17 +135,17 @@ def _of_mean(
         errors = errors.reshape(*errors.shape, *[1] * (scores.ndim - errors.ndim))[..., known, :]
         return errors / (size * ages.at(expected, times)[..., None]).astype(np.float32)
 
-    sizes = difficulty.size(features_of(scatter.parameters, nearness))
+    sizes = difficulty.size(_features(scatter.parameters, nearness))
     smaller = Shrinkage.simulated(
         scores[..., known, :] / ages.at(expected, times)[..., None],
         np.interp(times, scatter.times, np.arange(len(scatter.times))),
         np.stack([relative(part, scatter.times, size) for part, size in zip(scatter.values[name], sizes, strict=True)]),
-        nearest_points(residuals.parameters, scatter.parameters, nearness.ranges),
+        nearest_points(nearness.scale(residuals.parameters), nearness.scale(scatter.parameters)),
         LEVELS,
     )
     if pairs is None or name not in pairs.single:
         return smaller
-    sizes = difficulty.size(features_of(pairs.parameters, nearness))
+    sizes = difficulty.size(_features(pairs.parameters, nearness))
     ends = [own[np.isfinite(own)] for own in pairs.times]
     single, mean = (
         [relative(part, own, size) for part, own, size in zip(found[name], ends, sizes, strict=True)]
@@ -151,57 +154,11 @@ def _of_mean(
     return smaller.corrected(single, mean)
 
 
-def _floored(pointwise: np.ndarray) -> np.ndarray:
-    """Widen a band, shape (knot, row), where it is very thin; what is known exactly (a wall) stays."""
-    most = float(pointwise.max())
-    return np.where(pointwise > 1e-6 * most, np.maximum(pointwise, FLOOR * most), 0.0)
-
-
 def _quantiles(values: np.ndarray, levels: Iterable[float]) -> np.ndarray:
     """Quantiles over snapshots and columns: values (snapshot, row, column) to (level, row)."""
     flat = np.moveaxis(values, 1, 0).reshape(values.shape[1], -1)
     flat = flat[:, np.isfinite(flat).all(axis=0)]
     return np.quantile(flat, list(levels), axis=1)
-
-
-def half_width(
-    calibration: xr.Dataset, name: str, parameters: np.ndarray, nearness: Nearness, times: np.ndarray,
-    level: float, simultaneous: bool = False,
-) -> np.ndarray:  # fmt: skip
-    """Half-width of the interval of a quantity.
-
-    Parameters
-    ----------
-    calibration : xarray.Dataset
-        From :func:`calibrate`.
-    name : str
-        ``temperature``, ``profile`` or a time series.
-    parameters : array, shape (simulation, 5), SI units
-    nearness : Nearness
-        As given to :func:`calibrate`.
-    times : array, shape (time,), Gyr
-    level : float
-        Share of the truth that lies within.
-    simultaneous : bool
-        Whether the whole history of a run lies within with that probability, rather than each value.
-
-    Returns
-    -------
-    array, shape (simulation, time) or (simulation, time, radius)
-    """
-    stored = calibration["level"].values
-    size = Difficulty(calibration[f"{name}_size"].values).size(features_of(parameters, nearness))
-    quantiles = calibration[f"{name}_quantile"].values
-    if simultaneous:
-        factor = float(np.interp(level, stored, calibration[f"{name}_band"].values))
-        at_level = factor * _floored(quantiles[REFERENCE].reshape(len(quantiles[REFERENCE]), -1))
-        at_level = at_level.reshape(quantiles[REFERENCE].shape)
-    else:
-        position = float(np.interp(level, stored, np.arange(len(stored))))
-        lower = min(int(position), len(stored) - 2)
-        at_level = (lower + 1 - position) * quantiles[lower] + (position - lower) * quantiles[lower + 1]
-    pointwise = Ages(calibration["knot"].values).at(at_level, times)
-    return np.asarray(size.reshape(-1, *[1] * pointwise.ndim) * pointwise[None])
 
 
 def coverage(
@@ -228,14 +185,17 @@ def coverage(
     """
     shares: dict[str, dict[str, float]] = {}
     errors: dict[str, dict[str, float]] = {}
+    features = _features(residuals.parameters, nearness)
     draws = np.random.default_rng(0).integers(0, len(residuals.times), (1000, len(residuals.times)))
     for name, values in residuals.values.items():
         shares[name], errors[name] = {}, {}
         for level in levels:
-            counts = np.array([
-                _count_within(calibration, name, residuals, run, values[run], nearness, level)
-                for run in range(len(values))
-            ])  # fmt: skip
+            counts = np.array(
+                [
+                    _count_within(calibration, name, values[run], features[run], residuals.times[run], level)
+                    for run in range(len(values))
+                ]
+            )
             resampled = counts[draws].sum(axis=1)
             shares[name][f"{level:g}"] = float(counts[:, 0].sum() / max(counts[:, 1].sum(), 1))
             errors[name][f"{level:g}"] = float((resampled[:, 0] / np.maximum(resampled[:, 1], 1)).std())
@@ -254,7 +214,7 @@ def whole_coverage(
     dict
         Share per quantity and level.
     """
-    times = residuals.times
+    times, features = residuals.times, _features(residuals.parameters, nearness)
     shares: dict[str, dict[str, float]] = {}
     for name, values in residuals.values.items():
         errors = np.abs(values) if values.ndim < 4 else np.abs(values).max(axis=-1)
@@ -262,22 +222,22 @@ def whole_coverage(
             errors = residuals.largest
         shares[name] = {}
         for level in levels:
-            widths = np.stack([
-                half_width(calibration, name, point[None], nearness, np.nan_to_num(own), level, True)[0]
-                for point, own in zip(residuals.parameters, times, strict=True)
-            ])  # fmt: skip
+            widths = np.stack(
+                [
+                    half_width(calibration, name, of_run[None], np.nan_to_num(own), level, True)[0]
+                    for of_run, own in zip(features, times, strict=True)
+                ]
+            )
             shares[name][f"{level:g}"] = float((_highest(errors, widths, times) <= 1).mean())
     return shares
 
 
 def _count_within(
-    calibration: xr.Dataset, name: str, residuals: Residuals, run: int, errors: np.ndarray, nearness: Nearness,
-    level: float,
-) -> tuple[int, int]:  # fmt: skip
+    calibration: xr.Dataset, name: str, errors: np.ndarray, features: np.ndarray, times: np.ndarray, level: float
+) -> tuple[int, int]:
     """Count the values of one run within their intervals, and all."""
-    real = np.isfinite(residuals.times[run])
-    point = residuals.parameters[run : run + 1]
-    width = half_width(calibration, name, point, nearness, residuals.times[run, real], level)[0]
+    real = np.isfinite(times)
+    width = half_width(calibration, name, features[None], times[real], level)[0]
     within = np.abs(errors[real]) <= width.reshape(width.shape + (1,) * (errors.ndim - width.ndim))
     within = within[:, 1:-1] if within.ndim > 1 else within
     return int(within.sum()), within.size

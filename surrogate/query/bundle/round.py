@@ -14,11 +14,13 @@ import h5py
 import numpy as np
 
 from surrogate.files import checksum, read_json
-from surrogate.query.bundle import FLOW, MODELS, BundleError, pack, read_bundle, seal, write_archive
+from surrogate.parameters import ParameterSpace
+from surrogate.query.bundle.files import pack, read_bundle, seal, write_archive
+from surrogate.query.bundle.write import compare_example
 from surrogate.query.engine import Engine
-from surrogate.query.example import compare_example
+from surrogate.query.errors import BundleError
 
-LARGE = 4096
+ROUNDED_SIZE = 4096
 """Values from which on an array of weights is rounded; small ones (biases, rotations of latents) stay exact."""
 
 WEIGHTS = "model.weights.h5"
@@ -71,15 +73,14 @@ def pack_rounded(
     content = {key: value for key, value in read_bundle(folder).items() if key not in ("files", "digest")}
     with tempfile.TemporaryDirectory(prefix="surrogate-") as scratch:
         copy = shutil.copytree(folder, Path(scratch) / "bundle")
-        for model in (*MODELS, FLOW):
-            if not (copy / model).is_dir():
-                continue
-            manifest = read_json(copy / model / "manifest.json")
+        for manifest_path in sorted(copy.glob("*/manifest.json")):
+            manifest, model = read_json(manifest_path), manifest_path.parent
             for entry in manifest["files"]:
-                _round_network(copy / model / entry, bits)
-                manifest["files"][entry] = checksum(copy / model / entry)
-            (copy / model / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-        differences = compare_example(copy, Engine(copy), replace=True)
+                _round_network(model / entry, bits)
+                manifest["files"][entry] = checksum(model / entry)
+            manifest_path.write_text(json.dumps(manifest), encoding="utf-8")
+        space = ParameterSpace.from_dict(content["parameters"])
+        differences = compare_example(copy, Engine(copy, space), replace=True)
         content["rounded"] = {"significant_bits": bits, "example_difference": differences}
         content["limits"] = [
             *content["limits"],
@@ -105,7 +106,7 @@ def _copy_rounded(source: h5py.Group, target: h5py.Group, bits: int) -> None:
     for name, entry in source.items():
         if isinstance(entry, h5py.Group):
             _copy_rounded(entry, target.create_group(name), bits)
-        elif entry.size < LARGE or entry.dtype != np.float32:
+        elif entry.size < ROUNDED_SIZE or entry.dtype != np.float32:
             source.copy(name, target)
         else:
             # Bytes of equal rank side by side: those that rounding emptied take no room.

@@ -20,23 +20,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from surrogate.files import atomic, checksum, read_json
-from surrogate.query.registry import find
+from surrogate.query.errors import BundleError
 
 FORMAT = 3
 """Version of the layout of a bundle; a reader refuses a newer one."""
 
-MODELS = ("autoencoder", "fnn", "lstm")
-"""Folders of the networks."""
-
-FLOW = "flow"
-"""Folder of the network that draws samples; a bundle may go without."""
+SHIPPED = {"demo": Path(__file__).parents[2] / "data" / "demo.zip"}
+"""Bundles inside the package by name. ``demo`` is that of the default run with rounded weights."""
 
 _SUFFIXES = {".keras", ".json", ".csv", ".nc", ".onnx"}
-_LARGEST = 8 * 1024**3
-
-
-class BundleError(ValueError):
-    """A bundle that cannot be trusted or read; the message names it, the file and what is wrong."""
+LARGEST_BUNDLE = 8 * 1024**3
+"""Bytes that a zip file may unpack to."""
 
 
 def _digest(content: Mapping[str, Any]) -> str:
@@ -142,8 +136,8 @@ def unpack(path: str | os.PathLike[str]) -> Path:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > _LARGEST:
-                raise BundleError(f"{path}: would unpack to more than {_LARGEST / 1024**3:.0f} GiB")
+            if sum(entry.file_size for entry in entries) > LARGEST_BUNDLE:
+                raise BundleError(f"{path}: would unpack to more than {LARGEST_BUNDLE / 1024**3:.0f} GiB")
             for entry in entries:
                 _check_entry(entry, path)
                 if not entry.is_dir():
@@ -169,8 +163,8 @@ def unpack(path: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
-    """Find a bundle by path or name (:func:`surrogate.query.registry.find`) and unpack it if need be.
+def open_folder(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
+    """Find a bundle by path or name (:func:`find`) and unpack it if need be.
 
     Yields
     ------
@@ -199,3 +193,35 @@ def _check_entry(entry: zipfile.ZipInfo, path: Path) -> None:
         raise BundleError(f"{path}: the entry {entry.filename!r} points outside the bundle")
     if not entry.is_dir() and name.suffix not in _SUFFIXES:
         raise BundleError(f"{path}: the entry {entry.filename!r} has no place in a bundle")
+
+
+def find(path: str | os.PathLike[str]) -> Path:
+    """Find a bundle by its path or name; a path wins, then a run below ``results/``, then what ships.
+
+    Raises
+    ------
+    FileNotFoundError
+        Naming what would have been found.
+
+    Examples
+    --------
+    >>> find("demo").name
+    'demo.zip'
+    """
+    path = Path(path).expanduser()
+    if path.exists():
+        whole_run = path / "surrogate"  # results/<name> itself
+        return whole_run if not (path / "bundle.json").exists() and (whole_run / "bundle.json").exists() else path
+    named = names()
+    if str(path) in named:
+        return named[str(path)]
+    raise FileNotFoundError(
+        f"{path}: no such bundle; expected a folder or a zip file made by surrogate, or one of the names "
+        f"{', '.join(named)}"
+    )
+
+
+def names() -> dict[str, Path]:
+    """Return what can be opened by name from the working directory."""
+    runs = {path.parts[1]: path.parent for path in sorted(Path("results").glob("*/surrogate/bundle.json"))}
+    return SHIPPED | runs

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from surrogate.files import atomic, fingerprint, read_json
-from surrogate.query.bundle import opened, pack, read_bundle, seal
+from surrogate.parameters import EVOLUTION_PARAMETERS
+from surrogate.query.bundle.files import open_folder, pack, read_bundle, seal
 
 OLD_FORMAT = 2
 """The format that :func:`convert` reads."""
 
 _FOLDERS = {"feedforward": "fnn", "recurrent": "lstm", "generative": "flow"}
+_NETWORKS = {"autoencoder": "pod", "fnn": "residual", "lstm": "rollout"}
 
 
 def convert(old: str | os.PathLike[str], new: str | os.PathLike[str]) -> Path:
@@ -41,7 +43,7 @@ def convert(old: str | os.PathLike[str], new: str | os.PathLike[str]) -> Path:
         If `old` is no whole bundle of format 2.
     """
     new = Path(new)
-    with opened(old) as (folder, source):
+    with open_folder(old) as (folder, source):
         try:
             content = read_bundle(folder, OLD_FORMAT)
             with atomic(new) as temporary:
@@ -65,12 +67,36 @@ def _rewritten(folder: Path, target: Path, content: dict[str, Any]) -> Path:
     manifests = {path.parent.name: read_json(path) for path in target.glob("*/manifest.json")}
     for name, manifest in manifests.items():
         manifest["kind"] = name
+        manifest["settings"] = _settings(name, manifest["settings"])
+        if "parameters" in manifest["scaling"]:
+            manifest["scaling"]["parameters"]["space"] = EVOLUTION_PARAMETERS.as_dict()
     if "flow" in manifests:
         # The flow knows its FNN by a fingerprint of these parts.
         parts = {part: manifests["fnn"][part] for part in ("settings", "scaling", "training")}
         manifests["flow"]["mean"] = fingerprint(parts)
     for name, manifest in manifests.items():
-        (target / name / "manifest.json").write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n")
+        text = json.dumps(manifest, indent=2, allow_nan=False) + "\n"
+        (target / name / "manifest.json").write_text(text, encoding="utf-8")
     kept = {key: value for key, value in content.items() if key not in ("format", "files", "digest")}
+    kept["parameters"] = {name: _parameter(name, entry) for name, entry in content["parameters"].items()}
+    card = content.get("metrics", {}).get("truth", {}).get("report_card", {})
+    if "minimum_temperature" in card and "maximum_temperature" in card:
+        low, high = float(card["minimum_temperature"]), float(card["maximum_temperature"])
+        kept["temperature"] = {"low": low, "high": high, "units": "K"}
     seal(target, {**kept, "converted_from": {"format": OLD_FORMAT, "digest": content["digest"]}})
     return target
+
+
+def _settings(name: str, old: dict[str, Any]) -> dict[str, Any]:
+    """Give settings of a network their present names; those that never had an effect on it go."""
+    network = {"default": _NETWORKS.get(name), "paper": "paper"}.get(old.get("network", ""))
+    if network is None:  # the flow has one network only
+        return old
+    idle = ("memory", "window") if network != "paper" else tuple(set(old) - {"network", "training", "memory", "window"})
+    return {**{key: value for key, value in old.items() if key not in idle}, "network": network}
+
+
+def _parameter(name: str, old: dict[str, Any]) -> dict[str, Any]:
+    """Entry of a parameter as :meth:`surrogate.parameters.ParameterSpace.as_dict` gives it."""
+    known = EVOLUTION_PARAMETERS.as_dict().get(name, {})
+    return {**known, "unit": old["units"], **{key: old[key] for key in ("low", "high", "symbol", "logarithmic")}}

@@ -21,8 +21,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surrogate.query.nearness import scaled
-
 NEIGHBOURS = 4
 """Points near a run whose deviations are added to its errors."""
 
@@ -104,8 +102,8 @@ class Shrinkage:
             drawn = (1 - share) * drawn[:, lower] + share * drawn[:, lower + 1]
             plain.append(errors[run][real][None])
             more.append(plain[-1] + np.concatenate([drawn, -drawn]))
-        growth, growth_of_largest = _compared(more, plain, levels)
-        return cls(levels, _taken_back(growth), float(_taken_back(growth_of_largest)))
+        growth, growth_of_largest = _log_ratio(more, plain, levels)
+        return cls(levels, _one_less(growth), float(_one_less(growth_of_largest)))
 
     def corrected(self, single: list[np.ndarray], mean: list[np.ndarray]) -> Shrinkage:
         """Correct by pairs, as far as they are more precise.
@@ -124,22 +122,20 @@ class Shrinkage:
         )
 
         def difference(kept: np.ndarray) -> np.ndarray:
-            ratios, of_largest = _compared([mean[i] for i in kept], [single[i] for i in kept], self.levels[middle])
+            ratios, of_largest = _log_ratio([mean[i] for i in kept], [single[i] for i in kept], self.levels[middle])
             line = np.linalg.lstsq(basis[middle], ratios - np.log(self.quantiles[middle]), rcond=None)[0]
-            return np.r_[line, of_largest - np.log(self.largest)]
+            return np.asarray(np.r_[line, of_largest - np.log(self.largest)])
 
         runs = np.arange(len(single))
         parts = runs % min(PARTS, len(runs))
         without = np.stack([difference(runs[parts != part]) for part in np.unique(parts)])
         variance = (len(without) - 1) * without.var(axis=0)  # the jackknife's
-        told = difference(runs) * TYPICAL**2 / (TYPICAL**2 + variance)
-        quantiles = np.clip(self.quantiles * np.exp(basis @ told[:2]), LEAST, 1.0)
-        return Shrinkage(self.levels, quantiles, float(np.clip(self.largest * np.exp(told[2]), LEAST, 1.0)))
+        step = difference(runs) * TYPICAL**2 / (TYPICAL**2 + variance)
+        quantiles = np.clip(self.quantiles * np.exp(basis @ step[:2]), LEAST, 1.0)
+        return Shrinkage(self.levels, quantiles, float(np.clip(self.largest * np.exp(step[2]), LEAST, 1.0)))
 
 
-def _compared(
-    these: list[np.ndarray], those: list[np.ndarray], levels: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+def _log_ratio(these: list[np.ndarray], those: list[np.ndarray], levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Logarithm of the ratio of statistics of errors, shape (draw, time, row, column) for each run.
 
     Returns
@@ -159,19 +155,12 @@ def _compared(
     return quantiles - others, largest - other
 
 
-def _taken_back(growth: np.ndarray) -> np.ndarray:
+def _one_less(growth: np.ndarray) -> np.ndarray:
     """Factor at one variance less, from the logarithm of that at one more: squares are linear in the variance."""
-    return np.sqrt(np.clip(2 - np.exp(2 * growth), LEAST**2, 1.0))
+    return np.asarray(np.sqrt(np.clip(2 - np.exp(2 * growth), LEAST**2, 1.0)))
 
 
-def nearest_points(runs: np.ndarray, points: np.ndarray, ranges: np.ndarray) -> np.ndarray:
-    """Find the :data:`NEIGHBOURS` points nearest to each run, shape (run, neighbour).
-
-    Parameters
-    ----------
-    runs, points : array, shape (n, 5), SI units
-    ranges : array, shape (5, 2)
-        Of the parameters on their natural axes.
-    """
-    away = np.linalg.norm(scaled(runs, ranges)[:, None] - scaled(points, ranges)[None], axis=-1)
+def nearest_points(runs: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Find the :data:`NEIGHBOURS` points nearest to each run, shape (run, neighbour), by their scaled parameters."""
+    away = np.linalg.norm(runs[:, None] - points[None], axis=-1)
     return np.argsort(away, axis=1)[:, :NEIGHBOURS]

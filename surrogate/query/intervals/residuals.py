@@ -3,7 +3,7 @@
 Cross-conformal: every member of an ensemble sat out its share of the training runs, and there its error is that on an
 unseen run. The mean of all members is better than one of them: how members scatter about it (:class:`Scatter`), and by
 how much it is better on the validation runs (:class:`Pairs`), is collected with the errors, and
-:mod:`surrogate.query.averaging` makes of all three the errors of the mean.
+:mod:`surrogate.query.intervals.averaging` makes of all three the errors of the mean.
 
 The errors on validation runs themselves do not calibrate: these runs chose the epochs. Only where no member sat out any
 run (a network on its own) is there nothing better.
@@ -13,19 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.stats import qmc
 
-from surrogate.annulus import Annulus
-from surrogate.fields import annulus_of, parameter_table, select_split
-from surrogate.parameters import PARAMETERS
-from surrogate.planet import Planet
+from surrogate.fields import parameter_table, select_split
 from surrogate.query.engine import Engine
-from surrogate.query.nearness import kept_runs
-from surrogate.query.reductions import series_of
+from surrogate.query.extrapolation import kept_runs
+from surrogate.query.series import SeriesReader
 
 COLUMNS = 16
 """Columns of the grid, equally spaced, on which errors of fields are collected."""
@@ -94,7 +89,7 @@ class Residuals:
     times : array, shape (run, time), Gyr
     values : dict of array
         ``temperature`` (run, time, radius, column), ``profile`` (run, time, radius), each of
-        :data:`surrogate.query.reductions.SERIES` (run, time).
+        :data:`surrogate.query.series.SERIES` (run, time).
     largest : array, shape (run, time, radius), K, optional
         Largest absolute error of the temperature over all columns, not only those in `values`.
     own : array of int, shape (run,), optional
@@ -114,8 +109,8 @@ class Residuals:
     pairs: Pairs | None = None
 
 
-def collect(engine: Engine, corpus: xr.Dataset, method: str, planet: Planet, conductivity: Any) -> Residuals | None:
-    """Predict every run that some predictor did not see and compare.
+def collect(engine: Engine, corpus: xr.Dataset, method: str, reader: SeriesReader) -> Residuals | None:
+    """Predict every run that some predictor did not see and compare; `reader` takes time series from fields.
 
     Returns
     -------
@@ -127,36 +122,31 @@ def collect(engine: Engine, corpus: xr.Dataset, method: str, planet: Planet, con
     if folds is None:
         if not validation.sizes["simulation"]:
             return None
-        return collect_unseen(engine, validation, method, planet, conductivity)
+        return collect_unseen(engine, validation, method, reader)
     rows = kept_runs(training.sizes["simulation"])
     training = _thinned(training.isel(simulation=rows))
     sat_out = tuple(fold[rows] for fold in folds)
-    blind = _errors(
-        engine, training, planet, conductivity,
-        engine.blind_latents(method, parameter_table(training), _times(training), sat_out),
-    )  # fmt: skip
-    scatter = _scatter(engine, method, annulus_of(training), planet, conductivity)
-    pairs = _pairs(engine, validation, method, planet, conductivity)
+    latents = engine.blind_latents(method, parameter_table(training), _times(training), sat_out)
+    blind = _errors(engine, training, reader, latents)
+    span = float(np.nanmin(training["snapshot_time"])), float(np.nanmax(training["snapshot_time"]))
+    scatter = _scatter(engine, method, span, reader)
+    pairs = _pairs(engine, validation, method, reader)
     return replace(blind, own=np.arange(len(rows)), scatter=scatter, pairs=pairs)
 
 
-def collect_unseen(engine: Engine, runs: xr.Dataset, method: str, planet: Planet, conductivity: Any) -> Residuals:
+def collect_unseen(engine: Engine, runs: xr.Dataset, method: str, reader: SeriesReader) -> Residuals:
     """Errors of the mean of all members on runs that none of them saw."""
     runs = _thinned(runs)
-    return _errors(engine, runs, planet, conductivity, engine.mean_latents(method, parameter_table(runs), _times(runs)))
+    return _errors(engine, runs, reader, engine.mean_latents(method, parameter_table(runs), _times(runs)))
 
 
-def _scatter(engine: Engine, method: str, annulus: Annulus, planet: Planet, conductivity: Any) -> Scatter:
+def _scatter(engine: Engine, method: str, span: tuple[float, float], reader: SeriesReader) -> Scatter:
     """Compare the members with their mean all over the trained ranges."""
-    scaler = engine.fnn.parameter_scaler
-    unit = qmc.Sobol(len(PARAMETERS), rng=np.random.default_rng(0)).random(POINTS)
-    natural = scaler.low + (scaler.high - scaler.low) * unit
-    parameters = np.stack([entry.inverse(natural[:, i]) for i, entry in enumerate(PARAMETERS)], axis=1)
-    times = np.linspace(scaler.first_time, scaler.last_time, AGES)
-    latents = _member_latents(engine, method, parameters, times)
+    parameters, times = engine.space.draw(POINTS, 0), np.linspace(*span, AGES)
+    latents = engine.member_latents(method, parameters, times)
     values: dict[str, np.ndarray] = {}
     for point, of_members in enumerate(latents):
-        parts = [_quantities(engine.decode(member), annulus, planet, conductivity) for member in of_members]
+        parts = [_quantities(engine.expand(member), reader) for member in of_members]
         for name in parts[0]:
             deviation = np.stack([part[name] for part in parts])
             deviation -= deviation.mean(axis=0)
@@ -164,31 +154,22 @@ def _scatter(engine: Engine, method: str, annulus: Annulus, planet: Planet, cond
     return Scatter(parameters, times, values)
 
 
-def _member_latents(engine: Engine, method: str, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Predict with each member, shape (simulation, member, time, latent); one of several predictors is their mean."""
-    each = [predictor.predict_members(parameters, times) for predictor in engine.predictors(method)]
-    members = np.arange(max(part.shape[1] for part in each))
-    return np.asarray(np.mean([part[:, members % part.shape[1]] for part in each], axis=0))
-
-
-def _pairs(engine: Engine, runs: xr.Dataset, method: str, planet: Planet, conductivity: Any) -> Pairs:
+def _pairs(engine: Engine, runs: xr.Dataset, method: str, reader: SeriesReader) -> Pairs:
     """Errors of some members, and of the mean of all, on runs that none of them saw."""
     count = runs.sizes["simulation"]
     runs = _thinned(runs.isel(simulation=np.unique(np.linspace(0, count - 1, min(PAIRED, count)).round().astype(int))))
-    annulus, times, parameters = annulus_of(runs), runs["snapshot_time"].values.astype(float), parameter_table(runs)
+    times, parameters = runs["snapshot_time"].values.astype(float), parameter_table(runs)
     pairs = Pairs(parameters, times, {}, {})
     if not count:
         return pairs
-    latents = _member_latents(engine, method, parameters, _times(runs))
+    latents = engine.member_latents(method, parameters, _times(runs))
     means = engine.mean_latents(method, parameters, _times(runs))
     some = np.unique(np.linspace(0, latents.shape[1] - 1, SINGLE).round().astype(int))
     for run in range(len(times)):
         kept = int(np.isfinite(times[run]).sum())
-        truth = _quantities(
-            runs["temperature"].isel(simulation=run, time=slice(0, kept)).values, annulus, planet, conductivity
-        )
+        truth = _quantities(runs["temperature"].isel(simulation=run, time=slice(0, kept)).values, reader)
         for found, of_run in ((pairs.single, latents[run, some, :kept]), (pairs.mean, means[run, None, :kept])):
-            parts = [_quantities(engine.decode(member), annulus, planet, conductivity) for member in of_run]
+            parts = [_quantities(engine.expand(member), reader) for member in of_run]
             for name, values in truth.items():
                 errors = np.stack([part[name] - values for part in parts]).astype(np.float32)
                 found.setdefault(name, []).append(errors)
@@ -207,20 +188,18 @@ def _times(runs: xr.Dataset) -> np.ndarray:
     return np.where(np.isfinite(times), times, np.nanmax(times, axis=1, keepdims=True))
 
 
-def _errors(
-    engine: Engine, runs: xr.Dataset, planet: Planet, conductivity: Any, latents: Iterable[np.ndarray]
-) -> Residuals:
+def _errors(engine: Engine, runs: xr.Dataset, reader: SeriesReader, latents: Iterable[np.ndarray]) -> Residuals:
     """Compare runs with predictions, latents of shape (time, latent) for each; one run is in memory at a time."""
-    annulus, times = annulus_of(runs), runs["snapshot_time"].values.astype(float)
+    times = runs["snapshot_time"].values.astype(float)
     values: dict[str, np.ndarray] = {}
-    largest = np.full((*times.shape, annulus.shape[0]), np.nan, dtype=np.float32)
+    largest = np.full((*times.shape, runs.sizes["radius"]), np.nan, dtype=np.float32)
     for run, predicted in enumerate(latents):
         count = int(np.isfinite(times[run]).sum())
         truth = runs["temperature"].isel(simulation=run, time=slice(0, count)).values
-        field = engine.decode(predicted[:count])
+        field = engine.expand(predicted[:count])
         largest[run, :count] = np.abs(field - truth).max(axis=-1)
-        mine = _quantities(field, annulus, planet, conductivity)
-        theirs = _quantities(truth, annulus, planet, conductivity)
+        mine = _quantities(field, reader)
+        theirs = _quantities(truth, reader)
         for name in mine:
             errors = mine[name] - theirs[name]
             values.setdefault(name, np.full((*times.shape, *errors.shape[1:]), np.nan, dtype=np.float32))
@@ -228,10 +207,9 @@ def _errors(
     return Residuals(parameter_table(runs), times, values, largest)
 
 
-def _quantities(field: np.ndarray, annulus: Annulus, planet: Planet, conductivity: Any) -> dict[str, np.ndarray]:
+def _quantities(field: np.ndarray, reader: SeriesReader) -> dict[str, np.ndarray]:
     """Compute what is calibrated from fields of shape (time, radius, angle), K."""
     field = field.astype(float)
-    columns = np.unique(np.linspace(0, annulus.shape[1] - 1, COLUMNS).astype(int))
+    columns = np.unique(np.linspace(0, field.shape[2] - 1, COLUMNS).astype(int))
     walls, profile = np.concatenate([field[:, :2], field[:, -2:]], axis=1), field.mean(axis=-1)
-    series = series_of(walls[None], profile[None], annulus, planet, conductivity)
-    return {"temperature": field[..., columns], "profile": profile, **{k: v[0] for k, v in series.items()}}
+    return {"temperature": field[..., columns], "profile": profile, **reader.read(walls, profile)}

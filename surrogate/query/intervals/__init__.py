@@ -1,0 +1,1 @@
+"""Calibrated intervals: from errors on unseen runs to half-widths by depth and time."""
