@@ -19,10 +19,16 @@ _HOME = {
     "Config": "surrogate.config",
     "MARS": "surrogate.planet",
     "PARAMETERS": "surrogate.parameters",
+    "POD": "surrogate.diagnostics.pod",
     "Parameters": "surrogate.parameters",
     "Planet": "surrogate.planet",
     "Surrogate": "surrogate.query",
+    "draw_figure": "surrogate.figures",
+    "evaluate": "surrogate.diagnostics",
+    "lateral_anomaly_error": "surrogate.diagnostics",
     "load_config": "surrogate.config",
+    "profile_error": "surrogate.diagnostics",
+    "relative_accuracy": "surrogate.diagnostics",
     "snakefile": "surrogate.cli.project",
 }
 

@@ -110,8 +110,10 @@ def methods(*kinds: str) -> Iterator[Method]:
 
 
 def title_of(key: str) -> str:
-    """How a method is called in tables and figures; a key that is not known is shown in words."""
-    return METHODS[key].title if key in METHODS else key.replace("_", " ")
+    """How predictions of a method are called in tables and figures; a key that is not known is shown in words."""
+    if key not in METHODS:
+        return key.replace("_", " ")
+    return METHODS[key].title + (" (one sample)" if METHODS[key].kind == "sample" else "")
 
 
 for _method in (
@@ -147,7 +149,7 @@ for _method in (
     ),
     Method(
         "flow",
-        "flow (one sample)",
+        "flow",
         "Flow in the latent space: samples around the FNN's mean.",
         "sample",
         "#56B4E9",

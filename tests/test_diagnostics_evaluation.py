@@ -1,9 +1,12 @@
 import dataclasses
 import json
 import tracemalloc
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from made_up import ANNULUS, disturbed, made_up_corpus, made_up_run
 
 from surrogate.annulus import Annulus
@@ -16,13 +19,13 @@ from surrogate.report import conclusions, metrics_table, set_beside, summary_pag
 
 
 @pytest.fixture(scope="module")
-def metrics():
+def metrics() -> dict[str, Any]:
     truth = made_up_corpus()
     predictions = {"fnn": disturbed(truth, 5.0), "lstm": disturbed(truth, 50.0)}
     return evaluate(truth, predictions, settings=EvaluationSettings(singular_values=4))
 
 
-def test_metrics_are_json_and_rank_the_better_method_first(metrics):
+def test_metrics_are_json_and_rank_the_better_method_first(metrics: dict[str, Any]) -> None:
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
     better, worse = metrics["methods"]["fnn"], metrics["methods"]["lstm"]
     assert better["relative_accuracy"]["mean"] > worse["relative_accuracy"]["mean"] > 90.0
@@ -32,7 +35,7 @@ def test_metrics_are_json_and_rank_the_better_method_first(metrics):
     assert metrics["truth"]["snapshots"] == 21
 
 
-def test_metrics_of_a_perfect_prediction():
+def test_metrics_of_a_perfect_prediction() -> None:
     truth = made_up_corpus()
     perfect = evaluate(truth, {"truth": truth})["methods"]["truth"]
     assert perfect["relative_accuracy"]["run_worst"] == 100.0
@@ -42,7 +45,7 @@ def test_metrics_of_a_perfect_prediction():
     assert perfect["subspace_angle"]["mean"] == pytest.approx(0.0, abs=1e-4)
 
 
-def test_scores_agree_with_the_measures_and_keep_the_padding():
+def test_scores_agree_with_the_measures_and_keep_the_padding() -> None:
     truth = made_up_corpus()
     prediction = disturbed(truth)
     scores = score(truth, prediction)
@@ -55,10 +58,10 @@ def test_scores_agree_with_the_measures_and_keep_the_padding():
     np.testing.assert_allclose(lazy["lateral_anomaly_error"], scores["lateral_anomaly_error"])
 
 
-def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
+def test_memory_does_not_grow_with_the_number_of_runs(tmp_path: Path) -> None:
     annulus = Annulus.quarter(60, 64)
 
-    def peak(count):
+    def peak(count: int) -> tuple[int, int]:
         times = np.tile(np.linspace(0.0, 4.5, 10), (count, 1))
         smooth = 1000.0 + 300.0 * np.sin(np.arange(count * 10 * annulus.weight.size) / 9.0)
         temperature = smooth.reshape(count, 10, *annulus.shape).astype(np.float32)
@@ -79,7 +82,7 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
     assert many - few < 0.3 * (large - small)  # two corpora of that size were read
 
 
-def test_damped_fluctuations_show_in_the_singular_values():
+def test_damped_fluctuations_show_in_the_singular_values() -> None:
     truth = made_up_corpus((8, 8))
     mean = truth.temperature.mean("time")
     half = (mean + 0.5 * (truth.temperature - mean)).transpose(*truth.temperature.dims)
@@ -89,7 +92,7 @@ def test_damped_fluctuations_show_in_the_singular_values():
     assert modes["subspace_angle"]["mean"] < 0.5
 
 
-def test_prediction_with_holes_is_refused():
+def test_prediction_with_holes_is_refused() -> None:
     truth = made_up_corpus()
     prediction = disturbed(truth)
     prediction.temperature.values[0, 2, 3, 3] = np.nan
@@ -97,12 +100,12 @@ def test_prediction_with_holes_is_refused():
         evaluate(truth, {"fnn": prediction})
 
 
-def test_single_run_is_refused():
+def test_single_run_is_refused() -> None:
     with pytest.raises(FieldError, match="expected a corpus"):
         evaluate(made_up_run(), {})
 
 
-def test_table_holds_the_numbers_and_names_the_other_corpus(metrics):
+def test_table_holds_the_numbers_and_names_the_other_corpus(metrics: dict[str, Any]) -> None:
     table = metrics_table(metrics)
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in rows}) == 1
@@ -112,7 +115,7 @@ def test_table_holds_the_numbers_and_names_the_other_corpus(metrics):
     assert "21 snapshots" in table
 
 
-def test_networks_of_another_run_stand_beside(metrics):
+def test_networks_of_another_run_stand_beside(metrics: dict[str, Any]) -> None:
     other = json.loads(json.dumps(metrics))
     other["methods"]["fnn"]["profile_error"]["mean"] = 123.4
     other["methods"]["nearest_run"] = other["methods"]["fnn"]
@@ -132,20 +135,20 @@ def test_networks_of_another_run_stand_beside(metrics):
     assert all(sentence.endswith("is **not** ahead in either.") for sentence in said)
     worse = json.loads(json.dumps(other))
     worse["methods"]["fnn"]["relative_accuracy"]["mean"] -= 1.0
-    said = " ".join(conclusions(set_beside(metrics, {"theirs": ("there.json", worse)})))
-    assert "is ahead in the first alone" in said
+    text = " ".join(conclusions(set_beside(metrics, {"theirs": ("there.json", worse)})))
+    assert "is ahead in the first alone" in text
     other["truth"]["temperature_scale"] += 1.0
     table = metrics_table(set_beside(metrics, {"paper": ("there.json", other)}))
     assert "FNN, paper \u2020" in table
-    said = " ".join(conclusions(set_beside(metrics, {"paper": ("there.json", other)})))
-    assert said.count("not to be compared") == 2
-    assert "ahead" not in said
+    text = " ".join(conclusions(set_beside(metrics, {"paper": ("there.json", other)})))
+    assert text.count("not to be compared") == 2
+    assert "ahead" not in text
     assert "\u2020 unseen runs of its own (3 runs, 21 snapshots, 14 x 16 nodes)" in table
     with pytest.raises(ValueError, match=r"there\.json: expected the metrics\.json of a pipeline run"):
         set_beside(metrics, {"paper": ("there.json", {"losses": []})})
 
 
-def test_a_run_of_the_flow_is_no_baseline(metrics):
+def test_a_run_of_the_flow_is_no_baseline(metrics: dict[str, Any]) -> None:
     flow = {**metrics, "methods": {**metrics["methods"], "flow": metrics["methods"]["lstm"]}}
     said = conclusions(flow)
     # Judged by the structure of its samples, and set against no baseline.
@@ -154,31 +157,31 @@ def test_a_run_of_the_flow_is_no_baseline(metrics):
     assert any(f"sum to {ratio:.1f} % of the simulations' (FNN " in sentence for sentence in said)
     assert any(sentence.startswith("At mid-depth it draws") for sentence in said)
     sharper = {**flow["methods"]["flow"], "weighted_sum_ratio": {"mean": 100.0}}
-    said = " ".join(conclusions({**flow, "methods": {**flow["methods"], "flow": sharper}}))
-    assert "it has more of their structure" in said
+    text = " ".join(conclusions({**flow, "methods": {**flow["methods"], "flow": sharper}}))
+    assert "it has more of their structure" in text
     assert metrics_table(flow).splitlines()[2].startswith("| measure | FNN | LSTM | flow (one sample) |")
 
 
-def test_conclusions_say_who_wins():
+def test_conclusions_say_who_wins() -> None:
     truth = made_up_corpus()
     worse, better = disturbed(truth, 40.0), disturbed(truth, 5.0)
-    said = " ".join(conclusions(evaluate(truth, {"fnn": better, "nearest_run": worse, "autoencoder": truth})))
-    assert "The FNN reaches" in said
-    assert "21 snapshots" in said
-    assert "not** beat" not in said
-    said = " ".join(conclusions(evaluate(truth, {"fnn": worse, "nearest_run": better})))
-    assert said.count("does **not** beat the best trivial baseline, nearest run") == 2
+    text = " ".join(conclusions(evaluate(truth, {"fnn": better, "nearest_run": worse, "autoencoder": truth})))
+    assert "The FNN reaches" in text
+    assert "21 snapshots" in text
+    assert "not** beat" not in text
+    text = " ".join(conclusions(evaluate(truth, {"fnn": worse, "nearest_run": better})))
+    assert text.count("does **not** beat the best trivial baseline, nearest run") == 2
 
 
-def test_conclusions_name_broken_physics():
+def test_conclusions_name_broken_physics() -> None:
     truth = made_up_corpus()
     hot = truth.assign(temperature=truth.temperature + 30.0)
     hot["temperature"].attrs = truth.temperature.attrs
-    said = " ".join(conclusions(evaluate(truth, {"lstm": hot})))
-    assert "break the temperature of the surface" in said
+    text = " ".join(conclusions(evaluate(truth, {"lstm": hot})))
+    assert "break the temperature of the surface" in text
 
 
-def test_summary_page_is_whole_html(metrics):
+def test_summary_page_is_whole_html(metrics: dict[str, Any]) -> None:
     page = summary_page(metrics, "a <run>")
     assert (
         page.count("<tr>")
@@ -195,14 +198,14 @@ OTHER_SPACE = ParameterSpace(
 )
 
 
-def corpus_of_another_kind():
+def corpus_of_another_kind() -> xr.Dataset:
     corpus = made_up_corpus((4,) * 9)
     values = OTHER_SPACE.draw(9, seed=1)
     times, temperature = corpus["snapshot_time"].values, corpus["temperature"].values
     return make_corpus(temperature, times, ANNULUS, values, space=OTHER_SPACE)
 
 
-def test_a_corpus_of_other_parameters_is_judged_without_the_papers_numbers():
+def test_a_corpus_of_other_parameters_is_judged_without_the_papers_numbers() -> None:
     truth = corpus_of_another_kind()
     found = evaluate(truth, {"fnn": disturbed(truth)}, settings=EvaluationSettings(singular_values=3))
     json.dumps(found, allow_nan=False)
@@ -215,7 +218,7 @@ def test_a_corpus_of_other_parameters_is_judged_without_the_papers_numbers():
     assert evaluate(made_up_corpus(), {}, moon)["published"] == {}
 
 
-def test_rank_correlations_find_the_parameter_that_orders_the_runs():
+def test_rank_correlations_find_the_parameter_that_orders_the_runs() -> None:
     corpus = corpus_of_another_kind()
     stress = corpus["yield_stress"].values
     found = rank_correlations(corpus, -(stress**3))
@@ -225,15 +228,21 @@ def test_rank_correlations_find_the_parameter_that_orders_the_runs():
     assert rank_correlations(corpus, np.ones(9)) == {}
 
 
-def test_the_grid_is_found_once_per_corpus(monkeypatch):
-    truth, asked = made_up_corpus(), []
+def test_the_grid_is_found_once_per_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, asked = made_up_corpus(), 0
     predictions = {"fnn": disturbed(truth, 5.0), "lstm": disturbed(truth, 6.0)}
-    monkeypatch.setattr(pairing, "annulus_of", lambda dataset: asked.append(1) or annulus_of(dataset))
+
+    def counted(dataset: xr.Dataset) -> Annulus:
+        nonlocal asked
+        asked += 1
+        return annulus_of(dataset)
+
+    monkeypatch.setattr(pairing, "annulus_of", counted)
     evaluate(truth, predictions, settings=EvaluationSettings(singular_values=3))
-    assert len(asked) == 3  # of the truth and of each prediction, however many runs and measures
+    assert asked == 3  # of the truth and of each prediction, however many runs and measures
 
 
-def test_accuracy_of_runs_is_the_mean_over_their_snapshots():
+def test_accuracy_of_runs_is_the_mean_over_their_snapshots() -> None:
     truth = made_up_corpus()
     prediction = disturbed(truth)
     expected = np.nanmean(accuracy.relative_accuracy(truth, prediction).values, axis=1)

@@ -1,31 +1,34 @@
 import dataclasses
 import json
+from collections.abc import Callable
 
 import dask.array
 import numpy as np
 import pytest
+import xarray as xr
 from made_up import ANNULUS, PARAMETER_POINT, disturbed, made_up_corpus, made_up_run
 
 from surrogate.annulus import Annulus
 from surrogate.config import Physics, SimulatorSettings
 from surrogate.diagnostics import physics
+from surrogate.diagnostics.physics import CrustHeating
 from surrogate.diagnostics.report_card import check
 from surrogate.fields import make_run, select_run
 from surrogate.minerals import olivine_conductivity
 from surrogate.parameters import Parameters
-from surrogate.planet import MARS
+from surrogate.planet import MARS, Planet
 from surrogate.simulator import simulate
 from surrogate.units import GIGAYEAR
 
 
-def linear_run(surface=250.0, bottom=2250.0, annulus=ANNULUS):
+def linear_run(surface: float = 250.0, bottom: float = 2250.0, annulus: Annulus = ANNULUS) -> xr.Dataset:
     depth = (annulus.depth / annulus.thickness)[None, :, None]
     return make_run(
         np.broadcast_to(surface + (bottom - surface) * depth, (2, *annulus.shape)), [0.0, 1.0], annulus, PARAMETER_POINT
     )
 
 
-def test_heat_flux_of_a_linear_profile():
+def test_heat_flux_of_a_linear_profile() -> None:
     run = linear_run()
     gradient = 2000.0 / 1.7e6
     for flux in (physics.surface_heat_flux, physics.core_mantle_boundary_heat_flux):
@@ -39,24 +42,25 @@ def test_heat_flux_of_a_linear_profile():
     )
     np.testing.assert_allclose(physics.core_mantle_boundary_heat_flux(run), bottom * gradient, rtol=1e-9)
     with pytest.raises(ValueError, match="'constant' or 'olivine'"):
-        physics.surface_heat_flux(run, conductivity="iron")
+        physics.surface_heat_flux(run, conductivity="iron")  # type: ignore[arg-type]
 
 
-def test_mean_temperature_and_profile():
+def test_mean_temperature_and_profile() -> None:
     run = made_up_run()
     np.testing.assert_allclose(physics.mean_temperature(run), ANNULUS.average(run.temperature.values))
     np.testing.assert_allclose(physics.lateral_mean(run), run.temperature.values.mean(axis=-1))
 
 
-def heating_rate(planet, times, annulus=ANNULUS):
+def heating_rate(planet: Planet, times: np.ndarray, annulus: Annulus = ANNULUS) -> np.ndarray:
     """Warming of the whole by the heat of the mantle below the crust, K/Gyr."""
     surface, core = annulus.radius_faces[[-1, 0]]
     below = ((surface - planet.crust_thickness) ** 2 - core**2) / (surface**2 - core**2)
     watts = below * planet.mantle_density * planet.mantle_depletion(10.0) * planet.radiogenic_heating(times)
-    return watts * GIGAYEAR / (planet.conductivity / planet.diffusivity)
+    rate: np.ndarray = watts * GIGAYEAR / (planet.conductivity / planet.diffusivity)
+    return rate
 
 
-def balanced_run(planet):
+def balanced_run(planet: Planet) -> xr.Dataset:
     """A uniform interior that warms exactly by its heat production, with no gradient at either wall."""
     times = np.linspace(0.0, 4.5, 400)
     rate = heating_rate(planet, times)
@@ -65,7 +69,7 @@ def balanced_run(planet):
     return make_run(field, times, ANNULUS, PARAMETER_POINT)
 
 
-def test_budget_closes_for_pure_heating():
+def test_budget_closes_for_pure_heating() -> None:
     budget = physics.energy_budget(balanced_run(MARS), MARS, "constant")
     np.testing.assert_allclose(budget["inflow"], 0.0)
     np.testing.assert_allclose(budget["outflow"], 0.0)
@@ -73,7 +77,7 @@ def test_budget_closes_for_pure_heating():
     assert float(budget["heating"].min()) > 50.0
 
 
-def test_budget_closes_for_pure_diffusion():
+def test_budget_closes_for_pure_diffusion() -> None:
     # The slowest decaying conductive mode, with explicit small steps on the cells of the annulus, no heat sources.
     planet = dataclasses.replace(MARS, isotopes=())
     annulus = Annulus.quarter(16, 2)
@@ -94,7 +98,7 @@ def test_budget_closes_for_pure_diffusion():
     np.testing.assert_allclose(budget["residual"][5:], 0.0, atol=0.5)
 
 
-def test_core_cools_by_its_flux():
+def test_core_cools_by_its_flux() -> None:
     run = made_up_run(2)
     values = run.temperature.values.copy()
     values[:, 0], values[:, 1] = 2200.0, 2100.0
@@ -107,7 +111,7 @@ def test_core_cools_by_its_flux():
     np.testing.assert_allclose(other, 0.0, atol=1e-9)
 
 
-def test_budget_of_a_corpus_is_that_of_its_runs():
+def test_budget_of_a_corpus_is_that_of_its_runs() -> None:
     corpus = made_up_corpus()
     whole = physics.energy_budget(corpus)
     one = physics.energy_budget(select_run(corpus, 1))
@@ -116,7 +120,7 @@ def test_budget_of_a_corpus_is_that_of_its_runs():
     assert np.isnan(whole["residual"].values[1, 4:]).all()
 
 
-def test_plumes_are_counted_and_placed():
+def test_plumes_are_counted_and_placed() -> None:
     angle = ANNULUS.angle
     field = 1500 + 200 * np.exp(-(((angle - 0.4) / 0.1) ** 2)) + 150 * np.exp(-(((angle - 1.2) / 0.1) ** 2))
     run = make_run(np.broadcast_to(field, (1, *ANNULUS.shape)), [0.0], ANNULUS, PARAMETER_POINT)
@@ -126,16 +130,16 @@ def test_plumes_are_counted_and_placed():
     assert physics.plumes(run, 1.4e6, amplitude=500.0) == [[]]
 
 
-def test_report_card_passes_a_sound_history_and_is_json():
+def test_report_card_passes_a_sound_history_and_is_json() -> None:
     card = check(balanced_run(MARS).isel(time=slice(0, 3)), MARS, "constant")
     json.dumps(card, allow_nan=False)
-    assert card["budget_residual"] < 1e-6
+    assert (card["budget_residual"] or 1.0) < 1e-6
     assert card["passed"]["budget_residual"]
     assert not card["passed"]["surface_temperature_deviation"]  # its surface is as warm as its inside
     assert card["surface_temperature_deviation"] == pytest.approx(400.0 - 250.0 + 0.0, abs=20.0)
 
 
-def test_report_card_finds_what_is_broken():
+def test_report_card_finds_what_is_broken() -> None:
     run = linear_run()
     values = run.temperature.values.copy()
     values[1, 5, 3] = 3600.0
@@ -153,7 +157,7 @@ def test_report_card_finds_what_is_broken():
     assert not any(card["passed"][name] for name in ("surface_temperature_deviation", "core_mantle_boundary_spread"))
 
 
-def test_report_card_of_a_corpus_takes_the_worst():
+def test_report_card_of_a_corpus_takes_the_worst() -> None:
     corpus = made_up_corpus()
     cards = [check(select_run(corpus, number)) for number in range(3)]
     card = check(corpus)
@@ -161,7 +165,7 @@ def test_report_card_of_a_corpus_takes_the_worst():
     assert card["budget_drift"] == pytest.approx(max(entry["budget_drift"] for entry in cards))
 
 
-def test_report_card_refuses_holes():
+def test_report_card_refuses_holes() -> None:
     run = disturbed(made_up_run())
     values = run.temperature.values.copy()
     values[0, 3, 3] = np.nan
@@ -170,7 +174,7 @@ def test_report_card_refuses_holes():
 
 
 @pytest.mark.parametrize("crust_heating", ["none", "enriched"])
-def test_budget_of_a_simulation_without_phases_closes(crust_heating):
+def test_budget_of_a_simulation_without_phases_closes(crust_heating: CrustHeating) -> None:
     # Independent of the solver's own budget, which is kept with its inner fluxes: only the temperature is used here.
     physics_settings = Physics(phase_transitions=False, crust_heating=crust_heating)
     settings = SimulatorSettings(radial_cells=24, angular_cells=16, snapshots=61, physics=physics_settings)
@@ -178,13 +182,14 @@ def test_budget_of_a_simulation_without_phases_closes(crust_heating):
     budget = physics.energy_budget(run, crust_heating=crust_heating).isel(interval=slice(2, None))
     assert float(budget["heating"].min()) > 20.0
     assert float(abs(budget["residual"]).max()) < 0.01 * float(budget["heating"].mean())
-    other = physics.energy_budget(run, crust_heating={"none": "enriched", "enriched": "none"}[crust_heating])
+    swapped: CrustHeating = "enriched" if crust_heating == "none" else "none"
+    other = physics.energy_budget(run, crust_heating=swapped)
     assert float(abs(other["residual"]).mean()) > 0.1 * float(budget["heating"].mean())
     with pytest.raises(ValueError, match="expected 'none' or 'enriched'"):
-        physics.energy_budget(run, crust_heating="some")
+        physics.energy_budget(run, crust_heating="some")  # type: ignore[arg-type]
 
 
-BAD_PREDICTIONS = {
+BAD_PREDICTIONS: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "warmer by 50 K": ("budget_residual", lambda t: np.concatenate([t[:, :1], t[:, 1:-1] + 50, t[:, -1:]], axis=1)),
     "warmer by 50 K with its surface": ("surface_temperature_deviation", lambda t: t + 50),
     "shuffled in time": ("budget_residual", lambda t: t[np.random.default_rng(0).permutation(len(t))]),
@@ -201,26 +206,26 @@ BAD_PREDICTIONS = {
 
 
 @pytest.fixture(scope="module")
-def simulated():
+def simulated() -> xr.Dataset:
     settings = SimulatorSettings(radial_cells=24, angular_cells=16, snapshots=31)
     return simulate(Parameters(1e21, 2e5, 6e-6, 20.0, 1700.0), settings)
 
 
-def test_report_card_passes_a_simulation(simulated):
+def test_report_card_passes_a_simulation(simulated: xr.Dataset) -> None:
     card = check(simulated)
     assert all(card["passed"].values())
-    assert card["budget_residual"] < 0.03
+    assert (card["budget_residual"] or 1.0) < 0.03
 
 
 @pytest.mark.parametrize("fault", BAD_PREDICTIONS)
-def test_report_card_notices_bad_predictions(simulated, fault):
+def test_report_card_notices_bad_predictions(simulated: xr.Dataset, fault: str) -> None:
     noticed_by, spoil = BAD_PREDICTIONS[fault]
     values = spoil(simulated.temperature.values.astype(float))
     card = check(simulated.assign(temperature=simulated.temperature.copy(data=values)))
     assert not card["passed"][noticed_by], card
 
 
-def test_report_card_knows_the_trained_range(simulated):
+def test_report_card_knows_the_trained_range(simulated: xr.Dataset) -> None:
     assert check(simulated)["passed"]["parameters_outside_range"]
     narrow = check(simulated, ranges={"reference_viscosity": (2e21, 1e22), "activation_energy": (1e5, 5e5)})
     assert narrow["parameters_outside_range"] == 1
@@ -230,7 +235,7 @@ def test_report_card_knows_the_trained_range(simulated):
     assert far["parameters_outside_range"] == 1
 
 
-def test_diagnostics_of_a_lazy_corpus_stay_lazy():
+def test_diagnostics_of_a_lazy_corpus_stay_lazy() -> None:
     corpus = made_up_corpus()
     lazy = corpus.chunk({"simulation": 1, "time": 3})
     fluxes = (physics.surface_heat_flux, physics.core_mantle_boundary_heat_flux, physics.core_residual)

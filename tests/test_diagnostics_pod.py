@@ -1,8 +1,11 @@
 import shutil
+from pathlib import Path
+from typing import Any
 
 import dask.array
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +23,9 @@ from surrogate.fields import FieldError, valid_snapshots
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("remove_mean", [False, True])
 @pytest.mark.parametrize("counts", [(8, 5, 8), (150, 120)])  # fewer snapshots than nodes (224), and more
-def test_against_a_plain_singular_value_decomposition(weighted, remove_mean, counts):
+def test_against_a_plain_singular_value_decomposition(
+    weighted: bool, remove_mean: bool, counts: tuple[int, ...]
+) -> None:
     corpus = made_up_corpus(counts)
     matrix = np.asarray(pod.snapshot_matrix(corpus), dtype=float)
     assert matrix.shape == (sum(counts), ANNULUS.weight.size)
@@ -35,7 +40,7 @@ def test_against_a_plain_singular_value_decomposition(weighted, remove_mean, cou
     np.testing.assert_allclose(decomposition["energy"], expected[:6] ** 2 / np.sum(expected**2), rtol=1e-8)
 
 
-def test_against_scikit_learn():
+def test_against_scikit_learn() -> None:
     corpus = made_up_corpus((8, 8, 8))
     pca = PCA(5, svd_solver="full").fit(np.asarray(pod.snapshot_matrix(corpus), dtype=float))
     decomposition = pod.decompose(corpus, 5, weighted=False)
@@ -53,7 +58,9 @@ def test_against_scikit_learn():
     weighted=st.booleans(),
     remove_mean=st.booleans(),
 )
-def test_modes_are_orthonormal_and_rebuild_the_snapshots(seed, first, second, weighted, remove_mean):
+def test_modes_are_orthonormal_and_rebuild_the_snapshots(
+    seed: int, first: int, second: int, weighted: bool, remove_mean: bool
+) -> None:
     corpus = made_up_corpus((first, second), seed=seed)
     decomposition = pod.decompose(corpus, weighted=weighted, remove_mean=remove_mean)
     count = decomposition.sizes["mode"]
@@ -68,7 +75,7 @@ def test_modes_are_orthonormal_and_rebuild_the_snapshots(seed, first, second, we
     np.testing.assert_allclose(rebuilt, snapshots, atol=0.5)
 
 
-def test_truncation_rule_bounds_the_error():
+def test_truncation_rule_bounds_the_error() -> None:
     corpus = made_up_corpus((20, 20))
     for tolerance in (0.3, 0.05):
         decomposition = pod.decompose(corpus, tolerance=tolerance)
@@ -82,14 +89,14 @@ def test_truncation_rule_bounds_the_error():
         assert np.sqrt(ANNULUS.average(rest**2).sum() / ANNULUS.average(fluctuation**2).sum()) > tolerance
 
 
-def test_out_of_core_agrees_and_reads_in_blocks(monkeypatch):
+def test_out_of_core_agrees_and_reads_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = made_up_corpus((30, 25, 30))
     lazy = corpus.chunk({"simulation": 1, "time": 1})
     assert isinstance(pod.snapshot_matrix(lazy), dask.array.Array)
     read = []
     original = gram.Centred.read
 
-    def watched(self, start, stop, into=None):
+    def watched(self: gram.Centred, start: int, stop: int, into: Any = None) -> Any:
         read.append(stop - start)
         return original(self, start, stop, into)
 
@@ -103,16 +110,16 @@ def test_out_of_core_agrees_and_reads_in_blocks(monkeypatch):
     np.testing.assert_allclose(np.abs(decomposition["pattern"]), np.abs(expected["pattern"]), atol=1e-6)
 
 
-def stored(folder, matrix):
+def stored(folder: Path, matrix: np.ndarray) -> Any:
     """A lazy matrix in a store with one snapshot a chunk and ten chunks a file, like that of a corpus."""
     shape = (1, matrix.shape[1])
     store = zarr.create_array(folder, shape=matrix.shape, chunks=shape, shards=(10, shape[1]), dtype="float32")
     store[:] = matrix
-    return dask.array.from_zarr(folder, chunks=(10, shape[1]))
+    return dask.array.from_zarr(folder, chunks=(10, shape[1]))  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
-def odd_matrix():
+def odd_matrix() -> np.ndarray:
     """83 snapshots, so that no block, slab or file ends with the matrix."""
     rows = np.random.default_rng(4).standard_normal((83, 6)) @ np.random.default_rng(5).standard_normal((6, 224))
     return (1600 + 50 * rows).astype(np.float32)
@@ -122,7 +129,15 @@ def odd_matrix():
 @pytest.mark.parametrize("remove_mean", [False, True])
 @pytest.mark.parametrize("rows", [7, 30, 200])  # held at once
 @pytest.mark.parametrize("work", [0.0, 1e12])  # single and double precision
-def test_blocks_that_do_not_divide_the_matrix(odd_matrix, tmp_path, monkeypatch, weighted, remove_mean, rows, work):
+def test_blocks_that_do_not_divide_the_matrix(
+    odd_matrix: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    weighted: bool,
+    remove_mean: bool,
+    rows: int,
+    work: float,
+) -> None:
     monkeypatch.setattr(gram, "DOUBLE_PRECISION_WORK", work)
     monkeypatch.setattr(gram, "COLUMN_BLOCK", 50)
     monkeypatch.setattr(gram, "TILE_BYTES", 0)  # tiles as wide as a third of their height
@@ -141,7 +156,7 @@ def test_blocks_that_do_not_divide_the_matrix(odd_matrix, tmp_path, monkeypatch,
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-def test_missing_chunks_are_refused(odd_matrix, tmp_path):
+def test_missing_chunks_are_refused(odd_matrix: np.ndarray, tmp_path: Path) -> None:
     lazy = stored(tmp_path / "matrix.zarr", odd_matrix)
     (tmp_path / "matrix.zarr/c/8/0").unlink()  # the last, partial one
     assert float(lazy[82, 0].compute()) == 0.0  # what Zarr makes of it
@@ -158,7 +173,9 @@ def test_missing_chunks_are_refused(odd_matrix, tmp_path):
 
 
 @pytest.mark.parametrize("loss", ["removed", "replaced"])
-def test_a_store_that_changes_between_two_readings_is_refused(odd_matrix, tmp_path, loss):
+def test_a_store_that_changes_between_two_readings_is_refused(
+    odd_matrix: np.ndarray, tmp_path: Path, loss: str
+) -> None:
     # What once gave singular values of 0.1 K in place of 30,000 K: the second reading found fill values.
     lazy = stored(tmp_path / "matrix.zarr", odd_matrix)
     source = gram.prepare(lazy, None, memory=40 * 224 * 8)
@@ -170,13 +187,15 @@ def test_a_store_that_changes_between_two_readings_is_refused(odd_matrix, tmp_pa
         exact.refine(source, True, subspace)
 
 
-def test_too_little_memory_is_refused():
+def test_too_little_memory_is_refused() -> None:
     with pytest.raises(ValueError, match="allow more memory"):
         pod.singular_values(made_up_run(), memory=100)
 
 
 @pytest.mark.parametrize("counts", [(40, 40), (150, 120)])
-def test_single_precision_blocks_keep_the_small_singular_values(monkeypatch, counts):
+def test_single_precision_blocks_keep_the_small_singular_values(
+    monkeypatch: pytest.MonkeyPatch, counts: tuple[int, ...]
+) -> None:
     monkeypatch.setattr(gram, "DOUBLE_PRECISION_WORK", 0.0)
     corpus = made_up_corpus(counts)
     for remove_mean in (True, False):
@@ -190,7 +209,9 @@ def test_single_precision_blocks_keep_the_small_singular_values(monkeypatch, cou
 
 @pytest.mark.parametrize("shape", [(1300, 3000), (3000, 1300)])
 @pytest.mark.parametrize("decay", [1.2, 2.0])  # the last value is 4e-3 or 1e-4 of the first
-def test_single_precision_is_exact_to_1e_6_in_every_value(monkeypatch, shape, decay):
+def test_single_precision_is_exact_to_1e_6_in_every_value(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], decay: float
+) -> None:
     monkeypatch.setattr(gram, "DOUBLE_PRECISION_WORK", 0.0)
     rng = np.random.default_rng(1)
     snapshots, nodes = shape
@@ -210,7 +231,7 @@ def test_single_precision_is_exact_to_1e_6_in_every_value(monkeypatch, shape, de
 
 
 @pytest.mark.parametrize("decay", [0.5, 2.0])
-def test_leading_eigenpairs_are_certified(monkeypatch, decay):
+def test_leading_eigenpairs_are_certified(monkeypatch: pytest.MonkeyPatch, decay: float) -> None:
     monkeypatch.setattr(eigen, "DENSE_SIZE", 100)
     rng = np.random.default_rng(0)
     vectors = np.linalg.qr(rng.standard_normal((800, 800)))[0]
@@ -223,7 +244,7 @@ def test_leading_eigenpairs_are_certified(monkeypatch, decay):
     assert np.all(residual <= 2e-6 * values)
 
 
-def test_leading_eigenpairs_below_rounding_fall_back_to_a_dense_solution(monkeypatch):
+def test_leading_eigenpairs_below_rounding_fall_back_to_a_dense_solution(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eigen, "DENSE_SIZE", 100)
     factor = np.random.default_rng(0).standard_normal((400, 5))
     values, _ = eigen.leading_eigenpairs(factor @ factor.T, 12)
@@ -231,7 +252,7 @@ def test_leading_eigenpairs_below_rounding_fall_back_to_a_dense_solution(monkeyp
     assert np.all(values[5:] < 1e-10)
 
 
-def test_subspace_angles_of_known_spans():
+def test_subspace_angles_of_known_spans() -> None:
     run = made_up_run(12)
     one = pod.decompose(run, 3)
     np.testing.assert_allclose(pod.subspace_angles(one, one, 3), 0.0, atol=1e-5)
@@ -241,7 +262,7 @@ def test_subspace_angles_of_known_spans():
     np.testing.assert_allclose(pod.subspace_angles(one, other, 2), [0.0, 90.0], atol=1e-5)
 
 
-def test_sum_ratio_of_a_damped_prediction():
+def test_sum_ratio_of_a_damped_prediction() -> None:
     run = made_up_run(12)
     mean = run.temperature.mean("time")
     damped = run.assign(temperature=(mean + 0.5 * (run.temperature - mean)).transpose("time", "radius", "angle"))
@@ -251,7 +272,7 @@ def test_sum_ratio_of_a_damped_prediction():
     assert 50.0 < pod.sum_ratio(*paper) < 100.0
 
 
-def test_estimator_agrees_with_scikit_learn_and_keeps_the_shape_of_snapshots():
+def test_estimator_agrees_with_scikit_learn_and_keeps_the_shape_of_snapshots() -> None:
     fields = np.random.default_rng(3).standard_normal((30, 6, 8)) * np.arange(1, 9)  # not temperatures: any sign
     estimator, reference = POD(modes=5), PCA(5, svd_solver="full")
     found, expected = estimator.fit_transform(fields), reference.fit_transform(fields.reshape(30, -1))
@@ -263,21 +284,22 @@ def test_estimator_agrees_with_scikit_learn_and_keeps_the_shape_of_snapshots():
     assert estimator.components_.shape == (5, 6, 8)
 
 
-def test_estimator_takes_weights_datasets_and_lazy_arrays():
+def test_estimator_takes_weights_datasets_and_lazy_arrays() -> None:
     corpus = made_up_corpus((30, 25))
     decomposition = pod.decompose(corpus, 5)
     of_dataset = POD(5).fit(corpus)
     np.testing.assert_array_equal(of_dataset.singular_values_, decomposition["singular_value"])
     np.testing.assert_allclose(of_dataset.transform(corpus).T, decomposition["coefficient"], atol=1e-5)
     snapshots = corpus.temperature.values[valid_snapshots(corpus)]
-    of_array = POD(5, weights=ANNULUS.weight).fit(dask.array.from_array(snapshots, chunks=(10, -1, -1)))
+    lazy = xr.DataArray(snapshots).chunk(dim_0=10)
+    of_array = POD(5, weights=ANNULUS.weight).fit(lazy)
     np.testing.assert_allclose(of_array.singular_values_, decomposition["singular_value"], rtol=1e-9)
     error = of_array.inverse_transform(of_array.transform(snapshots)) - snapshots
     left = np.sum(of_array.singular_values_**2) * (1 / of_array.explained_variance_ratio_.sum() - 1)
     np.testing.assert_allclose(ANNULUS.average(error**2).sum(), left, rtol=1e-4)
 
 
-def test_estimator_is_one_of_scikit_learn():
+def test_estimator_is_one_of_scikit_learn() -> None:
     waves = np.cos(np.outer(np.arange(20.0), np.linspace(0.0, 0.2, 30)))
     pipeline = make_pipeline(POD(modes=3), StandardScaler()).fit(waves)
     assert pipeline.transform(waves).shape == (20, 3)
@@ -285,7 +307,7 @@ def test_estimator_is_one_of_scikit_learn():
     assert len(POD(tolerance=0.05).fit(waves).singular_values_) < 6
 
 
-def test_estimator_refuses_what_is_no_set_of_snapshots():
+def test_estimator_refuses_what_is_no_set_of_snapshots() -> None:
     fields = np.ones((4, 3, 2))
     with pytest.raises(ValueError, match="shape \\(4,\\)"):
         POD().fit(np.ones(4))

@@ -6,8 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import jinja2
 import matplotlib
@@ -17,13 +19,14 @@ import pytest
 from docutils.core import publish_parts
 from made_up import disturbed, made_up_corpus
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
 from surrogate.config import Config, EvaluationSettings
 from surrogate.diagnostics import evaluate
 from surrogate.fields import select_split, write_netcdf
 from surrogate.figures import CATALOGUE, draw_figure, figure_names, file_names, make_figure, split_name
-from surrogate.figures.catalogue import example_times
+from surrogate.figures.catalogue import LANDING, Entry, example_times
 from surrogate.files import provenance
 from surrogate.methods import METHODS, Method, register, title_of
 from surrogate.report import captions, conclusions, landing, metrics_table
@@ -33,13 +36,13 @@ SETTINGS = CONFIG.figures
 SPLIT = [0, 0, 0, 1, 2, 2, 2, 2]
 
 
-def losses(epochs):
+def losses(epochs: int) -> pd.DataFrame:
     epoch = np.arange(1, epochs + 1)
     return pd.DataFrame({"epoch": epoch, "loss": np.exp(-epoch / 5), "validation_loss": 1.2 * np.exp(-epoch / 6)})
 
 
 @pytest.fixture(scope="module")
-def inputs():
+def inputs() -> dict[str, Any]:
     corpus = made_up_corpus((12, 12, 12, 12, 12, 7, 12, 12), split=SPLIT)
     truth = select_split(corpus, "test")
     amplitudes = {"autoencoder": 3.0, "fnn": 15.0, "lstm": 25.0, "flow": 20.0}
@@ -76,11 +79,11 @@ def inputs():
     }
 
 
-def entry_of(name):
+def entry_of(name: str) -> Entry:
     return CATALOGUE[split_name(name).entry]
 
 
-def make(name, inputs):
+def make(name: str, inputs: dict[str, Any]) -> Figure:
     """The Figure itself, as the catalogue makes it."""
     return draw_figure(name, inputs, SETTINGS)
 
@@ -89,15 +92,15 @@ STILL = [name for name in figure_names(CONFIG) if not entry_of(name).animated]
 
 
 @pytest.mark.parametrize("name", [name for name in STILL if not name.endswith("_2")])
-def test_no_two_texts_overlap(name, inputs, monkeypatch):
+def test_no_two_texts_overlap(name: str, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     figure = make(name, inputs)
     figure.set_dpi(150)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()  # the layout settles
     drawn = {}
     original = matplotlib.text.Text.draw
 
-    def watched(self, renderer):
+    def watched(self: Any, renderer: Any) -> Any:
         if self.get_visible() and self.get_text().strip():
             drawn[id(self)] = self
         original(self, renderer)
@@ -116,7 +119,7 @@ def test_no_two_texts_overlap(name, inputs, monkeypatch):
         assert inside, f"{label!r} leaves the figure"
 
 
-def test_files_are_whole_and_carry_their_provenance(inputs, tmp_path):
+def test_files_are_whole_and_carry_their_provenance(inputs: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "figures" / "error_time.png"
     make_figure("error_time", inputs, SETTINGS, path)
     with Image.open(path) as picture:
@@ -130,13 +133,13 @@ def test_files_are_whole_and_carry_their_provenance(inputs, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
-def test_equal_data_give_equal_files(suffix, inputs, tmp_path):
+def test_equal_data_give_equal_files(suffix: str, inputs: dict[str, Any], tmp_path: Path) -> None:
     for copy in ("one", "other"):
         make_figure("losses", inputs, SETTINGS, tmp_path / f"{copy}.{suffix}")
     assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"other.{suffix}").read_bytes()
 
 
-def test_figures_do_not_depend_on_the_session(inputs, tmp_path):
+def test_figures_do_not_depend_on_the_session(inputs: dict[str, Any], tmp_path: Path) -> None:
     make_figure("losses", inputs, SETTINGS, tmp_path / "before.png")
     with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 9, "axes.facecolor": "red"}):
         make_figure("losses", inputs, SETTINGS, tmp_path / "after.png")
@@ -164,7 +167,7 @@ for name in sys.argv[1:]:
 """
 
 
-def test_every_figure_is_made_from_its_files_alone(inputs, tmp_path):
+def test_every_figure_is_made_from_its_files_alone(inputs: dict[str, Any], tmp_path: Path) -> None:
     # Another process; for each figure a folder that holds the files that the catalogue names for it, and nothing else.
     for name in STILL:
         entry = entry_of(name)
@@ -188,14 +191,15 @@ ANIMATIONS = ["gif", "mp4"] if shutil.which("ffmpeg") else ["gif"]
 
 
 @pytest.fixture(scope="module")
-def animations(inputs, tmp_path_factory):
+def animations(inputs: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("animations")
     make_figure("animation_1", inputs, SETTINGS, [folder / f"animation_1.{suffix}" for suffix in ANIMATIONS])
     return folder
 
 
-def test_animation_has_a_frame_per_snapshot(inputs, animations, tmp_path):
+def test_animation_has_a_frame_per_snapshot(inputs: dict[str, Any], animations: Path, tmp_path: Path) -> None:
     path = animations / "animation_1.gif"
+    picture: Any
     with Image.open(path) as picture:
         assert picture.n_frames == 12
         assert json.loads(picture.info["comment"])["figure"] == "animation_1"
@@ -207,7 +211,7 @@ def test_animation_has_a_frame_per_snapshot(inputs, animations, tmp_path):
         make_figure("animation_1", inputs, SETTINGS, tmp_path / "animation_1.png")
 
 
-def test_missing_inputs_and_unknown_names_are_refused(inputs, tmp_path):
+def test_missing_inputs_and_unknown_names_are_refused(inputs: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="no figure 'cover'"):
         make_figure("cover", inputs, SETTINGS, tmp_path / "x.png")
     with pytest.raises(KeyError, match="no figure 'examples'"):
@@ -223,7 +227,7 @@ def test_missing_inputs_and_unknown_names_are_refused(inputs, tmp_path):
     assert not os.listdir(tmp_path)
 
 
-def test_names_and_captions_of_the_catalogue():
+def test_names_and_captions_of_the_catalogue() -> None:
     settings = Config(figures={"formats": ["png", "pdf"], "examples": 3})
     names = figure_names(settings)
     assert "examples_3" in names
@@ -241,27 +245,29 @@ def test_names_and_captions_of_the_catalogue():
         assert callable(entry.function())
 
 
-def test_names_are_known_without_what_draws():
+def test_names_are_known_without_what_draws() -> None:
     # The workflow lists its figures at every start of Snakemake, twice more in every job on a cluster.
     program = "import sys, surrogate.figures.catalogue; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"matplotlib", "xarray", "scipy", "pandas"} & set(loaded)
 
 
-def test_mp4_without_ffmpeg_says_what_to_do(inputs, tmp_path, monkeypatch):
+def test_mp4_without_ffmpeg_says_what_to_do(
+    inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ValueError, match=r"ffmpeg is not installed; choose \.gif"):
         make_figure("animation_1", inputs, SETTINGS, tmp_path / "animation_1.mp4")
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
-def test_mp4_shows_the_frames_of_the_gif(animations):
+def test_mp4_shows_the_frames_of_the_gif(animations: Path) -> None:
     command = [
         "ffmpeg",
         "-loglevel",
         "error",
         "-i",
-        animations / "animation_1.mp4",
+        str(animations / "animation_1.mp4"),
         "-f",
         "rawvideo",
         "-pix_fmt",
@@ -269,6 +275,7 @@ def test_mp4_shows_the_frames_of_the_gif(animations):
         "-",
     ]
     decoded = subprocess.run(command, capture_output=True, check=True).stdout
+    picture: Any
     with Image.open(animations / "animation_1.gif") as picture:
         width, height = (side - side % 2 for side in picture.size)
         pictures = np.frombuffer(decoded, dtype=np.uint8).reshape(-1, height, width, 3).astype(int)
@@ -281,7 +288,7 @@ def test_mp4_shows_the_frames_of_the_gif(animations):
     assert '"figure": "animation_1"' in described.stderr
 
 
-def test_one_drawing_gives_several_files(inputs, tmp_path):
+def test_one_drawing_gives_several_files(inputs: dict[str, Any], tmp_path: Path) -> None:
     files = [tmp_path / f"losses.{suffix}" for suffix in ("png", "pdf", "svg")]
     make_figure("losses", inputs, SETTINGS, files)
     assert sorted(os.listdir(tmp_path)) == ["losses.pdf", "losses.png", "losses.svg"]
@@ -293,12 +300,12 @@ DOCUMENTATION = Path(__file__).parents[1] / "docs" / "figures.md"
 
 
 @pytest.fixture(scope="module")
-def measures(inputs):
+def measures(inputs: dict[str, Any]) -> dict[str, Any]:
     truth = select_split(inputs["corpus"], "test")
     return evaluate(truth, inputs["predictions"], settings=EvaluationSettings(singular_values=4))
 
 
-def test_every_caption_tells_the_numbers_of_this_run(inputs, measures):
+def test_every_caption_tells_the_numbers_of_this_run(inputs: dict[str, Any], measures: dict[str, Any]) -> None:
     texts = captions(measures, inputs["tables"], CONFIG)
     assert list(texts) == figure_names(CONFIG)
     for name, text in texts.items():
@@ -309,6 +316,9 @@ def test_every_caption_tells_the_numbers_of_this_run(inputs, measures):
     said = texts["compression_curve"]
     assert "99.80 % at 37 times (6 latents) and 99.50 % at 112 times (2 latents) (autoencoder), " in said
     assert "98.80 % at 120 times (2 latents) (FNN, networks of the paper)" in said
+    for name in ("pod_modes", "singular_values", "heat_flux"):
+        first = texts[name].split("\n")[0]
+        assert all(f"({title_of(method)})" in first for method in entry_of(name).predictions), name
     means = methods["lstm"]["accuracy_of_runs"]
     assert f"and {min(means):.2f} % (worst run " in texts["extremes"]
     assert f"{methods['lstm']['mean_square_error']['mean']:.2e} (LSTM)" in texts["error_time"]
@@ -317,19 +327,23 @@ def test_every_caption_tells_the_numbers_of_this_run(inputs, measures):
     assert "0.003 (99.10 %) with 32 runs and 0.001 (99.30 %) with 128 runs (FNN)" in texts["learning_curve"]
 
 
-def test_a_caption_speaks_of_the_run_that_is_drawn(inputs, measures, monkeypatch):
+def test_a_caption_speaks_of_the_run_that_is_drawn(
+    inputs: dict[str, Any], measures: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     texts = captions(measures, inputs["tables"], CONFIG)
     for number in (1, 2):
         figure = make(f"examples_{number}", inputs)
         title = figure.get_suptitle()
         assert texts[f"examples_{number}"].startswith(title)
-        run = int(re.match(r"Run (\d+)", title)[1])
+        run = int(title.split(":")[0].removeprefix("Run "))
         position = measures["truth"]["simulation"].index(run)
         accuracy = measures["methods"]["fnn"]["accuracy_of_runs"][position]
         assert f"{accuracy:.2f} % (FNN)" in texts[f"examples_{number}"]
 
 
-def test_captions_of_the_report_include_the_numbers(inputs, measures, tmp_path, monkeypatch):
+def test_captions_of_the_report_include_the_numbers(
+    inputs: dict[str, Any], measures: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # As the report does it: Jinja first, then docutils, in the working directory.
     monkeypatch.chdir(tmp_path)
     (tmp_path / "captions").mkdir()
@@ -338,7 +352,7 @@ def test_captions_of_the_report_include_the_numbers(inputs, measures, tmp_path, 
         (tmp_path / "captions" / f"{name}.rst").write_text(text)
         base = split_name(name).entry
 
-        class Parameters(list):
+        class Parameters(list[Any]):
             captions = "captions"
 
         job = SimpleNamespace(
@@ -346,7 +360,7 @@ def test_captions_of_the_report_include_the_numbers(inputs, measures, tmp_path, 
             wildcards=SimpleNamespace(example=name.removeprefix(base)),
         )
         template = (Path(__file__).parents[1] / "workflow/report" / f"{base}.rst").read_text()
-        page = publish_parts(jinja2.Template(template).render(snakemake=job), writer_name="html")["body"]
+        page = publish_parts(jinja2.Template(template).render(snakemake=job), writer="html")["body"]
         assert "problematic" not in page, name
         assert "system-message" not in page, name
         shown = " ".join(html.unescape(re.sub("<[^>]+>", "", page)).split())
@@ -355,7 +369,7 @@ def test_captions_of_the_report_include_the_numbers(inputs, measures, tmp_path, 
         assert "alone." in shown
 
 
-def test_docs_name_every_figure_and_picture():
+def test_docs_name_every_figure_and_picture() -> None:
     text = DOCUMENTATION.read_text()
     for name, entry in CATALOGUE.items():
         assert f"`{name}{'_fnn' * entry.per_predictor}{'_1' * entry.per_example}`" in text
@@ -363,7 +377,7 @@ def test_docs_name_every_figure_and_picture():
         assert (DOCUMENTATION.parent / picture).is_file(), picture
 
 
-def test_docs_example_runs(inputs, tmp_path, monkeypatch):
+def test_docs_example_runs(inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("surrogate.corpus.store.open_corpus", lambda path: inputs["corpus"])
@@ -374,14 +388,14 @@ def test_docs_example_runs(inputs, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def toy():
+def toy() -> Iterator[Method]:
     """A predictor that is registered while the program runs."""
     method = register(Method("toy", "toy network", "For a test.", "mean", "#123456", "nowhere:Toy"))
     yield method
     del METHODS["toy"]
 
 
-def test_a_predictor_that_is_registered_appears_everywhere(inputs, toy):
+def test_a_predictor_that_is_registered_appears_everywhere(inputs: dict[str, Any], toy: Method) -> None:
     truth = select_split(inputs["corpus"], "test")
     predictions = {**inputs["predictions"], "toy": disturbed(truth, 30.0, 9)}
     tables = {**inputs["tables"], "toy": losses(15)}
@@ -394,7 +408,7 @@ def test_a_predictor_that_is_registered_appears_everywhere(inputs, toy):
     texts = captions(found, tables, CONFIG)
     for name in ("error_time", "error_maps", "examples_1", "evolution_toy_1", "accuracy_pairs", "extremes"):
         assert "toy network" in texts[name], name
-    figure = draw_figure("error_time", given, SETTINGS)
+    figure: Any = draw_figure("error_time", given, SETTINGS)
     assert len(figure.axes) == 3
     assert matplotlib.colors.to_hex(figure.axes[2].collections[0].get_facecolor()[0]) == toy.colour
     titles = [text.get_text() for text in draw_figure("accuracy_pairs", given, SETTINGS).legends[0].get_texts()]
@@ -404,14 +418,14 @@ def test_a_predictor_that_is_registered_appears_everywhere(inputs, toy):
     assert drawn.get_suptitle().endswith("toy network")
 
 
-def test_example_times_follow_the_corpus():
+def test_example_times_follow_the_corpus() -> None:
     assert np.allclose(example_times(SETTINGS, [4.5, 3.0]), [1.0, 2.0, 3.0, 4.5])
     assert np.allclose(example_times(SETTINGS, [0.09]), [0.02, 0.04, 0.06, 0.09])
     asked = Config(figures={"example_times": [1.0, 2.5]}).figures
     assert example_times(asked, [0.09]) == [1.0, 2.5]
 
 
-def test_caption_of_accuracies_tells_only_what_the_ranks_show(inputs, measures):
+def test_caption_of_accuracies_tells_only_what_the_ranks_show(inputs: dict[str, Any], measures: dict[str, Any]) -> None:
     told = json.loads(json.dumps(measures))
     for name, entries in {
         "fnn": {"reference_viscosity": {"coefficient": 0.1, "chance": 0.7}},
@@ -426,17 +440,19 @@ def test_caption_of_accuracies_tells_only_what_the_ranks_show(inputs, measures):
     assert "viscosity" not in report.read_text()
 
 
-def test_the_report_opens_on_five_numbers_and_two_pictures(inputs, measures, tmp_path):
+def test_the_report_opens_on_five_numbers_and_two_pictures(
+    inputs: dict[str, Any], measures: dict[str, Any], tmp_path: Path
+) -> None:
     pictures = {}
-    for name in ("error_time", "losses"):
+    for name in LANDING:
         pictures[name] = tmp_path / f"{name}.png"
         make_figure(name, inputs, SETTINGS, pictures[name])
-    text = landing({**measures, "provenance": provenance()}, {**pictures, "left out": tmp_path / "x.pdf"}, "tiny")
+    text = landing({**measures, "provenance": provenance()}, pictures, "tiny")
     page = publish_parts(text, writer="html")["html_body"]
     assert "system-message" not in page
     assert page.count("<li>") == 5
     assert page.count("src='data:image/png;base64,") == 2
-    assert "left out" not in page
+    assert "<img" not in landing(measures, dict.fromkeys(LANDING, tmp_path / "x.pdf"))
     methods = measures["methods"]
     assert f"<strong>{methods['fnn']['relative_accuracy']['mean']:.2f} %</strong> (FNN)" in page
     assert f"<strong>{methods['lstm']['profile_error']['mean']:.1f} K</strong> (LSTM)" in page

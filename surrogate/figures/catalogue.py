@@ -130,6 +130,13 @@ CATALOGUE: dict[str, Entry] = {
 """Name to entry; in the order of the report."""
 
 
+LANDING = {
+    "examples_1": "The unseen run of median accuracy, simulated and predicted.",
+    "heat_flux": "Heat fluxes of every unseen snapshot, predicted against simulated.",
+}
+"""Figures that the report opens on, and what is said of them there."""
+
+
 class FigureName(NamedTuple):
     """The name of a figure in parts: its entry, and which predictor ("" if of all) and example it shows."""
 

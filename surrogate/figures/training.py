@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from surrogate.figures.style import PAGE, colour_of, heading, new_figure, styled
-from surrogate.methods import title_of
+from surrogate.methods import METHODS, title_of
 
 LOSS_COLUMNS = ("epoch", "loss", "validation_loss")
 CURVE_COLUMNS = ("method", "runs", "mean_square_error", "relative_accuracy", "lateral_anomaly_error")
@@ -73,7 +73,7 @@ def losses(tables: Mapping[str, pd.DataFrame]) -> Figure:
         panel.plot(best["epoch"], best["validation_loss"], "o", color=colour_of(name), markersize=4, clip_on=False)
         panel.text(0.98, 0.98, f"best {best['validation_loss']:.2g}", transform=panel.transAxes, ha="right", va="top")
         panel.set(yscale="log", xlabel="epoch")
-        heading(panel, title_of(name), number)
+        heading(panel, METHODS[name].title if name in METHODS else name, number)
         panel.locator_params(axis="x", nbins=5, integer=True)
         panel.yaxis.set_minor_formatter(NullFormatter())
         panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))

@@ -21,18 +21,33 @@ from surrogate.config import Config, FigureSettings
 from surrogate.figures.catalogue import (
     CATALOGUE,
     CURVES,
+    LANDING,
     choose_examples,
     example_times,
     figure_names,
     median_and_worst,
     split_name,
 )
-from surrogate.methods import title_of
+from surrogate.methods import METHODS, title_of
 from surrogate.report.page import made_by
 from surrogate.report.table import kind_of
 
 CHANCE = 0.01
 """A rank correlation is told if fewer than this share of sets of unrelated numbers had one as large."""
+
+FIVE = (
+    ("Mean relative accuracy of the temperature", ".2f", 1.0, " %", "relative_accuracy"),
+    (
+        "Error of the lateral anomaly over its norm (1: nothing is known of plumes)",
+        ".2f",
+        1.0,
+        "",
+        "lateral_anomaly_error",
+    ),
+    ("Error of the mean profile", ".1f", 1.0, " K", "profile_error"),
+    ("Error of the surface heat flux", ".1f", 100.0, " %", "surface_heat_flux_error"),
+)
+"""What the first page tells of every predictor, after the number of runs: words, format, factor, unit, measure."""
 
 PICTURE_WIDTH = 900
 """Pixels of a picture on the first page of the report, at most."""
@@ -69,38 +84,34 @@ def landing(metrics: Mapping[str, Any], pictures: Mapping[str, str | Path], name
     metrics : mapping
         Result of :func:`surrogate.diagnostics.evaluate`, with its provenance.
     pictures : mapping
-        Title to PNG or SVG file; they become part of the text. Other formats are left out.
+        Name of a figure (:data:`surrogate.figures.catalogue.LANDING`) to PNG or SVG file; they become part of the text.
+        Other formats are left out.
     name : str
         Of the pipeline run.
     """
     run = _Run(metrics, {}, Config().figures)
     corpus = metrics.get("provenance", {}).get("corpus", {})
     whole = f", of {corpus['runs']} in the corpus" if "runs" in corpus else ""
-    numbers = [f"**{run.about['runs']}** simulations{whole}, that no network saw in training: all is measured on them."]
-    measures = (
-        ("of mean relative accuracy", ".2f", 1.0, " %", "relative_accuracy"),
-        ("of the lateral anomaly wrong, over its norm (1 knows nothing of where plumes are)", ".2f", 1.0, "",
-         "lateral_anomaly_error"),
-        ("wrong in the mean profile", ".1f", 1.0, " K", "profile_error"),
-        ("wrong in the surface heat flux", ".1f", 100.0, " %", "surface_heat_flux_error"),
-    )  # fmt: skip
-    for what, style, factor, unit, measure in measures:
+    title = f"Run {name}" if name else "This run"
+    parts = [
+        f"**{title} in five numbers**",
+        f"- **{run.about['runs']}** simulations{whole}, were never seen in training: all is measured on them.",
+    ]
+    for what, style, factor, unit, measure in FIVE:
         values = [
             f"**{factor * run.methods[method][measure]['mean']:{style}}{unit}** ({title_of(method)})"
             for method in run.of_kinds("mean")
         ]
         if values:
-            numbers.append(f"{_listed(values)} {what}.")
-    title = f"Run {name}" if name else "This run"
-    parts = [f"{title} in five numbers", *(f"- {number}" for number in numbers)]
-    for what, path in pictures.items():
+            parts.append(f"- {what}: {_listed(values)}.")
+    for figure, path in pictures.items():
         source = _embedded(Path(path))
         if source:
-            alt = html.escape(what, quote=True)
+            about = html.escape(LANDING[figure], quote=True)
             parts.append(
-                f".. raw:: html\n\n   <p><img src='{source}' alt='{alt}' style='max-width:100%'/><br/>{alt}</p>"
+                f".. raw:: html\n\n   <p><img src='{source}' alt='{about}' style='max-width:100%'/><br/>{about}</p>"
             )
-    parts.append("*Measures* holds the whole table; every other picture has its own numbers below it.")
+    parts.append("*Measures* holds the whole table; every picture has its own numbers below it.")
     return "\n\n".join([*parts, *made_by(metrics)]) + "\n"
 
 
@@ -127,7 +138,7 @@ def _sources(name: str) -> str:
     sources = ["the corpus"] if entry.corpus else []
     sources += [f"the predictions of the {title_of(method)}" for method in entry.predictions]
     sources += [
-        f"the {table.replace('_', ' ')}" if table in CURVES else f"the losses of the {title_of(table)}"
+        f"the {table.replace('_', ' ')}" if table in CURVES else f"the losses of the {METHODS[table].title}"
         for table in entry.tables
     ]
     return f"*Drawn from {_listed(sources)} alone.*"
@@ -177,7 +188,7 @@ def _example(run: _Run, entry: str, method: str, number: int) -> str:
     judges = f", by the mean over {_listed([title_of(name) for name in predictors])}" if len(predictors) > 1 else ""
     return (
         f"{title}{judges}. Relative accuracy over all of its snapshots: {accuracies}; over all {about['runs']} unseen "
-        f"runs: {run.each(shown, '.2f', 'relative_accuracy')}."
+        f"runs: {run.each(shown, '.2f', 'relative_accuracy')} %."
     )
 
 
@@ -200,7 +211,9 @@ def _losses(run: _Run) -> str:
     for name, table in run.tables.items():
         if name not in CURVES:
             row = kept_epoch(table)
-            best.append(f"{row['validation_loss']:.3g} in epoch {int(row['epoch'])} of {len(table)} ({title_of(name)})")
+            best.append(
+                f"{row['validation_loss']:.3g} in epoch {int(row['epoch'])} of {len(table)} ({METHODS[name].title})"
+            )
     return f"Validation losses of the epochs that were kept: {_listed(best)}."
 
 
@@ -308,7 +321,7 @@ def _pod_modes(run: _Run) -> str:
     return (
         "Angle between the spans of the first five modes of prediction and simulation, run by run (root mean square; 0 "
         "is the same span, 90 a right angle): "
-        f"{run.each(run.of_kinds('autoencoder', 'predictor'), '.0f', 'subspace_angle')} degrees."
+        f"{run.each(run.of_kinds('autoencoder', 'mean'), '.0f', 'subspace_angle')} degrees."
     )
 
 

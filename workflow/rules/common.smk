@@ -5,7 +5,7 @@ from snakemake.exceptions import WorkflowError
 
 from surrogate.config import ConfigError, parse as parse_config
 from surrogate.files import fingerprint
-from surrogate.figures.catalogue import CATALOGUE, CURVES, asked_for, file_names
+from surrogate.figures.catalogue import CATALOGUE, CURVES, LANDING, asked_for, file_names
 from surrogate.methods import METHODS, methods
 
 try:
@@ -52,11 +52,11 @@ def figure_files():
 
 
 def landing_pictures():
-    """The two figures that the report opens on, in a format that a page shows, if there is one."""
+    """The figures that the report opens on, in a format that a page shows, if there is one."""
     shown = [suffix for suffix in SETTINGS.figures.formats if suffix != "pdf"][:1]
     return [
         f"{RESULTS}/figures/{name}.{suffix}"
-        for name in ("examples_1", "heat_flux")
+        for name in LANDING
         for suffix in shown
     ]
 

@@ -13,7 +13,7 @@ if __name__ == "__main__":
     metrics = read_json(snakemake.input.metrics)
     tables = {Path(path).parent.name: pd.read_csv(path) for path in snakemake.input.tables}
     texts = captions(metrics, tables, Config(**snakemake.params[0]))
-    pictures = {Path(path).stem.replace("_", " "): path for path in snakemake.input.pictures}
+    pictures = {Path(path).stem: path for path in snakemake.input.pictures}
     texts["workflow"] = landing(metrics, pictures, snakemake.params.name)
     with atomic(snakemake.output[0]) as folder:
         folder.mkdir()
