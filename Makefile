@@ -38,7 +38,7 @@ endif
 ## make run          the whole pipeline; results/<name>/ holds everything (CONFIG=..., CORES=...)
 run: $(STAMP)
 	$(BIN)/snakemake --cores $(CORES) --configfile $(FILE)
-	@results=results/$$($(BIN)/python -c "import sys, surrogate.config as c; print(c.load(sys.argv[1]).name)" $(FILE)); \
+	@results=results/$$($(BIN)/python -c "import sys, surrogate; print(surrogate.load_config(sys.argv[1]).name)" $(FILE)); \
 	if [ ! -f $$results/report.html ] || \
 	   [ -n "$$(find $$results/figures $$results/metrics.md -newer $$results/report.html)" ]; then \
 	    $(BIN)/snakemake --cores $(CORES) --configfile $(FILE) --report $$results/report.html && \

@@ -497,7 +497,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load(path: str | os.PathLike[str]) -> Config:
+def load_config(path: str | os.PathLike[str]) -> Config:
     """Read and validate a YAML file."""
     path = Path(path)
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from surrogate.config import Config, ConfigError, documented_default, load, parse, schema, write_generated
+from surrogate.config import Config, ConfigError, documented_default, load_config, parse, schema, write_generated
 from surrogate.settings import Section
 
 ROOT = Path(__file__).parents[1]
@@ -141,7 +141,7 @@ def test_a_network_takes_the_shared_training_and_overrides_it():
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("config/*.yaml")), ids=lambda path: path.stem)
 def test_every_configuration_that_is_shipped_is_valid(path):
-    load(path)
+    load_config(path)
 
 
 def test_all_wrong_keys_are_named_at_once():
@@ -164,15 +164,15 @@ def test_a_broken_file_is_named(tmp_path, text, message):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=message) as raised:
-        load(path)
+        load_config(path)
     assert "mine.yaml" in str(raised.value)
 
 
 def test_an_empty_file_is_the_default_and_a_missing_one_is_named(tmp_path):
     (tmp_path / "empty.yaml").write_text("")
-    assert load(tmp_path / "empty.yaml") == Config()
+    assert load_config(tmp_path / "empty.yaml") == Config()
     with pytest.raises(ConfigError, match=r"absent\.yaml: no such file"):
-        load(tmp_path / "absent.yaml")
+        load_config(tmp_path / "absent.yaml")
 
 
 def test_the_fingerprint_follows_every_value():

@@ -110,9 +110,9 @@ def check(
 
     Example: surrogate config check config/config.yaml
     """
-    from surrogate.config import load
+    from surrogate.config import load_config
 
-    settings = load(file)
+    settings = load_config(file)
     if as_json:
         emit_json(settings.model_dump(mode="json"))
     else:

@@ -38,10 +38,10 @@ def design(
 
     Example: surrogate corpus design design.csv --runs 64
     """
-    from surrogate.config import Config, load, parse
+    from surrogate.config import Config, load_config, parse
     from surrogate.corpus import make_design, write_design
 
-    settings = (Config() if config is None else load(config)).model_dump(exclude_unset=True)
+    settings = (Config() if config is None else load_config(config)).model_dump(exclude_unset=True)
     changes = {name: value for name, value in (("runs", runs), ("seed", seed)) if value is not None}
     settings["design"] = {**settings.get("design", {}), **changes}
     ready_for(output, ".csv")
@@ -117,9 +117,9 @@ def inspect(
 
 
 def _settings(config: Path | None) -> Config:
-    from surrogate.config import Config, load
+    from surrogate.config import Config, load_config
 
-    return Config() if config is None else load(config)
+    return Config() if config is None else load_config(config)
 
 
 def _is_corpus(path: Path) -> bool:

@@ -37,11 +37,11 @@ def simulate(
     Example: surrogate simulate --reference-viscosity "1e21 Pa s" --activation-energy "300 kJ/mol" --activation-volume
     6e-6 --crustal-enrichment 10 --initial-temperature 1700 -o run.nc
     """
-    from surrogate.config import Config, load
+    from surrogate.config import Config, load_config
     from surrogate.fields import write_netcdf
     from surrogate.parameters import Parameters
 
-    settings = Config() if config is None else load(config)
+    settings = Config() if config is None else load_config(config)
     parameters = Parameters.create(
         reference_viscosity=reference_viscosity,
         activation_energy=activation_energy,

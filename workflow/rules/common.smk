@@ -5,7 +5,7 @@ from snakemake.exceptions import WorkflowError
 
 from surrogate.config import ConfigError, parse as parse_config
 from surrogate.files import fingerprint
-from surrogate.figures.catalogue import CATALOGUE, CURVES, LANDING, asked_for, file_names
+from surrogate.figures import CATALOGUE, CURVES, LANDING, asked_for, file_names
 from surrogate.methods import METHODS, methods
 
 try:

@@ -4,7 +4,7 @@ if __name__ == "__main__":
     start(snakemake)
     from pathlib import Path
 
-    from surrogate.corpus.store import open_corpus
+    from surrogate.corpus import open_corpus
     from surrogate.files import provenance, read_json
     from surrogate.learning import train_autoencoder
     from surrogate.methods import METHODS

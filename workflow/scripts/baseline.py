@@ -3,10 +3,10 @@ from _job import start
 if __name__ == "__main__":
     start(snakemake)
     from surrogate.config import EvaluationSettings
-    from surrogate.corpus.store import open_corpus
+    from surrogate.corpus import open_corpus
     from surrogate.fields import write_netcdf
     from surrogate.files import provenance
-    from surrogate.learning.predictions import predict_baseline
+    from surrogate.learning import predict_baseline
 
     method = snakemake.wildcards.method
     settings = EvaluationSettings(pod_modes=snakemake.params.modes)

@@ -6,7 +6,7 @@ if __name__ == "__main__":
 
     import pandas as pd
 
-    from surrogate.corpus.store import open_corpus
+    from surrogate.corpus import open_corpus
     from surrogate.files import atomic, provenance, read_json
     from surrogate.learning import train_at_compression
     from surrogate.methods import METHODS

@@ -4,8 +4,8 @@ if __name__ == "__main__":
     start(snakemake)
     from pathlib import Path
 
-    from surrogate.corpus.store import open_corpus
-    from surrogate.learning.autoencoder import Autoencoder, encode_corpus
+    from surrogate.corpus import open_corpus
+    from surrogate.learning import Autoencoder, encode_corpus
 
     autoencoder = Autoencoder.load(Path(snakemake.input.model).parent)
     encode_corpus(autoencoder, open_corpus(snakemake.params.store), snakemake.output[0])

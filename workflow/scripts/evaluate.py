@@ -5,7 +5,7 @@ if __name__ == "__main__":
     from pathlib import Path
 
     from surrogate.config import Config
-    from surrogate.corpus.store import open_corpus
+    from surrogate.corpus import open_corpus
     from surrogate.diagnostics import evaluate
     from surrogate.fields import open_netcdf, select_split
     from surrogate.files import atomic, provenance, read_json, write_json

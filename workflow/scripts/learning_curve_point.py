@@ -7,7 +7,7 @@ if __name__ == "__main__":
     import pandas as pd
     import xarray as xr
 
-    from surrogate.corpus.store import open_corpus
+    from surrogate.corpus import open_corpus
     from surrogate.files import atomic
     from surrogate.learning import train_on_share
     from surrogate.methods import METHODS
