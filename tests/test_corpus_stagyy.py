@@ -178,11 +178,20 @@ def test_another_geometry_is_refused_by_name(tmp_path):
 
 def test_a_parameter_file_without_scales_or_without_the_switch_is_named(tmp_path):
     pytest.importorskip("stagpy")
-    _dimensionless(tmp_path)
+    fields = _dimensionless(tmp_path)
     text = (tmp_path / "par").read_text()
     (tmp_path / "par").write_text(text.replace("deltaT_dimensional", "something"))
-    with pytest.raises(ReaderError, match="par: a dimensionless run needs 'deltat_dimensional' to have units"):
+    with pytest.raises(
+        ReaderError, match="but 'deltat_dimensional' is missing there; option scales"
+    ):
         open_run(tmp_path, options={"parameters": POINT})
     (tmp_path / "par").write_text(text.replace("dimensional_units = .false.", ""))
     with pytest.raises(ReaderError, match=r"radii span 1 \.\. 2 m, and par does not say dimensional_units"):
         open_run(tmp_path, options={"parameters": POINT})
+    scales = {"length": "1700 km", "temperature": "2000 K", "temperature_offset": "250 K", "diffusivity": "1 mm^2/s"}
+    run = open_run(tmp_path, options={"parameters": POINT, "scales": scales})
+    np.testing.assert_allclose(run.temperature[:, 1:-1], 2000 * fields + 250, rtol=1e-6)
+    np.testing.assert_allclose(run.time, np.arange(3) * 0.002 * 1700e3**2 / 1e-6 / GIGAYEAR, rtol=1e-6)
+    (tmp_path / "par").write_text(text.replace(".false.", ".true."))
+    with pytest.raises(ReaderError, match=r"dimensional_units = \.true\., but the configuration gives scales"):
+        open_run(tmp_path, options={"parameters": POINT, "scales": scales})

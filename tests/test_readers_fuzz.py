@@ -1,6 +1,7 @@
 """Whatever is in a file: a run, or an error of the readers that names the file; no traceback, no hang."""
 
 import shutil
+from importlib.util import find_spec
 
 import h5py
 import netCDF4
@@ -52,6 +53,13 @@ def _hdf5(path):
             file.create_dataset(name, data=values, compression="gzip", fletcher32=True)
 
 
+def _stagyy(path):
+    from test_corpus_stagyy import _dimensionless
+
+    path.mkdir()
+    _dimensionless(path)
+
+
 MAKERS = {
     "native.nc": lambda path: write_run(make_run(FIELD, TIME, GRID, PARAMETERS), path),
     "classic.nc": lambda path: write_netcdf(path, ARRAYS, form="NETCDF3_CLASSIC"),
@@ -63,6 +71,8 @@ MAKERS = {
     "run.zarr": _zarr,
     "aspect": lambda path: _write_aspect(path, snapshots=2),
 }
+if find_spec("stagpy"):
+    MAKERS["stagyy"] = _stagyy
 
 
 @pytest.fixture(scope="module")

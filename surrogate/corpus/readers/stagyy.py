@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from surrogate.annulus import Annulus
 from surrogate.corpus.readers import Notes, ReaderError
 from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
-from surrogate.units import read_quantity, to_magnitude
+from surrogate.corpus.readers.mapping import Scales
+from surrogate.units import GIGAYEAR, read_quantity, to_magnitude
 
 SMALLEST_PLANET = 1e3
 """m. A planet of a smaller radius is one whose radii are dimensionless."""
@@ -31,6 +33,8 @@ class StagyyOptions(BaseModel):
         (``topT_val``, ``botT_val``), else extrapolated linearly.
     parameters : mapping or str, optional
         The parameters, or a CSV table of them: a parameter file of StagYY does not name them.
+    scales : Scales, optional
+        Of a dimensionless run whose ``par`` does not give them (``d_dimensional``, ``deltaT_dimensional`` ...).
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -38,6 +42,17 @@ class StagyyOptions(BaseModel):
     surface: float | str | None = None
     core: float | str | None = None
     parameters: dict[str, Any] | str | None = None
+    scales: Scales | None = None
+
+
+@dataclass(frozen=True)
+class _Factors:
+    """What turns the numbers of a run into m, K and s."""
+
+    length: float = 1.0
+    temperature: float = 1.0
+    offset: float = 0.0
+    time: float = 1.0
 
 
 class StagyyReader:
@@ -58,7 +73,6 @@ class StagyyReader:
             Without stagpy, for another geometry, or for missing or broken output.
         """
         try:
-            from stagpy.dimensions import Scales
             from stagpy.stagyydata import StagyyData
         except ImportError as error:
             raise ReaderError(f"{path}: reader 'stagyy' needs stagpy: pip install surrogate[readers]") from error
@@ -71,23 +85,18 @@ class StagyyReader:
             data = StagyyData(folder)
             # A number may be missing among the snapshots; stagpy then gives a step without a file.
             steps = [step for step in data.snaps if step.isnap is not None and settings.temperature in step.fields]
-            dimensional = bool(data.par.get("switches", "dimensional_units", True))
-            scales = Scales(data)
-            length, kelvin, second = (
-                (1.0, 1.0, 1.0) if dimensional else (scales.length, scales.temperature, scales.time)
-            )
-            annulus = _annulus(steps[0].geom, length, folder) if steps else None
+            shape = _shape(steps[0].geom) if steps else ""
             times = [step.time for step in steps]
-        except ReaderError:
-            raise
-        except KeyError as error:
-            raise ReaderError(f"{folder / 'par'}: a dimensionless run needs {error} to have units") from error
         except Exception as error:  # stagpy, f90nml and HDF5 each raise their own kind
             raise ReaderError(f"{folder}: cannot be read as StagYY output: {error}") from error
-        if annulus is None or None in times:
+        if not steps or None in times:
             raise ReaderError(f"{folder}: no snapshot with field {settings.temperature!r} and a time")
+        if not shape.endswith("annulus"):
+            raise ReaderError(f"{folder}: the geometry is {shape}; a corpus holds sectors of a 2D annulus")
+        factors = _factors(data, settings.scales, folder)
+        annulus = _annulus(steps[0].geom, factors.length, folder)
         walls = {
-            name: _wall(getattr(settings, name), data.par, side, kelvin, folder)
+            name: _wall(getattr(settings, name), data.par, side, factors, folder)
             for name, side in (("core", "bot"), ("surface", "top"))
         }
 
@@ -97,14 +106,14 @@ class StagyyReader:
                 stored = np.squeeze(steps[number].fields[settings.temperature].values).T  # (angle, radius) in stagpy
             except Exception as error:
                 raise ReaderError(f"{where}: {error}") from error
-            cells = read_quantity(stored * kelvin, "K", where)
+            cells = read_quantity(stored * factors.temperature + factors.offset, "K", where)
             rows = {"core": 1.5 * cells[0] - 0.5 * cells[1], "surface": 1.5 * cells[-1] - 0.5 * cells[-2]}
             rows |= {name: np.full(cells.shape[1], wall) for name, wall in walls.items() if wall is not None}
             return np.concatenate([rows["core"][None], cells, rows["surface"][None]])
 
-        time = read_quantity(np.array(times) * second, "Gyr", f"{folder}: times", stated="s")
+        time = read_quantity(np.array(times) * factors.time, "Gyr", f"{folder}: times", stated="s")
         given, columns = given_parameters(settings.parameters, folder)
-        attributes = {"solver": "StagYY", "geometry": _shape(steps[0].geom)}
+        attributes = {"solver": "StagYY", "geometry": shape}
         return lazy_run(
             load, time, annulus, complete_parameters(given, folder), attributes=attributes, notes=Notes(columns)
         )
@@ -119,16 +128,33 @@ def _shape(geometry: Any) -> str:
     return "cylindrical annulus" if geometry.cylindrical else "spherical annulus"
 
 
+def _factors(data: Any, scales: Scales | None, folder: Path) -> _Factors:
+    """Return the scales of a dimensionless run: as given, or of its parameter file."""
+    from stagpy.dimensions import Scales as FileScales
+
+    stated = data.par.get("switches", "dimensional_units", None)
+    where = f"{folder / 'par'}: dimensional_units"
+    if scales is not None:
+        if stated:
+            raise ReaderError(f"{where} = .true., but the configuration gives scales")
+        kelvin, offset = scales.of("K", where)
+        return _Factors(scales.of("m", where)[0], kelvin, offset, scales.of("Gyr", where)[0] * GIGAYEAR)
+    if stated is None or stated:
+        return _Factors()
+    own = FileScales(data)
+    try:
+        return _Factors(own.length, own.temperature, 0.0, own.time)
+    except (KeyError, ZeroDivisionError) as error:
+        raise ReaderError(f"{where} = .false., but {error} is missing there; option scales gives it") from error
+
+
 def _annulus(geometry: Any, length: float, folder: Path) -> Annulus:
-    shape = _shape(geometry)
-    if not shape.endswith("annulus"):
-        raise ReaderError(f"{folder}: the geometry is {shape}; a corpus holds sectors of a 2D annulus")
     angle = geometry.p_walls if geometry.twod_yz else geometry.t_walls
     radius = read_quantity(np.asarray(geometry.r_walls) * length, "m", f"{folder}: radii")
     if radius[-1] < SMALLEST_PLANET:
         raise ReaderError(
             f"{folder}: radii span {radius[0]:.4g} .. {radius[-1]:.4g} m, and par does not say "
-            "dimensional_units = .false. (&switches), which makes them dimensionless"
+            "dimensional_units = .false. (&switches), which makes them dimensionless; option scales does so too"
         )
     try:
         return Annulus(radius, np.asarray(angle) - angle[0])
@@ -136,7 +162,7 @@ def _annulus(geometry: Any, length: float, folder: Path) -> Annulus:
         raise ReaderError(f"{folder}: {error}") from error
 
 
-def _wall(given: float | str | None, par: Any, side: str, kelvin: float, folder: Path) -> float | None:
+def _wall(given: float | str | None, par: Any, side: str, factors: _Factors, folder: Path) -> float | None:
     """Temperature of a wall, K: as given, or of an isothermal one in ``par``; None where it is extrapolated."""
     if given is not None:
         return to_magnitude(given, "K", f"{folder}: option {'surface' if side == 'top' else 'core'}")
@@ -144,4 +170,5 @@ def _wall(given: float | str | None, par: Any, side: str, kelvin: float, folder:
     isothermal = str(par.get("boundaries", f"{side}t_mode", "iso")).lower().startswith("iso")
     if value is None or not isothermal:
         return None
-    return to_magnitude(value, "dimensionless", f"{folder / 'par'}: {side}T_val") * kelvin
+    number = to_magnitude(value, "dimensionless", f"{folder / 'par'}: {side}T_val")
+    return number * factors.temperature + factors.offset
