@@ -26,8 +26,8 @@ GROUP = "surrogate.readers"
 NUMBER_OPTION = "run_number"
 """Option of every reader: the pattern by which the number of a run is found in its name."""
 
-LONGEST_NUMBER = 9
-"""Digits of a number in the name of a run, at most; those made from a whole name are larger."""
+FIRST_MADE_NUMBER = 1_000_000_000
+"""Numbers that are made from a whole name start here; those that stand in a name lie below."""
 
 
 class ReaderError(ValueError):
@@ -100,10 +100,10 @@ def run_number(path: str | os.PathLike[str], pattern: str | None = None) -> int:
         if not text.isdecimal():
             raise ReaderError(f"{path}: option {NUMBER_OPTION!r}: {pattern!r} finds no number in {Path(path).name!r}")
         return int(text)
-    digits: list[str] = re.findall(r"\d+", stem)
-    if len(digits) == 1 and len(digits[0]) <= LONGEST_NUMBER:
+    digits = re.findall(r"\d+", stem)
+    if len(digits) == 1 and int(digits[0]) < FIRST_MADE_NUMBER:
         return int(digits[0])
-    return 10**LONGEST_NUMBER + int(hashlib.sha256(stem.encode()).hexdigest()[:7], 16)
+    return FIRST_MADE_NUMBER + int(hashlib.sha256(stem.encode()).hexdigest()[:7], 16)
 
 
 @runtime_checkable
