@@ -143,7 +143,8 @@ def _compared(true: _Modes, predicted: _Modes) -> dict[str, float]:
     return {
         "singular_value_sum_ratio": pod.sum_ratio(true.plain, predicted.plain),
         "weighted_sum_ratio": pod.sum_ratio(true.weighted, predicted.weighted),
-        "subspace_angle": float(np.sqrt(np.mean(angles**2))),
+        # Without variation in time there is no mode, which is as far from those of the truth as can be.
+        "subspace_angle": float(np.sqrt(np.mean(angles**2))) if angles.size else 90.0,
     }
 
 
