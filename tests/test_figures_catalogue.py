@@ -378,7 +378,7 @@ def test_docs_name_every_figure_and_picture() -> None:
 
 
 def test_docs_example_runs(inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(), re.DOTALL)
+    example, _ = re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("surrogate.corpus.store.open_corpus", lambda path: inputs["corpus"])
     for method in ("fnn", "lstm"):

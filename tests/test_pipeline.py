@@ -95,6 +95,7 @@ def test_the_report_holds_figures_and_captions(finished):
     code, text = snakemake(finished, "--report", report)
     assert code == 0, text[-3000:]
     assert "singular value" in report.read_text()
+    assert "in five numbers" in report.read_text()
 
 
 def test_a_deleted_figure_is_made_again_alone(copy):
