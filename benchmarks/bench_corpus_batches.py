@@ -20,11 +20,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
-from bench_corpus import DEFAULT, SNAPSHOTS, synthetic_run
-from surrogate.corpus.ingest import ingest
+from bench_corpus_ingest import DEFAULT, SNAPSHOTS, synthetic_run
 
 from surrogate.config import CorpusSettings
-from surrogate.corpus.store import open_corpus
+from surrogate.corpus import ingest, open_corpus
 from surrogate.fields import write_netcdf
 from surrogate.learning.batches import SnapshotBatches
 from surrogate.learning.networks.pod import PodNetworks

@@ -1,285 +1,277 @@
-"""Speed and memory of whole ingests, beside what the same machine does when it only reads or only writes.
+"""An ingest beside what a user would write without this package, and the pieces that it is made of.
 
-``python benchmarks/bench_corpus_ingest.py throughput`` compares CPU seconds (one process, files in the page cache);
-``... clock [RUNS] [FOLDER] [OUTPUT]`` compares by the clock, with two workers, input in the page cache and not, which
-wants a machine that does nothing else (files of the input stay in FOLDER for the next time; what is written goes to
-OUTPUT, by default there too, and is removed);
-``... memory [GIGABYTES] [FOLDER]`` ingests a corpus of so many GB of float32 at 1/16, 1/4 and the whole of its size,
-each under a limit of memory that the kernel enforces, and then reads statistics and random batches from the store.
+``python benchmarks/bench_corpus_ingest.py whole [RUNS] [FOLDER] [default|paper] [ROUNDS]`` makes RUNS synthetic runs
+(50 x 64, or the paper's 302 x 392; 60 snapshots) and brings them into a store with two workers: by
+`surrogate.corpus.ingest`, and by ``xarray.open_mfdataset(...).to_zarr(...)`` on a Dask cluster of as many processes.
+Each goes in a process of its own, in turn, ROUNDS times (3); by the clock, from the call to the return, with the start
+of the cluster and without; peak memory is the largest sum over the process and its children. The ingest checks, hashes
+and splits beside; the other does not.
+
+``... pieces [paper]`` takes CPU time of the pieces; ``... memory [GIGABYTES]`` ingests a sixteenth, a quarter and the
+whole of so much float32, each under a limit of memory that the kernel enforces.
 """
 
 import json
-import os
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from multiprocessing import get_context
 from pathlib import Path
 
 import h5py
 import numpy as np
+import xarray as xr
 import zarr
-from bench_corpus import PAPER, SNAPSHOTS, write_runs
-from surrogate.corpus.ingest import ingest
-from surrogate.corpus.layout import encode, temperature_encoding
-from surrogate.corpus.shards import ShardWriter
 
 from surrogate.annulus import Annulus
-from surrogate.config import CorpusSettings
-from surrogate.corpus.readers.containers import open_container
-from surrogate.corpus.store import open_corpus, statistics
+from surrogate.config import CorpusSettings, DesignSettings
+from surrogate.corpus import ingest, make_design, open_corpus, open_run, parameters_of_run, run_reader, statistics
+from surrogate.corpus.checks.run import RunCheck
+from surrogate.corpus.storage import create_array, encode, open_array, write_snapshots
+from surrogate.fields import make_run, write_netcdf
+from surrogate.parameters import EVOLUTION_PARAMETERS
 
-MEGABYTES = SNAPSHOTS * PAPER.shape[0] * PAPER.shape[1] * 4 / 1e6
+SNAPSHOTS = 60
+PAPER = Annulus.quarter(300, 392)
+DEFAULT = Annulus.quarter(48, 64)
+WORKERS = 2
 
 
-def cpu(function, rounds=3):
-    """Least CPU seconds of some rounds."""
+def synthetic_run(number, annulus=PAPER, snapshots=SNAPSHOTS):
+    """A run with plumes, boundary layers and noise of 0.02 K, so that it does not compress better than a real one."""
+    generator = np.random.default_rng(number)
+    design = make_design(DesignSettings(runs=number + 1))
+    time_axis = np.linspace(0.075, 4.5, snapshots)
+    z = ((annulus.radius - annulus.radius[0]) / annulus.thickness)[:, None]
+    temperature = np.empty((snapshots, *annulus.shape), dtype=np.float32)
+    waves = generator.uniform(2, 30, 12)
+    phases = generator.uniform(0, 2 * np.pi, 12)
+    for step, moment in enumerate(time_axis):
+        field = 250 + 1500 * np.exp(-moment / 9) * np.tanh(8 * (1 - z)) + 400 * np.exp(-12 * z)
+        for wave, phase in zip(waves, phases, strict=True):
+            field = field + 40 * np.sin(np.pi * z) * np.cos(wave * annulus.angle + phase + 5 * moment + 9 * z)
+        temperature[step] = field + generator.normal(0, 0.02, field.shape)
+    temperature[:, -1] = 250.0
+    temperature[:, 0] = temperature[:, 0].mean(axis=-1, keepdims=True)
+    return make_run(temperature, time_axis, annulus, parameters_of_run(design, number), attributes={"number": number})
+
+
+def write_runs(folder, runs, annulus, originals=4):
+    """Runs of their own (other temperatures, other parameters), each from one of few."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"run_{number:05d}.nc" for number in range(runs)]
+    for number, path in enumerate(paths):
+        if path.exists():
+            continue
+        if number < originals:
+            write_netcdf(synthetic_run(number, annulus), path)
+            continue
+        shutil.copyfile(paths[number % originals], path)
+        with h5py.File(path, "r+") as file:
+            file["temperature"][16:24] += np.float32(0.01 * (number + 1))
+            file["activation_energy"][()] *= 1 + 1e-4 * (number + 1)
+            file.attrs["number"] = number
+    return paths
+
+
+def watch_memory(peak):
+    """Keep the largest sum, MB, of what this process and its children hold (proportional set size)."""
+    import psutil
+
+    me = psutil.Process()
+    while True:
+        total = 0
+        for process in [me, *me.children(recursive=True)]:
+            try:
+                total += process.memory_full_info().pss
+            except psutil.Error:
+                continue
+        peak[0] = max(peak[0], total / 1e6)
+        time.sleep(0.05)
+
+
+def by_surrogate(files, store):
+    """All of it: look, plan, read, check, hash, write, split."""
+    start = time.perf_counter()
+    ingest(files, store, CorpusSettings(tolerated_rejects=0.0), workers=WORKERS)
+    return time.perf_counter() - start, 0.0
+
+
+def by_xarray(files, store):
+    """What a user would write: open all of them on the cluster, stack them, write."""
+    from distributed import Client, LocalCluster
+
+    begun = time.perf_counter()
+    with LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
+        start = time.perf_counter()
+        many = xr.open_mfdataset(
+            files,
+            engine="h5netcdf",
+            combine="nested",
+            concat_dim="simulation",
+            data_vars="all",
+            coords=list(EVOLUTION_PARAMETERS.names),
+            compat="override",  # compares nothing: the fastest that there is
+            join="override",
+            combine_attrs="override",
+            parallel=True,
+            chunks={"time": -1},
+        )
+        many.temperature.encoding = {}
+        shards = (1, *many.temperature.shape[1:])
+        entry = {"chunks": (1, 1, *shards[2:]), "shards": shards, "compressors": zarr.codecs.BloscCodec(cname="lz4")}
+        many.to_zarr(store, zarr_format=3, consolidated=False, encoding={"temperature": entry})
+        return time.perf_counter() - start, start - begun
+
+
+WAYS = {"surrogate": by_surrogate, "xarray": by_xarray}
+
+
+def one_way(way, store, *files):
+    """Bring the files into a store in one way, in this process."""
+    peak = [0.0]
+    threading.Thread(target=watch_memory, args=(peak,), daemon=True).start()
+    seconds, cluster = WAYS[way](list(files), store)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = time.process_time() + children.ru_utime + children.ru_stime
+    print(json.dumps({"seconds": seconds, "cluster": cluster, "cpu": cpu, "peak": peak[0]}))
+
+
+def run_apart(*arguments):
+    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-3000:])
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def whole(runs=128, folder=None, grid="default", rounds=3):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(folder or name)
+        paths = write_runs(folder / f"raw_{grid}", runs, PAPER if grid == "paper" else DEFAULT)
+        found = {way: [] for way in WAYS}
+        for _ in range(rounds):
+            for way in WAYS:
+                store = Path(name) / f"{way}.zarr"
+                shutil.rmtree(store, ignore_errors=True)
+                found[way].append(run_apart("_one_way", way, str(store), *map(str, paths)))
+        ours = open_corpus(Path(name) / "surrogate.zarr")
+        theirs = xr.open_zarr(Path(name) / "xarray.zarr", consolidated=False)
+        for run in (0, runs // 2, runs - 1):
+            np.testing.assert_array_equal(ours.temperature[run].values, theirs.temperature[run].values)
+    print(f"{runs} runs of the grid {grid}, {WORKERS} workers; best of {rounds} by the clock, largest peak")
+    best = {way: min(entries, key=lambda entry: entry["seconds"]) for way, entries in found.items()}
+    for way, entry in best.items():
+        peak = max(entry["peak"] for entry in found[way])
+        with_start = entry["seconds"] + entry["cluster"]
+        print(
+            f"{way:<10} {entry['seconds']:7.2f} s ({with_start:.2f} s with the start of the cluster), "
+            f"CPU {entry['cpu']:.1f} s, peak {peak:.0f} MB; all: {[round(one['seconds'], 2) for one in found[way]]}"
+        )
+    ratio = best["surrogate"]["seconds"] / best["xarray"]["seconds"]
+    memory_ratio = max(e["peak"] for e in found["surrogate"]) / max(e["peak"] for e in found["xarray"])
+    print(f"surrogate / xarray: x {ratio:.2f} by the clock (its own cluster counted, xarray's not), ", end="")
+    print(f"x {memory_ratio:.2f} of the memory")
+
+
+def milliseconds(function, rounds=8):
+    """Least CPU time of some rounds, ms."""
     times = []
     for _ in range(rounds):
         start = time.process_time()
         function()
         times.append(time.process_time() - start)
-    return min(times)
+    return 1e3 * min(times)
 
 
-def read_by_the_library(path):
-    with h5py.File(path) as file:
-        file["temperature"][...]
-
-
-def read_directly(path):
-    with open_container(path) as container:
-        for start in range(0, SNAPSHOTS, 16):
-            container.read("temperature", "K", slice(start, start + 16))
-
-
-def write_by_zarr(number, folder):
-    zarr.open_array(folder / "array")[number] = HELD[0]
-
-
-def write_directly(number, folder):
-    writer = ShardWriter(folder / "shards" / str(number), SNAPSHOTS)
-    for snapshot in HELD[0]:
-        writer.write(snapshot)
-    writer.flush()
-
-
-HELD = []
-"""One run, for the processes that only write."""
-
-
-def hold(path):
-    with h5py.File(path) as file:
-        HELD[:] = [file["temperature"][...]]
-
-
-def replicate(originals, folder, runs):
-    """Runs of their own (other temperatures, other parameters), each from one of few."""
-    paths = [folder / f"run_{number:05d}.nc" for number in range(runs)]
-    folder.mkdir(exist_ok=True)
-    for number, path in enumerate(paths):
-        if not path.exists():
-            shutil.copyfile(originals[number % len(originals)], path)
-            with h5py.File(path, "r+") as file:
-                file["temperature"][16:24] += np.float32(0.01 * (number + 1))
-                file["activation_energy"][()] *= 1 + 1e-4 * (number + 1)
-                file.attrs["number"] = number
-    return paths
-
-
-def forget(paths):
-    """Drop files from the page cache."""
-    os.sync()
-    for path in paths:
-        with open(path, "rb") as stream:
-            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def clock(runs=120, folder=None, output=None, rounds=1):
-    """Seconds per run by the clock with two workers: each task alone, and the whole ingest, of all runs.
-
-    The two processes that only read or only write are up and warm before their clocks start. Of the ingest all
-    seconds count, from the call to the return: Dask, the other process and its imports, the plan, the store. What was
-    written before is on the disk when a clock starts, so that each has the same memory for what it writes itself.
-    """
-    with tempfile.TemporaryDirectory(dir=output or folder) as name:
-        source, folder = Path(folder or name), Path(name)
-        paths = replicate(write_runs(source / "raw", range(8)), source / "many", runs)
-        print(f"{runs} runs, 2 workers, seconds per run by the clock", flush=True)
-        with get_context("spawn").Pool(2, hold, (paths[0],)) as pool:
-
-            def alone(function, calls):
-                pool.starmap(function, calls, chunksize=1)
-
-            def by_zarr():
-                alone(write_by_zarr, [(number, folder) for number in range(runs)])
-
-            def by_hdf5():
-                alone(read_by_the_library, [(path,) for path in paths])
-
-            def whole():
-                ingest(paths, folder / "corpus.zarr", CorpusSettings(), workers=2)
-
-            entry = temperature_encoding("float32", *PAPER.shape, SNAPSHOTS)
-            kept = {key: entry[key] for key in ("dtype", "chunks", "shards", "compressors", "fill_value")}
-            for state in ("warm", "cold") * rounds:
-                seconds = {}
-                for label, task in (("HDF5", by_hdf5), ("Zarr", by_zarr), ("ingest", whole)):
-                    zarr.create_array(str(folder / "array"), shape=(runs, SNAPSHOTS, *PAPER.shape), **kept)
-                    alone(Path.read_bytes, [(path,) for path in paths])
-                    forget(paths if state == "cold" else [])
-                    start = time.perf_counter()
-                    task()
-                    seconds[label] = (time.perf_counter() - start) / runs
-                    for left in ("array", "corpus.zarr"):
-                        shutil.rmtree(folder / left, ignore_errors=True)
-                share = max(seconds["HDF5"], seconds["Zarr"]) / seconds["ingest"]
-                print(
-                    f"{state}: only read by HDF5 {seconds['HDF5']:.4f}, only written by Zarr {seconds['Zarr']:.4f}, "
-                    f"whole ingest {seconds['ingest']:.4f}: {share:.0%} of the slower",
-                    flush=True,
-                )
-
-
-def throughput(runs=32):
-    """CPU seconds per run: reading alone, writing alone, and everything that an ingest does."""
-    print(f"{runs} runs of {MEGABYTES:.1f} MB; CPU s per run, best of 3; share: of the speed of the slower one alone")
-    row = "{:<32} {:>9} {:>9} {:>9} {:>9} {:>8} {:>7} {:>8}".format
-    print(row("", "HDF5", "Zarr", "libdefl.", "shards", "ingest", "share", "of ours"))
+def pieces(grid="default"):
+    annulus = PAPER if grid == "paper" else DEFAULT
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        paths = write_runs(folder / "raw", range(runs))
+        paths = write_runs(folder / "raw", 8, annulus)
+        ingest(paths, folder / "corpus.zarr")
+        corpus = open_corpus(folder / "corpus.zarr")
+        read, stock = run_reader(corpus), zarr.open_array(folder / "corpus.zarr/temperature")
+        values = read(0)
+        create_array(folder / "array", (1, *values.shape), "float32", SNAPSHOTS)
+        array = open_array(folder / "array", "r+")
 
-        def by_the_library():
-            for path in paths:
-                read_by_the_library(path)
+        def read_raw():
+            with open_run(paths[0], "native") as run:
+                return run.temperature.values
 
-        def directly():
-            for path in paths:
-                read_directly(path)
+        def check():
+            found = RunCheck(0, "run", CorpusSettings())
+            found.feed(values)
+            return found.moments()
 
-        for label, settings, grid in (
-            ("float32", CorpusSettings(), PAPER),
-            ("int16", CorpusSettings(encoding="int16"), PAPER),
-            ("float32, onto 152 x 196", CorpusSettings(radial_cells=150, angular_cells=196), Annulus.quarter(150, 196)),
-        ):
-            ingest(paths, folder / "corpus.zarr", settings)  # also compiles
-            corpus = open_corpus(folder / "corpus.zarr")
-            values = [encode(corpus.temperature[run].values, settings.encoding) for run in range(runs)]
-            entry = temperature_encoding(settings.encoding, *grid.shape, SNAPSHOTS)
-            array = zarr.create_array(
-                str(folder / "array"),
-                shape=(runs, SNAPSHOTS, *grid.shape),
-                **{key: entry[key] for key in ("dtype", "chunks", "shards", "compressors", "fill_value")},
-                overwrite=True,
-            )
+        def library():
+            with h5py.File(paths[0]) as file:
+                return file["temperature"][...]
 
-            def by_zarr(values=values, array=array):
-                for number, part in enumerate(values):
-                    array[number] = part
-
-            def as_shards(values=values):
-                for number, part in enumerate(values):
-                    writer = ShardWriter(folder / "shards" / str(number), SNAPSHOTS)
-                    for snapshot in part:
-                        writer.write(snapshot)
-                    writer.flush()
-
-            def everything(settings=settings):
-                shutil.rmtree(folder / "corpus.zarr")
-                ingest(paths, folder / "corpus.zarr", settings)
-
-            hdf5, stock, ours, shards, whole = (
-                cpu(function) / runs for function in (by_the_library, by_zarr, directly, as_shards, everything)
-            )
-            numbers = (f"{seconds:.3f}" for seconds in (hdf5, stock, ours, shards, whole))
-            print(row(label, *numbers, f"{max(hdf5, stock) / whole:.0%}", f"{max(ours, shards) / whole:.0%}"))
+        print(f"{grid} grid, {SNAPSHOTS} snapshots, CPU ms a run")
+        for label, function in {
+            "read the raw run (reader)": read_raw,
+            "read the raw run (h5py alone)": library,
+            "checks, digest and moments": check,
+            "pack as int16": lambda: encode(values, "int16"),
+            "write": lambda: write_snapshots(array, 0, 0, values),
+            "read a run for training": lambda: read(1),
+            "read a run through Dask": lambda: corpus.temperature[1].values,
+            "read a run by zarr-python alone": lambda: stock[1],
+            "read one snapshot": lambda: corpus.temperature[1, 7].values,
+        }.items():
+            print(f"  {label:<32} {milliseconds(function):8.2f}")
 
 
-def memory(gigabytes=1.0, folder=None):
+def memory(gigabytes=1.0):
     """Peak memory of ingests of a sixteenth, a quarter and the whole of a corpus, and of reading from it."""
-    with tempfile.TemporaryDirectory(dir=folder) as name:
-        total = max(16, round(gigabytes * 1e3 / MEGABYTES))
-        print(
-            f"corpus of up to {total} runs, {total * MEGABYTES / 1e3:.1f} GB of float32; MB; limit of each process 1 GB"
-        )
-        write_runs(Path(name) / "raw", range(2))
+    with tempfile.TemporaryDirectory() as name:
+        size = SNAPSHOTS * PAPER.shape[0] * PAPER.shape[1] * 4 / 1e9
+        total = max(16, round(gigabytes / size))
+        print(f"up to {total} runs, {total * size:.1f} GB of float32; MB; limit of each process 1 GB")
         for runs in (total // 16, total // 4, total):
-            command = [sys.executable, __file__, "_one", name, str(runs)]
-            done = subprocess.run(command, capture_output=True, text=True)
-            print(done.stdout.strip() if done.returncode == 0 else done.stderr[-2000:], flush=True)
+            paths = write_runs(Path(name) / "raw", runs, PAPER, originals=2)
+            store = Path(name) / f"{runs}.zarr"
+            one = run_apart("_limited_ingest", str(store), *map(str, paths))
+            two = run_apart("_limited_read", str(store))
+            print(f"{runs:>5} runs: ingest {one['peak']:.0f} (imports {one['before']:.0f}); reading {two['peak']:.0f}")
+            shutil.rmtree(store)
 
 
-def one(folder, runs):
-    """Ingest so many runs, then read from the store, in this process."""
-    folder = Path(folder)
-    originals = sorted((folder / "raw").glob("*.nc"))
-    paths = replicate(originals, folder / "many", runs)
-    command = [sys.executable, __file__, "_ingest", str(folder / "corpus.zarr"), *map(str, paths)]
-    ingested = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    command = [sys.executable, __file__, "_read", str(folder / "corpus.zarr")]
-    read = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    shutil.rmtree(folder / "corpus.zarr")
-    print(
-        f"{runs:>5} runs, {runs * MEGABYTES / 1e3:6.2f} GB: ingest {ingested['peak']:.0f} "
-        f"(imports {ingested['before']:.0f}), {ingested['seconds']:.0f} s; statistics and 2,000 random snapshots "
-        f"{read['peak']:.0f} (imports {read['before']:.0f}), {read['milliseconds']:.1f} ms of CPU each, "
-        f"mean {read['mean']:.2f} K"
-    )
-
-
-def peak():
+def own_peak():
     """Largest resident set of this process so far, MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def limited():
-    """Hold the data of this process to 1 GB: an allocation beyond it fails."""
+def limited_ingest(store, *paths):
     resource.setrlimit(resource.RLIMIT_DATA, (10**9, 10**9))
-
-
-def only_ingest(store, *paths):
-    limited()
-    before, start = peak(), time.monotonic()
+    before = own_peak()
     ingest(paths, store, CorpusSettings(tolerated_rejects=0.0))
-    print(json.dumps({"before": before, "peak": peak(), "seconds": time.monotonic() - start}))
+    print(json.dumps({"before": before, "peak": own_peak()}))
 
 
-def only_read(store):
-    limited()
-    before = peak()
+def limited_read(store):
+    resource.setrlimit(resource.RLIMIT_DATA, (10**9, 10**9))
     corpus = open_corpus(store)
-    mean = statistics(corpus)["temperature"]["mean"]
     generator = np.random.default_rng(0)
-    start = time.process_time()
-    for _ in range(2000):
+    for _ in range(500):
         run, snapshot = generator.integers(corpus.sizes["simulation"]), generator.integers(SNAPSHOTS)
         corpus.temperature[run, snapshot].values  # noqa: B018
-    milliseconds = (time.process_time() - start) / 2
-    print(json.dumps({"before": before, "peak": peak(), "milliseconds": milliseconds, "mean": mean}))
+    print(json.dumps({"peak": own_peak(), "mean": statistics(corpus)["temperature"]["mean"]}))
 
-
-TASKS = {
-    "throughput": throughput,
-    "clock": clock,
-    "memory": memory,
-    "_one": one,
-    "_ingest": only_ingest,
-    "_read": only_read,
-}
 
 if __name__ == "__main__":
     task, *arguments = sys.argv[1:] or [""]
-    if task not in TASKS:
-        sys.exit(__doc__)
-    if task == "memory":
-        memory(*map(float, arguments[:1]), *arguments[1:2])
-    elif task == "clock":
-        clock(*map(int, arguments[:1]), *arguments[1:3])
-    elif task == "_one":
-        one(arguments[0], int(arguments[1]))
+    if task == "whole":
+        whole(*map(int, arguments[:1]), *arguments[1:3], *map(int, arguments[3:]))
+    elif task == "pieces":
+        pieces(*arguments)
+    elif task == "memory":
+        memory(*map(float, arguments))
+    elif task in ("_one_way", "_limited_ingest", "_limited_read"):
+        {"_one_way": one_way, "_limited_ingest": limited_ingest, "_limited_read": limited_read}[task](*arguments)
     else:
-        TASKS[task](*arguments)
+        sys.exit(__doc__)

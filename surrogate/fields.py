@@ -443,14 +443,15 @@ def _validate_values(temperature: np.ndarray, where: str) -> None:
 
 
 def write_netcdf(dataset: xr.Dataset, path: str | os.PathLike[str], compress: bool = True) -> None:
-    """Write a dataset as NetCDF4, atomically; what is lazy is computed piece by piece."""
+    """Write a dataset as NetCDF4, atomically; what is lazy is computed piece by piece. One snapshot is one chunk."""
     import dask
 
-    encoding = {
-        name: {"zlib": True, "complevel": 1, "shuffle": True}
-        for name, variable in dataset.variables.items()
-        if compress and variable.ndim > 1 and variable.dtype.kind == "f"
-    }
+    encoding: dict[Any, dict[str, Any]] = {}
+    for name, variable in dataset.variables.items():
+        if variable.ndim > 1 and variable.dtype.kind == "f":
+            encoding[name] = {"zlib": True, "complevel": 1, "shuffle": True} if compress else {}
+            if variable.ndim > 2 and variable.dims[-2:] == RUN_DIMENSIONS[-2:]:
+                encoding[name]["chunksizes"] = (*[1] * (variable.ndim - 2), *variable.shape[-2:])
     # HDF5 writes one piece at a time anyway; a thread of Dask's would open the file again that an interrupt removed.
     with atomic(path) as temporary, dask.config.set(scheduler="synchronous"):
         dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)

@@ -55,6 +55,16 @@ def test_a_run_survives_its_file_bit_for_bit(tmp_path_factory, run):
         assert parameters_of(again) == parameters_of(run)
 
 
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_snapshot_is_a_chunk_of_its_file(tmp_path, compress):
+    run = example(np.arange(4) + 0.5)
+    write_netcdf(run, tmp_path / "run.nc", compress)
+    write_netcdf(stack_runs([run, run]), tmp_path / "corpus.nc", compress)
+    with open_netcdf(tmp_path / "run.nc") as one, open_netcdf(tmp_path / "corpus.nc") as two:
+        assert one.temperature.encoding["chunksizes"] == (1, *run.temperature.shape[1:])
+        assert two.temperature.encoding["chunksizes"] == (1, 1, *run.temperature.shape[1:])
+
+
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 9))
 @settings(max_examples=20)
 def test_runs_survive_stacking(lengths, seed):
