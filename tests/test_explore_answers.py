@@ -13,13 +13,12 @@ from learning_examples import made_up_corpus
 
 from surrogate.annulus import Annulus
 from surrogate.explore import ExploreError, Explorer, Simulations
-from surrogate.explore.explorer import Question, card_rows
-from surrogate.explore.pictures import MOST_NODES, PixelMap, halves, outline, pack
-from surrogate.explore.simulations import NEAR, SAME
-from surrogate.explore.spelling import read, written
+from surrogate.explore.explorer import NEAR, SAME, Question, card_rows
+from surrogate.explore.pictures import MOST_NODES, PixelMap, outline, pack, parts_of
+from surrogate.explore.spelling import read, symbol_html, unit_text, written
 from surrogate.fields import parameter_table, select_run, validate
-from surrogate.parameters import PARAMETERS, Parameters
-from surrogate.query import OutOfRangeWarning
+from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, Parameters, ParameterSpace
+from surrogate.query import OutOfRangeWarning, QueryError
 
 ANNULUS = Annulus.quarter(20, 24)
 
@@ -62,8 +61,8 @@ def test_a_sector_over_the_negative_axis_is_drawn():
     assert share == pytest.approx(1.0, abs=0.05)
 
 
-def test_without_blending_each_half_keeps_its_value():
-    chart = PixelMap.of(halves(ANNULUS), blend=False)
+def test_without_blending_each_part_keeps_its_value():
+    chart = PixelMap.of(parts_of(ANNULUS, 2), blend=False)
     image = chart.draw(np.repeat([[1.0, 2.0]], ANNULUS.shape[0], axis=0))
     assert set(np.unique(image[np.isfinite(image)])) == {1.0, 2.0}
     # The second column is the left, upper half.
@@ -92,18 +91,44 @@ def test_the_outline_is_closed_and_lies_on_the_walls():
 # -- numbers and units --
 
 
-@given(st.sampled_from(PARAMETERS), st.floats(0, 1))
+OTHERS = ParameterSpace(
+    [
+        Parameter("rayleigh_number", low=1e4, high=1e7, symbol=r"\mathrm{Ra}", logarithmic=True),
+        Parameter("yield_stress", "MPa", -5, 400),
+        Parameter("lid", "m", 1e4, 3e5, "d"),
+    ]
+)
+
+
+@given(st.sampled_from([*EVOLUTION_PARAMETERS.parameters, *OTHERS.parameters]), st.floats(0, 1))
 def test_what_is_written_reads_back(parameter, share):
-    low, high = float(parameter.transform(parameter.low)), float(parameter.transform(parameter.high))
-    value = float(parameter.inverse(low + share * (high - low)))
-    assert read(parameter, written(parameter, value)) == pytest.approx(value, rel=5e-3)
-    assert read(parameter, written(parameter, value, unit=True)) == pytest.approx(value, rel=5e-3)
+    low, high = float(parameter.natural(parameter.low)), float(parameter.natural(parameter.high))
+    value = float(parameter.from_natural(low + share * (high - low)))
+    close = pytest.approx(value, rel=5e-3, abs=1e-3 if parameter.low < 0 else 0)
+    assert read(parameter, written(parameter, value, unit=False)) == close
+    assert read(parameter, written(parameter, value)) == close
+
+
+def test_any_parameter_is_written_for_people():
+    assert written(EVOLUTION_PARAMETERS["activation_volume"], 6e-6) == "6 cm³/mol"
+    assert written(OTHERS["lid"], 1.5e5) == "150 km"
+    assert written(OTHERS["rayleigh_number"], 1e6) == "1e6"
+    assert unit_text(OTHERS["yield_stress"]) == "MPa"
+    assert symbol_html(OTHERS["rayleigh_number"]) == "<i>Ra</i>"
+    assert symbol_html(OTHERS["yield_stress"]) == ""
+    assert symbol_html(EVOLUTION_PARAMETERS["initial_temperature"]) == "<i>T</i><sub>ini</sub>"
 
 
 @pytest.mark.parametrize("text", ["", "much", "1e21 K", "-3", "0", "nan", "1e999"])
 def test_what_cannot_be_a_viscosity_is_refused_with_its_unit(text):
     with pytest.raises(ValueError, match=r"Reference viscosity: expected a positive number in Pa s, got "):
-        read(PARAMETERS[0], text)
+        read(EVOLUTION_PARAMETERS["reference_viscosity"], text)
+
+
+def test_a_parameter_that_may_be_negative_is_read_so():
+    assert read(OTHERS["yield_stress"], "-3 MPa") == -3
+    with pytest.raises(ValueError, match="Yield stress: expected a number in MPa, got '3 K'"):
+        read(OTHERS["yield_stress"], "3 K")
 
 
 # -- simulations --
@@ -130,7 +155,7 @@ def test_a_run_is_nearest_to_itself_and_says_what_it_was_used_for(explorer, corp
 
 def test_the_distance_is_in_units_of_the_trained_ranges(explorer, tiny, corpus):
     point = parameter_table(corpus)[5].copy()
-    low, high = tiny.parameter_ranges["activation_energy"]
+    low, high = tiny.space.ranges["activation_energy"]
     for share, near in ((0.1, True), (0.2, False)):
         moved = point.copy()
         moved[1] += share * (high - low)
@@ -142,7 +167,7 @@ def test_the_distance_is_in_units_of_the_trained_ranges(explorer, tiny, corpus):
 
 
 def test_a_decade_of_viscosity_counts_the_same_everywhere(explorer, tiny, corpus):
-    low, high = np.log10(tiny.parameter_ranges["reference_viscosity"])
+    low, high = np.log10(tiny.space.ranges["reference_viscosity"])
     point = parameter_table(corpus)[7].copy()
     point[0] *= 10**0.1
     assert explorer.simulations.nearest(point).distance == pytest.approx(0.1 / (high - low) / np.sqrt(5))
@@ -168,6 +193,18 @@ def test_a_corpus_of_another_planet_is_refused(tiny, corpus):
         Simulations(tiny, corpus.assign_coords(bounds))
     with pytest.raises(ExploreError, match=r"another planet: its surface has 400.0 K.*250.0 K"):
         Simulations(tiny, corpus.assign(temperature=corpus["temperature"] + 150))
+
+
+def test_a_corpus_of_other_parameters_is_refused(tiny, corpus):
+    other = corpus.copy(deep=True).rename(activation_energy="yield_stress")
+    for name in other.coords:
+        attributes = other[name].attrs
+        if "parameters" in attributes:
+            attributes["parameters"] = attributes["parameters"].replace("activation_energy", "yield_stress")
+    with pytest.raises(
+        ExploreError, match=r"other parameters: .*yield_stress.* those of the surrogate are reference_v"
+    ):
+        Simulations(tiny, other)
 
 
 def test_another_corpus_of_the_same_planet_claims_nothing_of_training(tiny, corpus):
@@ -196,14 +233,24 @@ def test_an_answer_holds_both_predictors_their_bands_and_the_simulation(explorer
     np.testing.assert_array_equal(evolution.run["temperature"], select_run(corpus, 5)["temperature"])
 
 
-def test_what_is_out_of_range_is_said_in_the_units_of_the_page(explorer, tiny):
-    high = tiny.parameter_ranges["activation_energy"][1]
-    values = {**explorer.centre.as_dict(), "activation_energy": 2 * high}
+def test_what_is_out_of_range_is_said_in_the_units_of_the_page_and_has_no_bands(explorer, tiny):
+    low, high = tiny.space.ranges["activation_energy"]
+    question = Question(Parameters(**{**explorer.centre, "activation_energy": high + 0.2 * (high - low)}), 0.9)
     with pytest.warns(OutOfRangeWarning):
-        evolution = explorer.evolution(Question(Parameters(**values), 0.9))
+        evolution = explorer.evolution(question)
     (line,) = explorer.outside(evolution)
     assert line.startswith("activation energy ")
     assert line.endswith(f"kJ/mol is above the trained {high / 1e3:.4g} kJ/mol")
+    with pytest.warns(OutOfRangeWarning):
+        lines = explorer.lines(question)
+    for answer in (*evolution.fields.values(), *lines.values()):
+        assert [name for name in answer if name.endswith("half_width")] == []
+
+
+def test_what_is_far_out_of_range_has_no_answer(explorer):
+    far = Question(Parameters(**{**explorer.centre, "reference_viscosity": 1e31}), 0.9)
+    with pytest.raises(QueryError, match="reference_viscosity"):
+        explorer.evolution(far)
 
 
 def test_an_answer_unlike_the_training_runs_is_said_of_the_method_that_gave_it(explorer):

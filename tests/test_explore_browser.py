@@ -47,7 +47,7 @@ class Visit:
         self.context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
         self.page = self.context.new_page()
         self.errors, self.elsewhere = [], []
-        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type in ("error", "warning") else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("response", lambda r: self.errors.append(f"{r.status} {r.url}") if r.status >= 400 else None)
         self.page.on("request", lambda r: self._asked(r.url))
@@ -105,6 +105,32 @@ def test_every_slider_changes_every_picture(visit, slider):
     assert visit.page.locator("figure").first.screenshot() != screen
 
 
+def test_a_slider_says_what_it_is_and_its_value_with_its_unit(visit, tiny):
+    visit.page.get_by_role("button", name="Centre").click()
+    point = tiny_explorer(tiny).centre
+    handle = visit.page.get_by_role("slider", name="activation volume")
+    text = f"{1e6 * point['activation_volume']:.4g} cm³/mol"
+    visit.until(lambda: handle.get_attribute("aria-valuetext") == text)
+    handle.press("PageUp")
+    visit.until(lambda: handle.get_attribute("aria-valuetext") != text)
+    assert (
+        visit.page.get_by_role("slider", name="reference viscosity").get_attribute("aria-valuetext").endswith(" Pa s")
+    )
+    assert visit.page.get_by_role("slider", name="time").get_attribute("aria-valuetext").endswith(" Gyr")
+    assert visit.page.get_by_role("textbox", name="activation volume in cm³/mol").count() == 1
+    visit.page.get_by_role("button", name="Centre").click()
+
+
+def test_no_heading_is_cut_on_a_small_laptop(browser, address):
+    visit = Visit(browser, address, 1280, 800)
+    cut = "[...document.querySelectorAll('h2, h3')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)"
+    assert visit.page.evaluate(cut) == []
+    assert visit.page.get_by_role("heading", name="Core-mantle boundary heat flux").count() == 1
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 1280
+    visit.close()
+    assert visit.errors == []
+
+
 def test_the_pictures_on_the_screen_are_the_prediction(visit, tiny):
     """What the browser draws is what Python draws from the same answer."""
     from surrogate.explore.pictures import PixelMap
@@ -150,13 +176,18 @@ def test_time_moves_by_itself_and_asks_the_server_for_nothing(visit):
     visit.until(lambda: visit.value("profile_fnn", "data.mean") != profile)
 
 
-def test_the_light_says_why_it_is_amber(visit):
+def test_the_light_says_why_it_is_amber_and_why_there_is_no_answer(visit):
     field = visit.page.locator("input[type=text]").nth(1)
-    field.fill("900")
+    field.fill("600")
     field.press("Enter")
-    visit.page.get_by_text(re.compile("Extrapolation: activation energy 900 kJ/mol is above the trained")).wait_for()
+    visit.page.get_by_text(re.compile("Extrapolation: activation energy 600 kJ/mol is above the trained")).wait_for()
+    visit.until(lambda: np.all(visit.image("width") == -1))
+    field.fill("9e9")
+    field.press("Enter")
+    visit.page.get_by_text(re.compile("No answer: .*activation_energy")).wait_for()
+    visit.until(lambda: np.all(visit.image("fnn") == -1))
     visit.page.get_by_role("button", name="Centre").click()
-    visit.page.get_by_text("activation energy 900 kJ/mol").wait_for(state="hidden")
+    visit.page.get_by_text("No answer").wait_for(state="hidden")
 
 
 def test_the_simulation_of_an_unseen_run_stands_beside_its_prediction(visit):

@@ -19,6 +19,7 @@ from surrogate.explore.page import Page
 from surrogate.explore.pictures import Packed, PixelMap
 from surrogate.explore.serving import greeting, make_server, open_explorer
 from surrogate.fields import select_run
+from surrogate.parameters import Parameters
 
 pn = pytest.importorskip("panel", reason="the extra `explore` is not installed")
 
@@ -76,7 +77,7 @@ def thinned(surrogate, values):
 def test_what_is_shown_is_what_the_surrogate_says(explorer, tiny):
     visitor = Visitor(explorer)
     np.testing.assert_allclose(visitor.shown(), thinned(tiny, explorer.centre), atol=0.03)
-    values = {**explorer.centre.as_dict(), "initial_temperature": visitor.move(0.25)}
+    values = {**explorer.centre, "initial_temperature": visitor.move(0.25)}
     visitor.work()
     np.testing.assert_allclose(visitor.shown(), thinned(tiny, values), atol=0.03)
     lines = visitor.page.layout.lines.data
@@ -132,6 +133,39 @@ def test_an_answer_that_fails_is_said_and_the_next_one_comes(explorer, monkeypat
     visitor.work()
     assert "failed" not in visitor.page.layout.light.object
     assert "answered in" in visitor.page.layout.light.object
+
+
+def test_a_question_without_an_answer_leaves_no_picture_of_another(explorer):
+    visitor = Visitor(explorer)
+    assert visitor.shown().size
+    visitor.page.layout.controls.set(Parameters(**{**explorer.centre, "reference_viscosity": 1e31}))
+    visitor.work()
+    assert "No answer" in visitor.page.layout.light.object
+    assert "reference_viscosity" in visitor.page.layout.light.object
+    assert visitor.shown().size == 0
+    drawn = [renderer for chart in visitor.page.layout.charts for renderer in chart.figure.renderers]
+    assert len(drawn) == 3 * 5
+    assert not any(renderer.visible for renderer in drawn)
+    visitor.page.layout.controls.set(explorer.centre)
+    visitor.work()
+    assert visitor.shown().size
+    assert all(renderer.visible for renderer in drawn)
+
+
+def test_bands_are_drawn_within_the_trained_ranges_only(explorer):
+    visitor = Visitor(explorer)
+
+    def widths():
+        lines = visitor.page.layout.lines.data
+        return lines["profile_fnn_high"][0] - lines["profile_fnn_low"][0]
+
+    assert widths().max() > 0
+    assert "calibrated intervals" in visitor.page.layout.legend.object
+    visitor.move(1.0, number=1)  # the end of a slider is beyond the trained range
+    visitor.work()
+    assert widths().max() == 0
+    assert "calibrated intervals" not in visitor.page.layout.legend.object
+    assert "none outside the trained ranges" in visitor.page.layout.titles["width"].object
 
 
 def test_a_visitor_who_left_is_not_answered(explorer):

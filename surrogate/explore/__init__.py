@@ -4,9 +4,7 @@ What stands behind the page (:class:`Explorer`, :class:`Simulations`, the pictur
 server (:func:`serve`) need the extra ``explore``.
 """
 
-from surrogate.explore.explorer import Explorer
+from surrogate.explore.explorer import ExploreError, Explorer, NearRun, Simulations
 from surrogate.explore.serving import serve
-from surrogate.explore.simulations import NearRun, Simulations
-from surrogate.explore.toolkit import ExploreError
 
 __all__ = ["ExploreError", "Explorer", "NearRun", "Simulations", "serve"]

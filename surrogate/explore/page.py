@@ -14,12 +14,13 @@ import numpy as np
 import xarray as xr
 
 from surrogate.explore.charts import legend
-from surrogate.explore.explorer import METHODS, NAMES, Evolution, Explorer, Question, card_rows
+from surrogate.explore.explorer import SAME, Evolution, Explorer, NearRun, Question, card_rows
 from surrogate.explore.layout import ANOMALY, LEVELS, Layout
-from surrogate.explore.simulations import SAME, NearRun
-from surrogate.explore.spelling import SPELLINGS, written
+from surrogate.explore.spelling import written
 from surrogate.figures.style import nice_limit
-from surrogate.parameters import PARAMETERS, Parameters
+from surrogate.methods import METHODS, title_of
+from surrogate.parameters import Parameters
+from surrogate.query import QueryError
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +30,6 @@ SPLIT_WORDS = {
     "test": "never seen in training",
     "": "not known whether seen in training",
 }
-
-KINDS = {"fnn": "feed-forward network", "lstm": "recurrent network"}
 
 
 class Page:
@@ -74,12 +73,15 @@ class Page:
         layout.download.callback = self._file
         self._document.on_session_destroyed(self._leave)
         self._name_file()
-        for method in METHODS:
-            layout.titles[method].object = f'<div class="title">{NAMES[method]}<small>{KINDS[method]}</small></div>'
+        for method in explorer.methods:
+            what = escape(METHODS[method].description.partition(": ")[2].rstrip("."))
+            layout.titles[method].object = f'<div class="title">{title_of(method)}<small>{what}</small></div>'
         # The first answer is part of the page.
         evolution = explorer.evolution(self._wanted)
         self._show_evolution(evolution)
         self._show_lines(evolution, explorer.lines(self._wanted))
+        for chart in layout.charts:
+            chart.fill(layout.lines.data)
 
     def _leave(self, _: Any) -> None:
         self._gone = True
@@ -121,8 +123,11 @@ class Page:
             if error is None:
                 take(future.result())
                 return
-            logger.error("no answer to %s", asked, exc_info=error)
-            self.layout.light.object = state_line("failed", str(error))
+            if isinstance(error, QueryError):  # so far outside that there is no answer
+                self._show_nothing()
+            else:
+                logger.error("no answer to %s", asked, exc_info=error)
+            self.layout.light.object = state_line("failed", f"No answer: {error}")
             if self._wanted != asked:
                 self._answer()
 
@@ -132,6 +137,15 @@ class Page:
 
     # -- showing --
 
+    def _show_nothing(self) -> None:
+        """Empty pictures and charts: those of another question would be taken for the answer."""
+        columns: dict[str, Any] = {}
+        for picture in self.layout.pictures.values():
+            columns |= picture.columns(None)
+        self.layout.fields.data = columns
+        for chart in self.layout.charts:
+            chart.show(False)
+
     def _show_evolution(self, evolution: Evolution) -> None:
         layout, near, run = self.layout, evolution.near, evolution.run
         fields = {name: answer["temperature"].values for name, answer in evolution.fields.items()}
@@ -140,7 +154,7 @@ class Page:
             shown["simulation"] = None if run is None else self._on_page(run["temperature"], near)
             layout.titles["simulation"].object = simulation_title(near)
         if layout.view.value == ANOMALY:
-            names = [name for name in (*METHODS, "simulation") if shown.get(name) is not None]
+            names = [name for name in (*self.explorer.methods, "simulation") if shown.get(name) is not None]
             shown |= {name: _anomaly(shown[name]) for name in names}
             strongest = max(float(np.nanpercentile(np.abs(shown[name]), 99.8)) for name in names)  # type: ignore
             self._strongest = max(self._strongest, nice_limit(strongest))
@@ -167,15 +181,20 @@ class Page:
         return np.where(known, values.values[index], np.nan)
 
     def _widths(self, evolution: Evolution) -> np.ndarray | None:
-        """Half-widths of both predictors, shape (time, radius, 2); None if the bundle has none."""
-        layout = self.layout
-        halves = [_half(evolution.fields[method], "temperature") for method in METHODS]
-        widths = None if any(half is None for half in halves) else np.stack(halves[::-1], axis=-1)  # type: ignore
-        if widths is None:
-            note = "this bundle holds no calibrated intervals"
+        """Half-widths of all predictors side by side, shape (time, radius, parts); None where there are none."""
+        layout, methods = self.layout, self.explorer.methods
+        halves = [
+            half for half in (_half(evolution.fields[name], "temperature") for name in methods) if half is not None
+        ]
+        if not any(self.explorer.surrogate.calibrated(method) for method in methods):
+            widths, note = None, "this bundle holds no calibrated intervals"
+        elif len(halves) < len(methods):
+            widths, note = None, "none outside the trained ranges"
         else:
-            # The sector begins on the right: the last column is the left half of the picture.
-            note = "half-width: FNN left, LSTM right"
+            # The sector begins on the right: the last column is the leftmost part of the picture.
+            parts = halves[::-1] if len(halves) > 1 else halves * 2
+            widths = np.stack(parts, axis=-1)
+            note = f"half-width: {', '.join(map(title_of, methods))}" + (", from the left" if len(methods) > 1 else "")
             self._widest = max(self._widest, nice_limit(float(widths.max())))
             layout.show_width_scale(self._widest)
         level = f"{evolution.question.level:.0%}".replace("%", " %")
@@ -184,7 +203,7 @@ class Page:
 
     def _show_lines(self, evolution: Evolution, lines: Mapping[str, xr.Dataset]) -> None:
         layout, annulus = self.layout, self.explorer.surrogate.annulus
-        names = {method: NAMES[method] for method in METHODS}
+        names = {method: title_of(method) for method in lines}
         columns: dict[str, Any] = {}
         for method, answer in lines.items():
             mean, half = answer["lateral_mean_temperature"].values, _half(answer, "lateral_mean_temperature")
@@ -196,7 +215,7 @@ class Page:
                 )
         near, run = evolution.near, evolution.run
         if near is None or run is None:
-            for chart in (layout.profile, *layout.fluxes.values()):
+            for chart in layout.charts:
                 columns |= chart.columns("simulation", [])
         else:
             names["simulation"] = f"simulation {near.simulation}"
@@ -205,16 +224,21 @@ class Page:
             columns |= layout.profile.columns("simulation", depth, profile)
             for name, chart in layout.fluxes.items():
                 columns |= chart.columns("simulation", run["time"].values, 1e3 * run[name].values)
-        bands = " · bands: calibrated intervals" if self.explorer.surrogate.calibrated("fnn") else ""
+        banded = any("lateral_mean_temperature_half_width" in answer for answer in lines.values())
+        bands = " · bands: calibrated intervals" if banded else ""
         layout.legend.object = legend(names, bands)
         layout.lines.data = columns
+        for chart in layout.charts:
+            chart.show(True)
 
     # -- the rest of the page --
 
     def _go_to(self, position: int) -> None:
         simulations = self.explorer.simulations
         if simulations is not None:
-            self.layout.controls.set(Parameters.from_array(simulations.parameters[position]))
+            self.layout.controls.set(
+                Parameters.from_array(simulations.parameters[position], self.explorer.surrogate.space)
+            )
 
     def _go_to_nearest(self) -> None:
         near = self.explorer.nearest(self.layout.controls.parameters)
@@ -238,10 +262,10 @@ class Page:
         parameters = self.layout.controls.parameters
         self.layout.report.object = '<div class="note">computing the report card ...</div>'
         self._executor.submit(self.explorer.report_cards, parameters).add_done_callback(
-            lambda future: self._gone or self._document.add_next_tick_callback(
-                partial(self._show_report, parameters, future)
+            lambda future: (
+                self._gone or self._document.add_next_tick_callback(partial(self._show_report, parameters, future))
             )
-        )  # fmt: skip
+        )
 
     def _show_report(self, parameters: Parameters, future: Future[Any]) -> None:
         error = future.exception()
@@ -249,8 +273,8 @@ class Page:
             self.layout.report.object = f'<div class="complaint">{escape(str(error))}</div>'
             return
         cards = future.result()
-        point = ", ".join(written(entry, getattr(parameters, entry.name), unit=True) for entry in PARAMETERS)
-        head = "".join(f"<th>{NAMES[name]}</th>" for name in cards)
+        point = ", ".join(written(entry, parameters[entry.name]) for entry in parameters.space.parameters)
+        head = "".join(f"<th>{title_of(name)}</th>" for name in cards)
         body = ""
         for label, limit, cells in card_rows(cards):
             body += f"<tr><td>{label}</td><td>{limit}</td>"
@@ -275,7 +299,7 @@ def simulation_title(near: NearRun) -> str:
     else:
         head, text = "No simulation near", f"run {near.simulation} is {share}"
     if near.distance > SAME:
-        tip = f"differs most in {SPELLINGS[near.farthest].label.lower()}"
+        tip = f"differs most in {near.farthest.replace('_', ' ')}"
     return f'<div class="title" title="{tip}">{head}<small>{text}</small></div>'
 
 

@@ -1,4 +1,4 @@
-"""Fields as the browser draws them: small integers, and the node below every pixel of the sector.
+"""Sectors on the page: fields as small integers, the node below every pixel, and the picture that Bokeh draws.
 
 A whole history travels once per question, as 16-bit integers (:func:`pack`); moving through time then needs no server.
 The browser interpolates between the nodes around every pixel (:class:`PixelMap`), as
@@ -8,10 +8,17 @@ The browser interpolates between the nodes around every pixel (:class:`PixelMap`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 import numpy as np
+from matplotlib.colors import Colormap, to_hex
 
 from surrogate.annulus import Annulus
+from surrogate.explore.explorer import ExploreError
+from surrogate.figures.style import STRETCH, nice_limit
+
+COLOURS_IN_SCALE = 256
 
 PIXELS = 340
 """Width and height of a picture; a sector drawn on a page is about as large."""
@@ -24,6 +31,29 @@ WEIGHT = 65535
 
 LEVELS = 65534
 """Steps between the smallest and the largest value of a packed history; 0 marks what is missing."""
+
+
+def toolkit(name: str) -> Any:
+    """Import a module of Panel or Bokeh.
+
+    Their own type information lacks what their metaclasses add, so that the result is untyped.
+
+    Raises
+    ------
+    ExploreError
+        If it is not installed.
+
+    Examples
+    --------
+    >>> toolkit("unknown_module")
+    Traceback (most recent call last):
+        ...
+    surrogate.explore.explorer.ExploreError: explore: unknown_module is not installed; pip install 'surrogate[explore]'
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise ExploreError(f"explore: {error.name} is not installed; pip install 'surrogate[explore]'") from None
 
 
 @dataclass(frozen=True)
@@ -124,13 +154,15 @@ class PixelMap:
         if not blend:
             right = np.rint(right)
         return cls(
-            rows, columns,
+            rows,
+            columns,
             np.flatnonzero(inside).astype(np.uint32),
             (row * len(columns) + column).astype(np.uint32),
             np.rint(up * WEIGHT).astype(np.uint16),
             np.rint(right * WEIGHT).astype(np.uint16),
-            extent, pixels,
-        )  # fmt: skip
+            extent,
+            pixels,
+        )
 
     def thin(self, fields: np.ndarray) -> np.ndarray:
         """Select the used nodes of fields, shape (..., radius, angle)."""
@@ -157,10 +189,10 @@ class PixelMap:
         return image.reshape(self.pixels, self.pixels)
 
 
-def halves(annulus: Annulus) -> Annulus:
-    """Return the sector with the rows of `annulus` and two columns, one for each half."""
+def parts_of(annulus: Annulus, count: int) -> Annulus:
+    """Return the sector with the rows of `annulus` and a column for each of `count` parts, two at least."""
     first, last = annulus.angle_faces[0], annulus.angle_faces[-1]
-    return Annulus(annulus.radius_faces, np.array([first, 0.5 * (first + last), last]))
+    return Annulus(annulus.radius_faces, np.linspace(first, last, max(count, 2) + 1))
 
 
 def outline(annulus: Annulus) -> tuple[np.ndarray, np.ndarray]:
@@ -189,3 +221,98 @@ def _between(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
     position = np.interp(values, nodes, np.arange(len(nodes)))
     index = np.minimum(position.astype(int), len(nodes) - 2)
     return index, position - index
+
+
+@dataclass
+class Picture:
+    """One sector on the page.
+
+    Attributes
+    ----------
+    name : str
+        Column of its fields in an answer.
+    figure : bokeh.plotting.figure
+    map : PixelMap
+    pixels, image : bokeh.models.ColumnDataSource
+        The pixel map, and the drawn pixels, which the browser fills.
+    """
+
+    name: str
+    figure: Any
+    map: PixelMap
+    pixels: Any
+    image: Any
+
+    @classmethod
+    def of(cls, name: str, annulus: Annulus, mapper: Any, blend: bool = True) -> Picture:
+        """Prepare an empty picture with a colour mapper; other arguments as for :meth:`PixelMap.of`."""
+        models = toolkit("bokeh.models")
+        chart = PixelMap.of(annulus, blend=blend)
+        left, bottom, size = chart.extent
+        plot = toolkit("bokeh.plotting").figure(
+            width=300,
+            height=300,
+            sizing_mode="scale_width",
+            toolbar_location=None,
+            tools="",
+            name=f"picture_{name}",
+            x_range=models.Range1d(left, left + size),
+            y_range=models.Range1d(bottom, bottom + size),
+            min_border=0,
+            outline_line_color=None,
+            background_fill_alpha=0,
+            border_fill_alpha=0,
+        )
+        plot.axis.visible = False
+        plot.grid.visible = False
+        empty = np.full((chart.pixels, chart.pixels), np.nan, dtype=np.float32)
+        image = models.ColumnDataSource({"image": [empty]}, name=f"image_{name}")
+        drawn = plot.image(
+            "image", source=image, x=left, y=bottom, dw=size, dh=size, color_mapper=mapper, level="image"
+        )
+        plot.line(*outline(annulus), line_color="#444b5d", line_width=1)
+        said = models.CustomJSHover(code="return isNaN(value) ? 'outside' : value.toFixed(0) + ' K'")
+        plot.add_tools(
+            models.HoverTool(
+                renderers=[drawn], tooltips="<b>@image{custom}</b>", formatters={"@image": said}, attachment="above"
+            )
+        )
+        pixels = models.ColumnDataSource(
+            {key: [getattr(chart, key)] for key in ("pixel", "node", "up", "right")}, name=f"map_{name}"
+        )
+        return cls(name, plot, chart, pixels, image)
+
+    def columns(self, fields: np.ndarray | None) -> dict[str, list[Any]]:
+        """Pack a history, shape (time, radius, angle), as the browser wants it; None empties the picture."""
+        packed = pack(np.zeros((0, 0, 0)) if fields is None else self.map.thin(fields))
+        return {self.name: [packed.integers], f"{self.name}_low": [packed.low], f"{self.name}_step": [packed.step]}
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return what the script in the browser needs of this picture."""
+        return {"name": self.name, "map": self.pixels, "image": self.image}
+
+
+def palette(colour_map: Colormap, stretched: bool) -> list[str]:
+    """Colours equally spaced in value; `stretched` gives more of them to large values, as the figures do."""
+    shares = np.linspace(0, 1, COLOURS_IN_SCALE) ** (STRETCH if stretched else 1.0)
+    return [to_hex(colour) for colour in colour_map(shares)]
+
+
+def colour_mapper(colour_map: Colormap, stretched: bool) -> Any:
+    """Colour scale of pictures, to be given its ends; transparent where there is no value."""
+    models = toolkit("bokeh.models")
+
+    colours = palette(colour_map, stretched)
+    return models.LinearColorMapper(palette=colours, low=0.0, high=1.0, nan_color="rgba(0,0,0,0)")
+
+
+def colour_bar(colour_map: Colormap, low: float, high: float, unit: str, stretched: bool, ticks: int = 5) -> str:
+    """HTML of a horizontal colour bar with its numbers."""
+    colours = palette(colour_map, stretched)[:: COLOURS_IN_SCALE // 32]
+    step = nice_limit((high - low) / ticks)
+    marks = np.arange(np.ceil(low / step) * step, high + 1e-9 * step, step)
+    labels = "".join(f'<span style="left:{100 * (mark - low) / (high - low):.2f}%">{mark:g}</span>' for mark in marks)
+    return (
+        f'<div class="bar"><div class="scale" style="background:linear-gradient(to right,{",".join(colours)})"></div>'
+        f'<div class="marks">{labels}</div><div class="unit">{unit}</div></div>'
+    )

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from surrogate.explore.explorer import Explorer
+from surrogate.explore.explorer import ExploreError, Explorer
 from surrogate.explore.page import Page
-from surrogate.explore.toolkit import ExploreError, toolkit
+from surrogate.explore.pictures import toolkit
 from surrogate.query import OutOfRangeWarning, Surrogate
 
 PORT, ADDRESS = 5006, "127.0.0.1"
@@ -92,8 +92,14 @@ def make_server(explorer: Explorer, port: int = PORT, address: str = ADDRESS) ->
         # A page of another site that a visitor has open may not connect.
         hosts = [f"localhost:{port}", f"127.0.0.1:{port}"] if is_loopback(address) else ["*"]
         return pn.io.server.get_server(
-            application, port=port, address=address, websocket_origin=hosts, show=False, start=False, location=False,
-        )  # fmt: skip
+            application,
+            port=port,
+            address=address,
+            websocket_origin=hosts,
+            show=False,
+            start=False,
+            location=False,
+        )
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ExploreError(
@@ -146,9 +152,12 @@ def greeting(address: str, port: int) -> list[str]:
 
 
 def serve(
-    bundle: str, corpus: str | Path | None = None, port: int = PORT, address: str = ADDRESS,
+    bundle: str,
+    corpus: str | Path | None = None,
+    port: int = PORT,
+    address: str = ADDRESS,
     say: Callable[[str], None] = print,
-) -> None:  # fmt: skip
+) -> None:
     """Serve the explorer until interrupted.
 
     Parameters

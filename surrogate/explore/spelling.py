@@ -1,56 +1,55 @@
-"""How the page writes the five parameters, and reads what is typed."""
+"""How the page writes parameters of any name and unit, and reads what is typed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from html import escape
 
 from surrogate.parameters import Parameter
 from surrogate.units import to_magnitude
 
+SHOWN_UNITS = {"J/mol": "kJ/mol", "m**3/mol": "cm**3/mol", "m": "km", "W/m**2": "mW/m**2"}
+"""Units that people say instead of those of the data."""
 
-@dataclass(frozen=True)
-class Spelling:
-    """How the page writes one parameter.
 
-    Attributes
-    ----------
-    label, symbol : str
-        Words, and HTML.
-    unit : str
-        Shown; `pint_unit` is the same as pint reads it.
-    digits : str
-        Format of the number.
+def shown_unit(parameter: Parameter) -> str:
+    """Return the unit in which the page speaks of a parameter, as pint spells it."""
+    return SHOWN_UNITS.get(parameter.unit, parameter.unit)
+
+
+def unit_text(parameter: Parameter) -> str:
+    """Write the unit as the page shows it; empty where there is none.
+
+    >>> unit_text(Parameter("activation_volume", "m**3/mol"))
+    'cm³/mol'
     """
-
-    label: str
-    symbol: str
-    unit: str
-    pint_unit: str
-    digits: str
+    unit = shown_unit(parameter)
+    return "" if unit == "dimensionless" else unit.replace("**2", "²").replace("**3", "³")
 
 
-SPELLINGS = {
-    "reference_viscosity": Spelling("Reference viscosity", "<i>η</i><sub>ref</sub>", "Pa s", "Pa s", ".3g"),
-    "activation_energy": Spelling("Activation energy", "<i>E</i>", "kJ/mol", "kJ/mol", ".4g"),
-    "activation_volume": Spelling("Activation volume", "<i>V</i>", "cm³/mol", "cm**3/mol", ".3g"),
-    "crustal_enrichment": Spelling("Crustal enrichment", "<i>Λ</i>", "", "dimensionless", ".3g"),
-    "initial_temperature": Spelling("Initial temperature", "<i>T</i><sub>ini</sub>", "K", "K", ".4g"),
-}
+def symbol_html(parameter: Parameter) -> str:
+    r"""Write the symbol, which is LaTeX, as HTML.
+
+    >>> symbol_html(Parameter("x", symbol=r"\eta_{\mathrm{ref}}"))
+    '<i>&eta;</i><sub>ref</sub>'
+    """
+    text = re.sub(r"\\(?:mathrm|text|rm)\{([^{}]*)\}", r"\1", escape(parameter.symbol))
+    base, _, below = re.sub(r"\\([A-Za-z]+)", r"&\1;", text).partition("_")
+    return (f"<i>{base}</i>" if base else "") + (f"<sub>{below.strip('{}')}</sub>" if below else "")
 
 
-def written(parameter: Parameter, value: float, unit: bool = False) -> str:
-    """Write a value, SI units, as the page does.
+def written(parameter: Parameter, value: float, unit: bool = True) -> str:
+    """Write a value, in the unit of the parameter, as the page does.
 
     Examples
     --------
-    >>> from surrogate.parameters import PARAMETERS
-    >>> written(PARAMETERS[0], 1e21), written(PARAMETERS[1], 3e5, unit=True)
+    >>> from surrogate.parameters import EVOLUTION_PARAMETERS as space
+    >>> written(space["reference_viscosity"], 1e21, unit=False), written(space["activation_energy"], 3e5)
     ('1e21', '300 kJ/mol')
     """
-    spelling = SPELLINGS[parameter.name]
-    number = value / to_magnitude(f"1 {spelling.pint_unit}", parameter.unit, parameter.name)
-    text = f"{number:{spelling.digits}}".replace("e+", "e")
-    return f"{text} {spelling.unit}".strip() if unit else text
+    number = value / to_magnitude(f"1 {shown_unit(parameter)}", parameter.unit, parameter.name, difference=True)
+    text = re.sub(r"e\+?(-?)0*", r"e\1", f"{number:.4g}")
+    return f"{text} {unit_text(parameter)}".strip() if unit else text
 
 
 def read(parameter: Parameter, text: str) -> float:
@@ -59,7 +58,7 @@ def read(parameter: Parameter, text: str) -> float:
     Returns
     -------
     float
-        SI units.
+        In the unit of the parameter.
 
     Raises
     ------
@@ -68,17 +67,14 @@ def read(parameter: Parameter, text: str) -> float:
 
     Examples
     --------
-    >>> from surrogate.parameters import PARAMETERS
-    >>> read(PARAMETERS[1], "300"), read(PARAMETERS[1], "3e5 J/mol")
+    >>> from surrogate.parameters import EVOLUTION_PARAMETERS as space
+    >>> read(space["activation_energy"], "300"), read(space["activation_energy"], "3e5 J/mol")
     (300000.0, 300000.0)
     """
-    spelling = SPELLINGS[parameter.name]
     try:
-        shown = to_magnitude(text, spelling.pint_unit, spelling.label)
-        value = to_magnitude(f"{shown!r} {spelling.pint_unit}", parameter.unit, spelling.label)
+        shown = to_magnitude(text, shown_unit(parameter), parameter.name)
+        return parameter.read(to_magnitude(f"{shown!r} {shown_unit(parameter)}", parameter.unit, parameter.name))
     except ValueError:
-        value = 0.0
-    if value <= 0:
-        wanted = f"a positive number in {spelling.unit}" if spelling.unit else "a positive number"
-        raise ValueError(f"{spelling.label}: expected {wanted}, got {text!r}")
-    return value
+        kind = "a positive number" if parameter.positive else "a number"
+        wanted = f"{kind} in {unit_text(parameter)}" if unit_text(parameter) else kind
+        raise ValueError(f"{parameter.title.capitalize()}: expected {wanted}, got {text!r}") from None
