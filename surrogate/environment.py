@@ -27,9 +27,11 @@ FULL = 1.0
 """Gigabytes; a disk with less than this is called full."""
 
 _LOCKED = (
-    "the file is open elsewhere for writing, or its disk knows no file locks; if nobody writes to it, "
+    "is in use by another process, or its file system has no locks; if nobody writes to it, "
     "set HDF5_USE_FILE_LOCKING=FALSE"
 )
+_LOCK_ERRORS = (errno.EAGAIN, errno.ENOLCK, 35, 524)
+"""EAGAIN of macOS, and ENOTSUPP of some network file systems, which has no name here."""
 _NO_CACHE = "no folder for compiled code can be written; set NUMBA_CACHE_DIR to one that can"
 _NO_UTF8 = "the locale is not UTF-8: names of files beyond ASCII cannot be used; set PYTHONUTF8=1 or LC_ALL=C.UTF-8"
 _OPEN_FILES = "the limit of open files is too low; raise it with `ulimit -n 4096`"
@@ -148,7 +150,7 @@ def explain(error: BaseException) -> str | None:
             return _OPEN_FILES
         if number in (errno.ENOSPC, errno.EDQUOT):
             return _DISK_FULL
-        if "unable to lock file" in text:
+        if number in _LOCK_ERRORS or "unable to lock file" in text:
             return _LOCKED
         if "cannot cache function" in text:
             return _NO_CACHE

@@ -33,9 +33,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     >>> [entry.name for entry in folder.iterdir()]
     ['note.txt']
     """
-    path = Path(path)
-    if path.is_symlink():
-        path = path.resolve()
+    path = follow_link(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: libraries choose a format by it.
     holder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
@@ -54,6 +52,12 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.replace(temporary, path)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
+
+
+def follow_link(path: str | os.PathLike[str]) -> Path:
+    """Return what a symbolic link points to, there or not; any other path as it is."""
+    path = Path(path)
+    return path.resolve() if path.is_symlink() else path
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:

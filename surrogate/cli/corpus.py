@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +11,6 @@ from surrogate.cli.output import FAILED, Json, emit_json, progress, ready_for, s
 
 if TYPE_CHECKING:
     from surrogate.config import Config
-    from surrogate.corpus import Finding
 
 FEW = 3
 """Runs that are named where many have the same fault."""
@@ -71,7 +68,7 @@ def ingest(
         ready_for(rejected, ".csv")
     summary = run_ingest(
         files,
-        store.resolve(),  # a link stays, its target is written
+        store,
         settings.corpus,
         rejected,
         reader=reader or settings.source.reader,
@@ -141,7 +138,7 @@ def doctor(
 
     Example: surrogate corpus doctor raw/run_*.nc --report health.html
     """
-    from surrogate.corpus import examine, examine_store, join_examinations
+    from surrogate.corpus import FINDING_HEADER, examine, examine_store, finding_rows, join_examinations
 
     if report is not None:
         ready_for(report, ".html", ".md")
@@ -164,26 +161,11 @@ def doctor(
     if as_json:
         emit_json([finding.as_dict() for finding in seen.findings])
     elif seen.findings:
-        typer.echo(table(["severity", "what", "runs", "message"], _grouped(seen.findings)))
+        typer.echo(table(FINDING_HEADER, finding_rows(seen.findings, FEW)))
     else:
         typer.echo(f"nothing wrong with {len(paths)} {'store' if stores else 'files'}")
     if seen.severe:
         raise typer.Exit(FAILED)
-
-
-def _grouped(findings: Sequence[Finding]) -> list[list[str]]:
-    """One row for all runs of which the same is said but for the numbers in it."""
-    groups: dict[tuple[str, str, str], list[Finding]] = {}
-    for entry in findings:
-        kind = re.sub(r"[-+]?\d[\d.]*(e[-+]?\d+)?", "#", entry.message.replace(entry.file, "FILE"))
-        groups.setdefault((entry.severity, entry.what, kind), []).append(entry)
-    rows = []
-    for (severity, what, _), entries in sorted(groups.items(), key=lambda group: group[0][0] != "severe"):
-        runs = [Path(entry.file).name or str(entry.simulation) for entry in entries]
-        named = ", ".join(runs[:FEW]) + (f" and {len(runs) - FEW} more" if len(runs) > FEW else "")
-        others = f" (and {len(entries) - 1} like it)" if len(entries) > 1 else ""
-        rows.append([severity, what, named, entries[0].message + others])
-    return rows
 
 
 @app.command()

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from surrogate.corpus.checks.doctor import examine as examine
     from surrogate.corpus.checks.doctor import examine_store as examine_store
     from surrogate.corpus.checks.doctor import join_examinations as join_examinations
+    from surrogate.corpus.checks.report import FINDING_HEADER as FINDING_HEADER
+    from surrogate.corpus.checks.report import finding_rows as finding_rows
     from surrogate.corpus.checks.report import html_report as html_report
     from surrogate.corpus.checks.report import inspect_file as inspect_file
     from surrogate.corpus.checks.report import inspection_text as inspection_text
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 _HOME = {
     "checks.doctor": ("Examination", "examine", "examine_store", "join_examinations"),
     "checks.report": (
+        "FINDING_HEADER",
+        "finding_rows",
         "html_report",
         "inspect_file",
         "inspection_text",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from surrogate.corpus.checks.doctor import Examination, known_ranges
 from surrogate.corpus.readers import ReaderError, choose_reader, notes_of, open_run, reader_names
 from surrogate.corpus.readers.containers import is_container, open_container
-from surrogate.corpus.records import FINDING_COLUMNS, SEVERE
+from surrogate.corpus.records import SEVERE, Finding
 from surrogate.corpus.store import open_corpus, provenance_of, statistics
 from surrogate.fields import SERIES, SPLITS, annulus_of, parameter_table, parameters_of, space_of
 from surrogate.parameters import ParameterSpace
@@ -108,6 +109,36 @@ def _coverage_rows(examination: Examination) -> list[list[str]]:
 COVERAGE_HEADER = ["parameter", "range", "found", "runs per tenth of the range", "outside"]
 
 
+FINDING_HEADER = ["severity", "what", "runs", "message"]
+
+
+def finding_rows(findings: Sequence[Finding], most: int | None = None) -> list[list[str]]:
+    """Write one row for all runs of which the same is said but for the numbers in it, severe ones first.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+    most : int, optional
+        Runs that are named in a row. Default: all.
+
+    Returns
+    -------
+    list of list of str
+        Cells under :data:`FINDING_HEADER`; the message is that of the first run.
+    """
+    groups: dict[tuple[bool, str, str], list[Finding]] = {}
+    for entry in findings:
+        kind = re.sub(r"[-+]?\d[\d.]*(e[-+]?\d+)?", "#", entry.message.replace(entry.file, "FILE"))
+        groups.setdefault((entry.severity != SEVERE, entry.what, kind), []).append(entry)
+    rows = []
+    for (_, what, _), entries in sorted(groups.items(), key=lambda group: group[0][0]):
+        runs = [Path(entry.file).name or str(entry.simulation) for entry in entries]
+        named = ", ".join(runs[:most]) + (f" and {len(runs) - most} more" if most and len(runs) > most else "")
+        others = f" (and {len(entries) - 1} like it)" if len(entries) > 1 else ""
+        rows.append([entries[0].severity, what, named, entries[0].message + others])
+    return rows
+
+
 def markdown_report(examination: Examination) -> str:
     """Write an examination as Markdown: summary, findings, coverage of parameter space."""
     kinds = Counter((finding.severity, finding.what) for finding in examination.findings)
@@ -115,9 +146,7 @@ def markdown_report(examination: Examination) -> str:
     if kinds:
         parts += _markdown(["severity", "what", "findings"], [[*kind, str(n)] for kind, n in sorted(kinds.items())])
         parts += ["", "## Findings", ""]
-        parts += _markdown(
-            list(FINDING_COLUMNS), [[str(cell) for cell in row] for row in examination.table().to_numpy()]
-        )
+        parts += _markdown(FINDING_HEADER, finding_rows(examination.findings))
     else:
         parts.append("Nothing is wrong with them.")
     parts += ["", "## Coverage of parameter space", "", *_markdown(COVERAGE_HEADER, _coverage_rows(examination))]
@@ -137,7 +166,7 @@ PAGE_STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72em; margin: 2em auto; padding: 0 1em; color: #222; }
 table { border-collapse: collapse; margin: 1em 0; } td, th { padding: .25em .8em; text-align: left;
 border-bottom: 1px solid #ddd; vertical-align: top; } th { border-bottom: 2px solid #888; }
-tr.severe td:nth-child(4) { color: #a3123a; font-weight: 600; } svg text { font: 10px system-ui, sans-serif; }
+tr.severe td:nth-child(1) { color: #a3123a; font-weight: 600; } svg text { font: 10px system-ui, sans-serif; }
 """
 
 
@@ -150,9 +179,8 @@ def html_report(examination: Examination) -> str:
         *(f"<p>{html.escape(line)}</p>" for line in _summary(examination)),
         "<h2>Findings</h2>",
     ]
-    rows = [[str(cell) for cell in row] for row in examination.table().to_numpy()]
-    classes = [row[FINDING_COLUMNS.index("severity")] for row in rows]
-    parts.append(_html_table(list(FINDING_COLUMNS), rows, classes) if rows else "<p>Nothing is wrong.</p>")
+    rows = finding_rows(examination.findings)
+    parts.append(_html_table(FINDING_HEADER, rows, [row[0] for row in rows]) if rows else "<p>Nothing is wrong.</p>")
     parts += [
         "<h2>Coverage of parameter space</h2>",
         _html_table(COVERAGE_HEADER, _coverage_rows(examination)),

@@ -38,7 +38,7 @@ from surrogate.corpus.split import assign_split
 from surrogate.corpus.store import Provenance, open_corpus, provenance_of
 from surrogate.corpus.workers import Scheduler, Workers
 from surrogate.fields import SPLITS
-from surrogate.files import atomic, provenance
+from surrogate.files import atomic, follow_link, provenance
 
 TASK_BYTES = 2**26
 """Runs are given to workers in parcels of so many bytes, of float32."""
@@ -132,7 +132,7 @@ def ingest(
         If there are no files, or more than ``settings.tolerated_rejects`` of the runs are rejected, or none is left.
     """
     started = time.monotonic()
-    settings, store = settings or CorpusSettings(), Path(store_path)
+    settings, store = settings or CorpusSettings(), follow_link(store_path)
     request = Request(settings, reader, dict(options or {}))
     findings, names = _failed_simulations(statuses, files)
     total = len({*names, *(finding.file for finding in findings)})
@@ -213,7 +213,7 @@ def plan_ingest(
     request = Request(settings or CorpusSettings(), reader, dict(options or {}))
     failed, names = _failed_simulations(statuses, files)
     with Workers(workers, memory_limit, scheduler) as pool:
-        _, _, plan = _prepare(Path(store_path), request, names, keep_unlisted, bool(failed), pool, progress)
+        _, _, plan = _prepare(follow_link(store_path), request, names, keep_unlisted, bool(failed), pool, progress)
     return "" if plan is None else plan.key
 
 
@@ -252,7 +252,7 @@ def ingest_part(
     """
     if not key:
         return {"runs": 0, "rejected": 0}
-    store = Path(store_path)
+    store = follow_link(store_path)
     plan = read_plan(store, key)
     with Workers(workers, memory_limit, scheduler) as pool:
         records = convert_runs(store, plan, pool, progress, part, parts)

@@ -24,6 +24,7 @@ from xarray.core import indexing
 from surrogate.corpus.readers import ReaderError
 from surrogate.corpus.readers.classic import needed_bytes
 from surrogate.corpus.readers.gaps import Check, Key, missing_in_hdf5, missing_in_zarr, nothing_missing
+from surrogate.environment import explain
 from surrogate.units import UnitError, read_quantity
 
 HDF5_SUFFIXES = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".hdf", ".he5")
@@ -194,12 +195,7 @@ def open_container(path: str | os.PathLike[str]) -> Container:
     except ReaderError:
         raise
     except OSError as error:
-        if error.errno in (11, 35, 37, 524) or "unable to lock" in str(error):
-            raise ReaderError(
-                f"{path}: is in use by another process, or its file system has no locks ({error}); close it there, or "
-                "set HDF5_USE_FILE_LOCKING=FALSE in the environment if nobody writes to it"
-            ) from error
-        raise ReaderError(f"{path}: cannot be read as {kind}: {error}") from error
+        raise ReaderError(f"{path}: {explain(error) or f'cannot be read as {kind}'} ({error})") from error
     except Exception as error:  # every library has its own kind of error for a broken file
         raise ReaderError(f"{path}: cannot be read as {kind}: {error}") from error
 
