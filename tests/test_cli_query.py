@@ -132,6 +132,16 @@ def test_extrapolation_is_said_on_stderr(command, bundle_folder):
     assert out.splitlines()[-1].endswith("no")
 
 
+def test_far_outside_there_is_an_answer_on_request_only(command, bundle_folder):
+    changed = ["--reference-viscosity", "1e31 Pa s", *PARAMETERS[2:], "--time", 1]
+    code, out, err = command("predict", bundle_folder, *changed)
+    assert (code, out) == (2, "")
+    assert "reference_viscosity" in err
+    code, out, _ = command("predict", bundle_folder, *changed, "--extrapolate", "--json")
+    assert code == 0
+    assert json.loads(out)["in_range"] == [0]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -158,6 +168,7 @@ def test_inspect_verify_and_pack(command, bundle_folder, tmp_path):
     code, out, _ = command("inspect", bundle_folder)
     assert code == 0
     assert "10 x 10 cells" in out
+    assert "methods: fnn, lstm, ensemble" in out
     assert "limits" in out
     assert json.loads(command("inspect", bundle_folder, "--json")[1])["runs"]["train"] == 12
     assert command("pack", bundle_folder, tmp_path / "tiny.zip")[0] == 0

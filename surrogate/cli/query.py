@@ -32,7 +32,10 @@ def predict(
         list[str] | None,
         typer.Option("--time", help='Gyr, or with a unit: "500 Myr"; repeat it. Default: all trained times.'),
     ] = None,
-    method: Annotated[str, typer.Option(help="fnn, lstm or ensemble.")] = "fnn",
+    method: Annotated[str, typer.Option(help="One that `surrogate inspect` lists.")] = "fnn",
+    extrapolate: Annotated[
+        bool, typer.Option("--extrapolate", help="Answer also far outside the training runs, at your own risk.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="NetCDF file of the temperature fields.")
     ] = None,
@@ -63,7 +66,7 @@ def predict(
         if path is not None:
             ready_for(path, *suffixes)
     surrogate = Surrogate.load(bundle)
-    question: dict[str, Any] = {**given, "time": time or None, "method": method}
+    question: dict[str, Any] = {**given, "time": time or None, "method": method, "extrapolate": extrapolate}
     load_networks_quietly()
     if picture is not None:
         _draw(surrogate, question, picture)
@@ -158,6 +161,7 @@ def inspect(bundle: Bundle, as_json: Json = False) -> None:
         f"{content['time']['last']:g} Gyr; runs: "
         + ", ".join(f"{count} {name}" for name, count in content["runs"].items())
     )
+    typer.echo(f"methods: {', '.join(content['methods'])}")
     rows = [[name, entry["low"], entry["high"], entry["unit"]] for name, entry in content["parameters"].items()]
     typer.echo("\n" + table(["parameter", "low", "high", "unit"], rows))
     methods = (content["metrics"] or {}).get("methods", {})
@@ -233,7 +237,7 @@ def check(
             typer.echo(name)
             for key, value in card.items():
                 if isinstance(value, int | float):
-                    mark = {True: "ok", False: "FAILED"}.get(card["passed"].get(key), "")
+                    mark = ("ok" if card["passed"][key] else "FAILED") if key in card["passed"] else ""
                     typer.echo(f"  {key.replace('_', ' '):<34} {value:>12.5g}  {mark}".rstrip())
     if failed:
         raise typer.Exit(FAILED)
@@ -252,8 +256,9 @@ def export(
     from surrogate.query import Surrogate
 
     load_networks_quietly()
-    path = Surrogate.load(bundle).export(output, form)
-    say(f"{path}: input parameters_and_time (n, 6): the five parameters in SI units and Gyr; output in K")
+    surrogate = Surrogate.load(bundle)
+    path, units = surrogate.export(output, form), [f"{entry.name} [{entry.unit}]" for entry in surrogate.space]
+    say(f"{path}: input parameters_and_time (n, {len(units) + 1}): {', '.join(units)}, time [Gyr]; output in K")
 
 
 @app.command()
