@@ -31,15 +31,7 @@ from surrogate.diagnostics.pod.decomposition import (
 if TYPE_CHECKING:
     from surrogate.diagnostics.pod.estimator import POD
 
-__all__ = [
-    "POD",
-    "decompose",
-    "reconstruct",
-    "singular_values",
-    "snapshot_matrix",
-    "subspace_angles",
-    "sum_ratio",
-]
+__all__ = ["POD", "decompose", "reconstruct", "singular_values", "snapshot_matrix", "subspace_angles", "sum_ratio"]
 
 
 def __getattr__(name: str) -> Any:
