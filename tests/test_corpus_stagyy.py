@@ -181,9 +181,7 @@ def test_a_parameter_file_without_scales_or_without_the_switch_is_named(tmp_path
     fields = _dimensionless(tmp_path)
     text = (tmp_path / "par").read_text()
     (tmp_path / "par").write_text(text.replace("deltaT_dimensional", "something"))
-    with pytest.raises(
-        ReaderError, match="but 'deltat_dimensional' is missing there; option scales"
-    ):
+    with pytest.raises(ReaderError, match="but 'deltat_dimensional' is missing there; option scales"):
         open_run(tmp_path, options={"parameters": POINT})
     (tmp_path / "par").write_text(text.replace("dimensional_units = .false.", ""))
     with pytest.raises(ReaderError, match=r"radii span 1 \.\. 2 m, and par does not say dimensional_units"):

@@ -15,6 +15,7 @@ import numpy as np
 from surrogate.corpus.checks.doctor import Examination, known_ranges
 from surrogate.corpus.readers import ReaderError, choose_reader, notes_of, open_run, reader_names
 from surrogate.corpus.readers.containers import is_container, open_container
+from surrogate.corpus.readers.plausibility import implausible_axes, implausible_temperature
 from surrogate.corpus.records import SEVERE, Finding
 from surrogate.corpus.store import open_corpus, provenance_of, statistics
 from surrogate.fields import SERIES, SPLITS, annulus_of, parameter_table, parameters_of, space_of
@@ -273,7 +274,11 @@ def inspect_file(
                 "first": [float(first.min()), float(first.max())],
                 "last": [float(last.min()), float(last.max())],
                 "left_out": list(notes_of(run).left_out),
-                "warnings": list(notes_of(run).warnings),
+                "warnings": [
+                    *notes_of(run).warnings,
+                    *(line for line, _ in implausible_axes(run)),
+                    *implausible_temperature(run),
+                ],
                 "attributes": {str(name): str(value) for name, value in run.attrs.items()},
             }
     except (ValueError, OSError) as error:

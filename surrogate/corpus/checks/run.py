@@ -15,6 +15,7 @@ import xarray as xr
 
 from surrogate.config import CorpusSettings
 from surrogate.corpus.readers import NUMBER_OPTION, ReaderError, notes_of, open_run, run_number
+from surrogate.corpus.readers.plausibility import implausible_axes
 from surrogate.corpus.records import SEVERE, WARNING, Finding, Moments, RunRecord
 from surrogate.corpus.regrid import resample, sector
 from surrogate.fields import PLAUSIBLE_TEMPERATURE, annulus_of, parameters_of
@@ -146,6 +147,10 @@ class RunCheck:
         attributes, snapshots = run.attrs, run.sizes["time"]
         for line in notes_of(run).warnings:
             self.report("odd file", line, WARNING)
+        if notes_of(run).left_out:
+            self.report("left out", f"no place in a corpus: {', '.join(notes_of(run).left_out)}", WARNING)
+        for line, impossible in implausible_axes(run):
+            self.report("implausible", line, SEVERE if impossible else WARNING)
         if snapshots < self.settings.minimum_snapshots:
             self.report("too short", f"{snapshots} snapshots, expected at least {self.settings.minimum_snapshots}")
         if attributes.get("status", "done") != "done":

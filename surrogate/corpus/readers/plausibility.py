@@ -10,6 +10,9 @@ from surrogate.fields import PLAUSIBLE_TEMPERATURE, annulus_of
 OLDEST = 15.0
 """Gyr. Nothing is older than the universe."""
 
+LONGEST_EXPERIMENT = 1000.0
+"""Gyr. A numerical experiment may go on for longer than a planet; what lasts longer than this is another unit."""
+
 SHORTEST = 1e-3
 """Gyr. A mantle does not evolve in less than a million years."""
 
@@ -23,8 +26,13 @@ NARROWEST = 0.05
 """rad. Degrees that were taken for something smaller make a sector of less than 3 degrees."""
 
 
-def implausible_axes(run: xr.Dataset) -> list[str]:
-    """Describe what cannot be in time, radius and angle of a run, one line each.
+def implausible_axes(run: xr.Dataset) -> list[tuple[str, bool]]:
+    """Describe what cannot be in time, radius and angle of a run.
+
+    Returns
+    -------
+    list of (str, bool)
+        A line each, and whether it cannot be at all: a run that goes on for 20 Gyr may be an experiment.
 
     Examples
     --------
@@ -34,27 +42,28 @@ def implausible_axes(run: xr.Dataset) -> list[str]:
     >>> run = make_run(np.full((2, 5, 4), 1700.0), [0.0, 4500.0], Annulus.quarter(3, 4),
     ...     Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0))
     >>> implausible_axes(run)
-    ['time spans 0 .. 4500 Gyr, expected 0 .. 15: is it Myr, or years?']
+    [('time spans 0 .. 4500 Gyr, expected 0 .. 15: is it Myr, or years?', True)]
     """
     lines = []
     time = run["time"].values
     start, end = time[[0, -1]].tolist()
     spans = f"time spans {start:.6g} .. {end:.6g} Gyr, expected "
     if start < -1e-9 * abs(end) or end > OLDEST:
-        lines.append(f"{spans}0 .. {OLDEST:g}: is it Myr, or years?")
+        lines.append((f"{spans}0 .. {OLDEST:g}: is it Myr, or years?", not -OLDEST < start <= end < LONGEST_EXPERIMENT))
     elif len(time) > 1 and end - start < SHORTEST:
-        lines.append(f"{spans}{SHORTEST:g} or more: is it dimensionless, or counted in another unit?")
+        lines.append((f"{spans}{SHORTEST:g} or more: is it dimensionless, or counted in another unit?", False))
     annulus = annulus_of(run)
     inner, outer = annulus.radius_faces[[0, -1]].tolist()
     low, high = PLANET_RADII
     if not (low <= outer <= high and annulus.thickness >= SLIMMEST * outer):
-        lines.append(
+        line = (
             f"radius spans {inner:.6g} .. {outer:.6g} m, expected an outer one of {low:g} .. {high:g} and a mantle "
             f"thicker than {SLIMMEST:g} of it: is it km, or dimensionless?"
         )
+        lines.append((line, True))
     width = np.ptp(annulus.angle_faces).item()
     if not NARROWEST <= width <= 2 * np.pi * (1 + 1e-6):
-        lines.append(f"angle spans {width:.6g} rad, expected {NARROWEST:g} .. 2 pi: is it degrees?")
+        lines.append((f"angle spans {width:.6g} rad, expected {NARROWEST:g} .. 2 pi: is it degrees?", True))
     return lines
 
 
