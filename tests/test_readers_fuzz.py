@@ -25,7 +25,7 @@ FIELD = np.random.default_rng(1).uniform(300, 2000, (5, *GRID.shape)).astype("f4
 ARRAYS = {"temperature": FIELD, "time": TIME, "radius": GRID.radius, "angle": GRID.angle}
 PARAMETERS = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
 BOUNDED = settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )  # the same examples on every machine: a library that crashes on one must not do so now and then
 
 
@@ -100,7 +100,7 @@ def damaged(whole, tmp_path_factory, name, choose, change):
 
 @pytest.mark.parametrize("name", MAKERS)
 @given(choose=st.integers(0, 1000), share=st.floats(0, 0.999))
-@settings(BOUNDED, max_examples=15)
+@settings(BOUNDED, max_examples=10)
 def test_a_run_that_is_cut_is_refused_or_whole(whole, tmp_path_factory, name, choose, share):
     truth = outcome(whole / name, options_of(name))
     assert truth is not None
@@ -117,7 +117,7 @@ def test_a_run_that_is_cut_is_refused_or_whole(whole, tmp_path_factory, name, ch
     choose=st.integers(0, 1000),
     flips=st.lists(st.tuples(st.floats(0, 0.999), st.integers(1, 255)), min_size=1, max_size=4),
 )
-@settings(BOUNDED, max_examples=15)
+@settings(BOUNDED, max_examples=10)
 def test_flipped_bytes_end_in_a_run_or_in_an_error_of_the_readers(whole, tmp_path_factory, name, choose, flips):
     def change(content):
         content = bytearray(content)
