@@ -26,7 +26,8 @@ from surrogate.config import Config, EvaluationSettings
 from surrogate.diagnostics import evaluate
 from surrogate.fields import select_split, write_netcdf
 from surrogate.figures import CATALOGUE, draw_figure, figure_names, file_names, make_figure, split_name
-from surrogate.figures.catalogue import LANDING, Entry, example_times
+from surrogate.figures.catalogue import LANDING, Entry
+from surrogate.figures.selection import example_times
 from surrogate.files import provenance
 from surrogate.methods import METHODS, Method, register, title_of
 from surrogate.report import captions, conclusions, landing, metrics_table

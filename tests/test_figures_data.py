@@ -16,8 +16,8 @@ from surrogate.fields import FieldError, make_corpus, select_run, select_split, 
 from surrogate.figures import errors, examples, modes, pairs, training
 from surrogate.figures.animation import frames
 from surrogate.figures.annulus import draw_field
-from surrogate.figures.catalogue import median_and_worst
 from surrogate.figures.concept import concept
+from surrogate.figures.selection import median_and_worst
 from surrogate.figures.style import colour_of, new_figure, temperature_norm
 from surrogate.parameters import Parameter, ParameterSpace
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from surrogate.diagnostics import accuracy_of_runs, lateral_mean
 from surrogate.fields import annulus_of, select_run
 from surrogate.figures.annulus import difference_bar, draw_field, temperature_bar
-from surrogate.figures.catalogue import TIME_TOLERANCE, choose_examples, median_and_worst
+from surrogate.figures.selection import TIME_TOLERANCE, choose_examples, median_and_worst
 from surrogate.figures.style import (
     DIFFERENCE,
     PAGE,
@@ -46,7 +46,7 @@ def example_runs(
     predictions : mapping
         Method to corpus; the mean of their relative accuracies decides.
     count, until : optional
-        As for :func:`surrogate.figures.catalogue.choose_examples`, which chooses by numbers alone.
+        As for :func:`surrogate.figures.selection.choose_examples`, which chooses by numbers alone.
 
     Returns
     -------

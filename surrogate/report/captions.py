@@ -22,12 +22,10 @@ from surrogate.figures.catalogue import (
     CATALOGUE,
     CURVES,
     LANDING,
-    choose_examples,
-    example_times,
     figure_names,
-    median_and_worst,
     split_name,
 )
+from surrogate.figures.selection import choose_examples, example_times, median_and_worst
 from surrogate.methods import METHODS, title_of
 from surrogate.report.page import made_by
 from surrogate.report.table import kind_of
