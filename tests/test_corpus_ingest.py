@@ -15,14 +15,28 @@ from surrogate.corpus import (
     CorpusError,
     IngestError,
     PlanError,
+    examine,
     ingest,
     ingest_part,
+    markdown_report,
     open_corpus,
     plan_ingest,
     provenance_of,
+    show_store,
     statistics,
 )
-from surrogate.fields import iterate_runs, open_netcdf, select_split, validate, write_netcdf
+from surrogate.fields import (
+    annulus_of,
+    iterate_runs,
+    make_run,
+    open_netcdf,
+    parameter_table,
+    select_split,
+    space_of,
+    validate,
+    write_netcdf,
+)
+from surrogate.parameters import Parameter, Parameters, ParameterSpace
 
 SMALL = CorpusSettings(validation_fraction=0.2, test_fraction=0.2)
 
@@ -306,3 +320,37 @@ def test_errors_of_opening(store, tmp_path):
         open_corpus(other)
     root = json.loads((store / "zarr.json").read_text())
     assert "statistics" in root["attributes"]
+
+
+def test_a_corpus_of_other_parameters_keeps_them_and_refuses_runs_that_lack_them(raw, tmp_path):
+    space = ParameterSpace(
+        [
+            Parameter("rayleigh_number", low=1e4, high=1e7, logarithmic=True, symbol="Ra"),
+            Parameter("tilt", "degree", -30.0, 30.0, description="of the lid"),
+        ]
+    )
+    paths = []
+    for number, point in enumerate(space.draw(8, 3)):
+        run = sample_run(number)
+        point = Parameters.from_array(point, space)
+        series = {"mean_temperature": run.mean_temperature.values}
+        run = make_run(run.temperature.values, run.time.values, annulus_of(run), point, series, run.attrs)
+        paths.append(tmp_path / f"tilted_{number}.nc")
+        write_netcdf(run, paths[-1])
+    other = shutil.copy2(raw[7], tmp_path / "evolution_20.nc")
+    settings = SMALL.model_copy(update={"tolerated_rejects": 0.5})
+    ingest(paths[:5], tmp_path / "corpus.zarr", settings)
+    summary = ingest([*paths, other], tmp_path / "corpus.zarr", settings, tmp_path / "rejected.csv")
+    assert (summary.runs, summary.rejected) == (8, 1)
+    corpus = open_corpus(tmp_path / "corpus.zarr")
+    assert space_of(corpus) == space
+    np.testing.assert_array_equal(parameter_table(corpus), space.draw(8, 3))
+    assert set(statistics(corpus)["parameters"]) == {"rayleigh_number", "tilt"}
+    rejected = pd.read_csv(tmp_path / "rejected.csv")
+    assert rejected.what.tolist() == ["parameters"]
+    assert "reference_viscosity" in rejected.message[0]
+    found = examine([*paths, other], settings)
+    assert found.space == space
+    assert [(finding.file, finding.what) for finding in found.findings] == [(str(other), "parameters")]
+    assert "rayleigh number" in markdown_report(found)
+    assert [row["name"] for row in show_store(tmp_path / "corpus.zarr")["coverage"]] == list(space.names)
