@@ -33,7 +33,7 @@ def _snapshot_mean(values: xr.DataArray, snapshots: xr.DataArray, keep: Sequence
 
 
 def relative_accuracy(truth: Fields | Pair, prediction: Fields | None = None) -> xr.DataArray:
-    """Mean over all nodes of 100 - 100 |T - T^| / T, per snapshot, in percent: the paper's headline.
+    """Mean over all nodes of 100 - 100 abs(T - T^) / T, per snapshot, in percent: the paper's headline.
 
     It is dominated by the mean profile: read it beside :func:`lateral_anomaly_error`.
 
