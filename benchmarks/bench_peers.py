@@ -34,7 +34,7 @@ from surrogate.corpus.store import open_corpus
 from surrogate.fields import annulus_of, make_corpus, parameter_table, select_split
 from surrogate.files import read_json
 from surrogate.methods import title_of
-from surrogate.parameters import PARAMETERS
+from surrogate.parameters import EVOLUTION_PARAMETERS
 
 RANK = 48
 SNAPSHOTS = 8_000
@@ -49,8 +49,8 @@ SHORT = "ours, short training"
 def scaled(corpus: xr.Dataset) -> np.ndarray:
     """Parameters between -1 and 1, the viscosity by its logarithm, shape (run, 5)."""
     table = parameter_table(corpus)
-    columns = [entry.transform(table[:, number]) for number, entry in enumerate(PARAMETERS)]
-    ends = [entry.transform(np.array([entry.low, entry.high])) for entry in PARAMETERS]
+    columns = [entry.natural(table[:, number]) for number, entry in enumerate(EVOLUTION_PARAMETERS)]
+    ends = [entry.natural(np.array([entry.low, entry.high])) for entry in EVOLUTION_PARAMETERS]
     return np.stack(
         [2 * (column - low) / (high - low) - 1 for column, (low, high) in zip(columns, ends, strict=True)], axis=1
     )

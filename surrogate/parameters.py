@@ -385,11 +385,3 @@ class Parameters(Mapping[str, float]):
     def outside(self, ranges: Mapping[str, tuple[float, float]] | None = None) -> list[str]:
         """Describe every value outside `ranges` (default: those of the space), one line each."""
         return self.space.with_ranges(ranges or {}).outside(self.as_array())
-
-
-# Until every room takes the space from its data.
-PARAMETERS = EVOLUTION_PARAMETERS
-PARAMETER_NAMES = EVOLUTION_PARAMETERS.names
-Parameter.transform = Parameter.natural  # type: ignore[attr-defined]
-Parameter.inverse = Parameter.from_natural  # type: ignore[attr-defined]
-Parameters.as_dict = lambda self: dict(self)  # type: ignore[attr-defined]

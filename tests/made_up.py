@@ -5,7 +5,7 @@ import xarray as xr
 
 from surrogate.annulus import Annulus
 from surrogate.fields import make_corpus, make_run
-from surrogate.parameters import PARAMETERS, Parameters
+from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 
 ANNULUS = Annulus.quarter(12, 16)
 PARAMETER_POINT = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
@@ -15,8 +15,8 @@ def made_up_parameters(count: int, seed: int = 0) -> np.ndarray:
     """Draw points in the ranges of the five parameters, shape (count, 5)."""
     unit = np.random.default_rng(seed).random((count, 5))
     columns = [
-        p.inverse(p.transform(p.low) + (p.transform(p.high) - p.transform(p.low)) * unit[:, number])
-        for number, p in enumerate(PARAMETERS)
+        p.from_natural(p.natural(p.low) + (p.natural(p.high) - p.natural(p.low)) * unit[:, number])
+        for number, p in enumerate(EVOLUTION_PARAMETERS)
     ]
     return np.stack(columns, axis=1)
 

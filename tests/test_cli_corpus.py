@@ -4,7 +4,7 @@ import pytest
 from made_up import made_up_run
 
 from surrogate.fields import annulus_of, make_run, write_netcdf
-from surrogate.parameters import PARAMETERS, Parameters
+from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def raw(tmp_path):
     folder = tmp_path / "raw"
     for number in range(12):
         run_dataset = made_up_run(count=12, seed=number)
-        for parameter in PARAMETERS:
+        for parameter in EVOLUTION_PARAMETERS:
             value = parameter.low + (parameter.high - parameter.low) * (number + 1) / 14
             run_dataset[parameter.name] = run_dataset[parameter.name].copy(data=value)
         write_netcdf(run_dataset.assign_attrs(simulation=number), folder / f"run_{number:05d}.nc")

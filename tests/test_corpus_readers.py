@@ -16,7 +16,7 @@ from surrogate.corpus.readers import ReaderError, choose_reader, find_reader, op
 from surrogate.corpus.readers.lazy import lazy_run
 from surrogate.corpus.store import open_corpus
 from surrogate.fields import FieldError, annulus_of, parameters_of, validate
-from surrogate.parameters import PARAMETER_NAMES
+from surrogate.parameters import EVOLUTION_PARAMETERS
 from surrogate.planet import MARS
 from surrogate.units import GAS_CONSTANT
 
@@ -236,7 +236,7 @@ def test_units_of_temperature_axes_in_another_order_and_parameters_in_the_file(t
 def test_parameters_from_a_table(tmp_path):
     _write(tmp_path / "run_b.npz", {"temperature": FIELD, "time": TIME, "radius": GRID.radius, "angle": GRID.angle})
     table = tmp_path / "table.csv"
-    header = ",".join(["run", *PARAMETER_NAMES])
+    header = ",".join(["run", *EVOLUTION_PARAMETERS.names])
     table.write_text(f"{header}\nrun_a,1e20,1e5,5e-6,2,1600\nrun_b,1e21,3e5,6e-6,10,1700\n")
     _check(open_run(tmp_path / "run_b.npz", options={"parameters": str(table)}))
     table.write_text(f"{header}\nrun_a,1e20,1e5,5e-6,2,1600\n")

@@ -21,7 +21,7 @@ from surrogate.fields import (
     validate,
     write_netcdf,
 )
-from surrogate.parameters import PARAMETERS, Parameters
+from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 
 POINT = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
 
@@ -38,7 +38,7 @@ runs = st.builds(
     times=st.lists(st.floats(0, 4.5), min_size=1, max_size=5, unique_by=lambda t: round(t, 6)).map(sorted),
     cells=st.tuples(st.integers(1, 6), st.integers(1, 6)),
     seed=st.integers(0, 99),
-    parameters=st.builds(Parameters, *(st.floats(p.low, p.high) for p in PARAMETERS)),
+    parameters=st.builds(Parameters, *(st.floats(p.low, p.high) for p in EVOLUTION_PARAMETERS)),
     dtype=st.sampled_from([np.float32, np.float64]),
 )
 

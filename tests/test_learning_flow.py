@@ -10,7 +10,7 @@ from surrogate.learning.flow import FlowPredictor
 from surrogate.learning.fnn import FnnPredictor
 from surrogate.learning.folders import ModelError
 from surrogate.learning.predictor import load_predictor, train_predictor
-from surrogate.parameters import PARAMETER_NAMES
+from surrogate.parameters import EVOLUTION_PARAMETERS
 from surrogate.settings import FlowSettings, ResidualFnnSettings
 
 RUNS, TIMES = 260, 12
@@ -36,7 +36,7 @@ def latents():
             "split": ("simulation", split),
             "snapshot_count": ("simulation", np.full(RUNS, TIMES)),
             "snapshot_time": (("simulation", "time"), times),
-            **{name: ("simulation", table[:, column]) for column, name in enumerate(PARAMETER_NAMES)},
+            **{name: ("simulation", table[:, column]) for column, name in enumerate(EVOLUTION_PARAMETERS.names)},
         },
     )
 

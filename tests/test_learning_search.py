@@ -9,7 +9,7 @@ from learning_examples import parameters, training
 
 from surrogate.config import SearchSettings
 from surrogate.learning.studies.search import changed, search_settings, starting_point
-from surrogate.parameters import PARAMETER_NAMES
+from surrogate.parameters import EVOLUTION_PARAMETERS
 from surrogate.settings import ResidualFnnSettings
 
 SETTINGS = ResidualFnnSettings(width=8, depth=2, members=2, training=training(epochs=2))
@@ -28,7 +28,7 @@ def latents():
             "split": ("simulation", np.array([0] * 16 + [1] * 4 + [2] * 4)),
             "snapshot_count": ("simulation", np.full(24, 6)),
             "snapshot_time": (("simulation", "time"), times),
-            **{name: ("simulation", table[:, column]) for column, name in enumerate(PARAMETER_NAMES)},
+            **{name: ("simulation", table[:, column]) for column, name in enumerate(EVOLUTION_PARAMETERS.names)},
         },
     )
 

@@ -99,7 +99,7 @@ def test_a_toy_predictor_goes_from_configuration_to_answers_without_another_file
 
     names = figure_names(parse({"figures": {"examples": 1}}))
     assert "evolution_persistence_1" in names
-    everything = {key: predictions["persistence"] for key in ("fnn", "lstm", "persistence")}
+    everything = dict.fromkeys(("fnn", "lstm", "persistence"), predictions["persistence"])
     inputs = {"corpus": corpus, "predictions": everything}
     figure = draw_figure("error_time", inputs, config.figures)
     written = [axes.get_title(loc) for axes in figure.axes for loc in ("left", "center", "right")]

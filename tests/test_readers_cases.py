@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from test_corpus_readers import FIELD, GRID, PARAMETER_NAMES, POINT, PRM, TIME, _truth, _write_aspect, _write_vtu
+from test_corpus_readers import FIELD, GRID, POINT, PRM, TIME, _truth, _write_aspect, _write_vtu
 from test_corpus_readers import _write as write_arrays
 
 from surrogate.corpus.readers import ReaderError, notes_of, open_run, run_number
 from surrogate.corpus.readers.plausibility import implausible_axes, implausible_temperature
 from surrogate.corpus.readers.tables import read_table_row
 from surrogate.fields import annulus_of, parameters_of
+from surrogate.parameters import EVOLUTION_PARAMETERS
 
 AXES = {"time": TIME, "radius": GRID.radius, "angle": GRID.angle}
 ARRAYS = {"temperature": FIELD, **AXES}
@@ -409,7 +410,7 @@ def test_what_is_left_out_is_told(tmp_path):
     write_arrays(tmp_path / "run.npz", {**ARRAYS, "velocity": FIELD, "water_content": 0.02})
     assert notes_of(read(tmp_path / "run.npz")).left_out == ("variable 'velocity'", "variable 'water_content'")
     table = tmp_path / "table.csv"
-    table.write_text(",".join(["run", *PARAMETER_NAMES, "water"]) + "\nrun,1e21,3e5,6e-6,10,1700,0.1\n")
+    table.write_text(",".join(["run", *EVOLUTION_PARAMETERS.names, "water"]) + "\nrun,1e21,3e5,6e-6,10,1700,0.1\n")
     assert "column 'water' of table.csv" in notes_of(read(tmp_path / "run.npz", parameters=str(table))).left_out
 
 
@@ -432,7 +433,7 @@ def test_the_number_of_a_run_comes_from_its_whole_name(tmp_path):
 
 # ---- tables by hand ----
 
-CELL = ("run", *PARAMETER_NAMES)
+CELL = ("run", *EVOLUTION_PARAMETERS.names)
 ROW = ("run_a", "1e21", "3e5", "6e-6", "10", "1700")
 
 
@@ -459,7 +460,7 @@ ROW = ("run_a", "1e21", "3e5", "6e-6", "10", "1700")
 def test_tables_by_hand_are_read(tmp_path, content):
     (tmp_path / "table.csv").write_bytes(content)
     values = read_table_row(tmp_path / "table.csv", tmp_path / "run_a.npz").values
-    np.testing.assert_allclose([values[name] for name in PARAMETER_NAMES], [1e21, 3e5, 6e-6, 10, 1700])
+    np.testing.assert_allclose([values[name] for name in EVOLUTION_PARAMETERS.names], [1e21, 3e5, 6e-6, 10, 1700])
 
 
 @pytest.mark.parametrize(

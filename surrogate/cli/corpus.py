@@ -182,13 +182,12 @@ def show(
 
     from surrogate.corpus import CorpusError, open_corpus
     from surrogate.diagnostics import core_mantle_boundary_heat_flux, mean_temperature, surface_heat_flux
-    from surrogate.fields import SPLITS, parameter_table, select_run
-    from surrogate.parameters import PARAMETER_NAMES
+    from surrogate.fields import SPLITS, parameter_table, select_run, space_of
 
     dataset = open_corpus(store)
     numbers = dataset["simulation"].values
     if simulation is None:
-        header = ["simulation", "split", "snapshots", *PARAMETER_NAMES]
+        header = ["simulation", "split", "snapshots", *space_of(dataset).names]
         rows: list[list[Any]] = [
             [int(number), SPLITS[int(split)], int(count), *map(float, values)]
             for number, split, count, values in zip(
