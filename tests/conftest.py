@@ -1,11 +1,19 @@
 """What all tests share."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from surrogate.query import Surrogate
+
+Command = Callable[..., tuple[int, str, str]]
 
 # A loaded machine is no reason to fail.
 settings.register_profile("surrogate", deadline=None, max_examples=50)
@@ -13,7 +21,7 @@ settings.load_profile("surrogate")
 
 
 @pytest.fixture
-def command(capsys) -> Callable[..., tuple[int, str, str]]:
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
     """Run the command `surrogate` in this process; gives its exit code, stdout and stderr."""
     from surrogate.cli import main
 
@@ -29,7 +37,7 @@ def command(capsys) -> Callable[..., tuple[int, str, str]]:
 
 
 @pytest.fixture(scope="session")
-def bundle_folder(tmp_path_factory) -> Path:
+def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny bundle, shared by all test processes; not to be changed."""
     from query_examples import bundle
 
@@ -39,7 +47,7 @@ def bundle_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny(bundle_folder):
+def tiny(bundle_folder: Path) -> Surrogate:
     """The surrogate in that bundle."""
     from surrogate.query import Surrogate
 

@@ -3,18 +3,19 @@
 import asyncio
 import threading
 from contextlib import contextmanager
+from typing import Any
 
 from learning_examples import made_up_corpus
 
 
 @contextmanager
-def running(explorer):
+def running(explorer: Any) -> Any:
     """Yield the address of the page while it is served."""
     from surrogate.explore.serving import make_server
 
     ready, found = threading.Event(), {}
 
-    def work():
+    def work() -> Any:
         asyncio.set_event_loop(asyncio.new_event_loop())
         try:
             found["server"] = make_server(explorer, port=0)
@@ -36,7 +37,7 @@ def running(explorer):
         yield f"http://127.0.0.1:{server.port}"
     finally:
 
-        def stop():
+        def stop() -> Any:
             server.stop()
             server.io_loop.stop()
 
@@ -44,7 +45,7 @@ def running(explorer):
         thread.join(20)
 
 
-def tiny_explorer(surrogate, corpus=True):
+def tiny_explorer(surrogate: Any, corpus: bool = True) -> Any:
     """Explorer on the tiny bundle, beside the corpus of its training."""
     from surrogate.explore import Explorer
 

@@ -2,12 +2,13 @@
 
 import fcntl
 from pathlib import Path
+from typing import Any
 
 from learning_examples import made_up_corpus, training
 
 from surrogate.settings import FlowSettings, PodAutoencoderSettings, ResidualFnnSettings, RolloutLstmSettings
 
-POINT = {
+POINT: dict[str, Any] = {
     "reference_viscosity": "1e21 Pa s",
     "activation_energy": "300 kJ/mol",
     "activation_volume": 7e-6,
@@ -16,7 +17,7 @@ POINT = {
 }
 
 
-def corpus_and_models(folder: Path):
+def corpus_and_models(folder: Path) -> Any:
     """Train four tiny networks on the made-up corpus."""
     from surrogate.learning import encode_corpus, train_autoencoder, train_predictor
 

@@ -1,14 +1,17 @@
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from made_up import made_up_run
 
+from conftest import Command
 from surrogate.fields import annulus_of, make_run, write_netcdf
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 
 
 @pytest.fixture
-def raw(tmp_path):
+def raw(tmp_path: Path) -> Any:
     """Twelve raw runs, of which one is cut short on disk."""
     folder = tmp_path / "raw"
     for number in range(12):
@@ -22,7 +25,7 @@ def raw(tmp_path):
     return folder
 
 
-def test_a_corpus_from_raw_runs_to_a_table(command, raw, tmp_path):
+def test_a_corpus_from_raw_runs_to_a_table(command: Command, raw: Path, tmp_path: Path) -> None:
     files = sorted(map(str, raw.glob("*.nc")))
     store, rejected = tmp_path / "corpus.zarr", tmp_path / "rejected.csv"
     code, out, err = command("corpus", "ingest", store, *files, "--rejected", rejected, "--json")
@@ -53,7 +56,7 @@ def test_a_corpus_from_raw_runs_to_a_table(command, raw, tmp_path):
     assert "run_00004.nc" in out
 
 
-def test_a_raw_run_is_inspected_and_a_report_written(command, raw, tmp_path):
+def test_a_raw_run_is_inspected_and_a_report_written(command: Command, raw: Path, tmp_path: Path) -> None:
     code, out, _ = command("corpus", "inspect", raw / "run_00005.nc")
     assert code == 0
     assert "reader native" in out
@@ -66,7 +69,7 @@ def test_a_raw_run_is_inspected_and_a_report_written(command, raw, tmp_path):
         assert "run_00004.nc" in (tmp_path / name).read_text()
 
 
-def test_the_doctor_examines_raw_runs(command, raw, tmp_path):
+def test_the_doctor_examines_raw_runs(command: Command, raw: Path, tmp_path: Path) -> None:
     code, out, _ = command("corpus", "doctor", raw / "run_00004.nc", raw / "run_00005.nc", "--json")
     assert code == 1
     findings = json.loads(out)
@@ -85,14 +88,14 @@ def test_the_doctor_examines_raw_runs(command, raw, tmp_path):
     assert "warning" in out
 
 
-def test_design_takes_the_configuration(command, tmp_path):
+def test_design_takes_the_configuration(command: Command, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("design: {runs: 8, seed: 5}")
     command("corpus", "design", tmp_path / "a.csv", "--config", tmp_path / "mine.yaml")
     command("corpus", "design", tmp_path / "b.csv", "--runs", 8, "--seed", 5)
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
 
 
-def test_the_doctor_says_the_same_thing_of_many_runs_once(command, tmp_path):
+def test_the_doctor_says_the_same_thing_of_many_runs_once(command: Command, tmp_path: Path) -> None:
     good = made_up_run(count=12)
     for number in range(8):
         point = Parameters(1e24 * (1 + number), 3e5, 6e-6, 10, 1700)
@@ -106,7 +109,9 @@ def test_the_doctor_says_the_same_thing_of_many_runs_once(command, tmp_path):
     assert len(json.loads(command("corpus", "doctor", *sorted(tmp_path.glob("*.nc")), "--json")[1])) >= 8
 
 
-def test_a_store_behind_a_link_is_written_and_read_and_the_link_stays(command, raw, tmp_path):
+def test_a_store_behind_a_link_is_written_and_read_and_the_link_stays(
+    command: Command, raw: Path, tmp_path: Path
+) -> None:
     files = [path for path in sorted(raw.glob("*.nc")) if path.name != "run_00004.nc"]
     link = tmp_path / "link.zarr"
     (tmp_path / "disk").mkdir()

@@ -2,24 +2,28 @@ import json
 import os
 import shutil
 import signal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from query_examples import POINT
 
+from conftest import Command
 from surrogate.fields import open_netcdf
+from surrogate.query import Surrogate
 from surrogate.query.engine import Engine
 
 PARAMETERS = [part for name, value in POINT.items() for part in (f"--{name.replace('_', '-')}", str(value))]
 
 
-def test_predict_prints_series(command, bundle_folder):
+def test_predict_prints_series(command: Command, bundle_folder: Path) -> None:
     code, out, err = command("predict", bundle_folder, *PARAMETERS, "--time", "500 Myr", "--time", 4)
     assert (code, err) == (0, "")
     assert [line.split()[0] for line in out.splitlines()] == ["time", "Gyr", "0.5", "4"]
 
 
-def test_predict_as_json_is_the_answer_of_the_package(command, bundle_folder, tiny):
+def test_predict_as_json_is_the_answer_of_the_package(command: Command, bundle_folder: Path, tiny: Surrogate) -> None:
     code, out, _ = command(
         "predict", bundle_folder, *PARAMETERS, "--time", 1, "--time", 2, "--json", "--method", "lstm"
     )
@@ -35,7 +39,7 @@ def test_predict_as_json_is_the_answer_of_the_package(command, bundle_folder, ti
     assert content["attributes"]["method"] == "lstm"
 
 
-def test_predict_writes_a_file_that_can_be_checked(command, bundle_folder, tmp_path):
+def test_predict_writes_a_file_that_can_be_checked(command: Command, bundle_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "answer.nc"
     code, out, err = command("predict", bundle_folder, *PARAMETERS, "--time", 1, "--time", 2, "-o", path)
     assert code == 0
@@ -50,7 +54,9 @@ def test_predict_writes_a_file_that_can_be_checked(command, bundle_folder, tmp_p
     assert "surface temperature deviation" in out
 
 
-def test_check_fails_what_cannot_be_a_mantle(command, bundle_folder, tmp_path, tiny):
+def test_check_fails_what_cannot_be_a_mantle(
+    command: Command, bundle_folder: Path, tmp_path: Path, tiny: Surrogate
+) -> None:
     from surrogate.fields import write_netcdf
 
     answer = tiny.predict(**POINT, time=[1, 2, 3])
@@ -61,7 +67,7 @@ def test_check_fails_what_cannot_be_a_mantle(command, bundle_folder, tmp_path, t
     assert "FAILED" in out
 
 
-def test_predict_answers_a_table(command, bundle_folder, tmp_path):
+def test_predict_answers_a_table(command: Command, bundle_folder: Path, tmp_path: Path) -> None:
     code, _, _ = command("corpus", "design", tmp_path / "design.csv", "--runs", 4, "--seed", 3)
     assert code == 0
     code, out, _ = command("predict", bundle_folder, "--parameters", tmp_path / "design.csv", "--time", 1, "--json")
@@ -73,7 +79,7 @@ def test_predict_answers_a_table(command, bundle_folder, tmp_path):
 
 
 @pytest.fixture
-def interruptible():
+def interruptible() -> Any:
     """As in a terminal; where tests run side by side, their processes ignore the signal."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -85,8 +91,14 @@ def interruptible():
     ("number", "ends", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
 def test_stopping_a_long_prediction_leaves_what_was_there(
-    command, bundle_folder, tmp_path, monkeypatch, number, ends, word
-):
+    command: Command,
+    bundle_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: Any,
+    ends: int,
+    word: str,
+) -> None:
     table, output = tmp_path / "table.csv", tmp_path / "many.nc"
     assert command("corpus", "design", table, "--runs", 64)[0] == 0
     output.write_text("older")
@@ -94,7 +106,7 @@ def test_stopping_a_long_prediction_leaves_what_was_there(
     monkeypatch.setattr("surrogate.query.answers.LAZY_PIECE", 1e-6)  # one set at a time
     expand, asked = Engine.expand, []
 
-    def interrupted(self, latents, *arguments):
+    def interrupted(self: Engine, latents: Any, *arguments: Any) -> Any:
         asked.append(latents)
         if len(asked) == 20:
             assert len(list(tmp_path.glob(".many.nc.*/many.nc"))) == 1  # writing has begun
@@ -112,8 +124,8 @@ def test_stopping_a_long_prediction_leaves_what_was_there(
 
 @pytest.mark.parametrize(("option", "name"), [("--output", "run.nc"), ("--picture", "run.png")])
 def test_a_file_that_cannot_be_written_is_named_before_anything_is_predicted(
-    command, bundle_folder, tmp_path, monkeypatch, option, name
-):
+    command: Command, bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, name: str
+) -> None:
     monkeypatch.setattr(Engine, "latents", lambda *_: pytest.fail("predicted first"))
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / name
@@ -122,7 +134,7 @@ def test_a_file_that_cannot_be_written_is_named_before_anything_is_predicted(
     assert f"{path}: cannot be written" in err
 
 
-def test_extrapolation_is_said_on_stderr(command, bundle_folder):
+def test_extrapolation_is_said_on_stderr(command: Command, bundle_folder: Path) -> None:
     changed = [*PARAMETERS]
     changed[1] = "1e24 Pa s"
     code, out, err = command("predict", bundle_folder, *changed, "--time", 1)
@@ -132,7 +144,7 @@ def test_extrapolation_is_said_on_stderr(command, bundle_folder):
     assert out.splitlines()[-1].endswith("no")
 
 
-def test_far_outside_there_is_an_answer_on_request_only(command, bundle_folder):
+def test_far_outside_there_is_an_answer_on_request_only(command: Command, bundle_folder: Path) -> None:
     changed = ["--reference-viscosity", "1e31 Pa s", *PARAMETERS[2:], "--time", 1]
     code, out, err = command("predict", bundle_folder, *changed)
     assert (code, out) == (2, "")
@@ -151,20 +163,20 @@ def test_far_outside_there_is_an_answer_on_request_only(command, bundle_folder):
         (["--initial-temperature", "warm"], "initial_temperature: expected a number"),
     ],
 )
-def test_bad_questions_are_one_line(command, bundle_folder, change, message):
+def test_bad_questions_are_one_line(command: Command, bundle_folder: Path, change: list[str], message: str) -> None:
     code, out, err = command("predict", bundle_folder, *PARAMETERS, *change)
     assert (code, out) == (2, "")
     assert message in err
     assert len(err.strip().splitlines()) == 1
 
 
-def test_a_missing_parameter_is_named(command, bundle_folder):
+def test_a_missing_parameter_is_named(command: Command, bundle_folder: Path) -> None:
     code, _, err = command("predict", bundle_folder, *PARAMETERS[:-2])
     assert code == 2
     assert "missing initial_temperature" in err
 
 
-def test_inspect_verify_and_pack(command, bundle_folder, tmp_path):
+def test_inspect_verify_and_pack(command: Command, bundle_folder: Path, tmp_path: Path) -> None:
     code, out, _ = command("inspect", bundle_folder)
     assert code == 0
     assert "10 x 10 cells" in out
@@ -180,7 +192,7 @@ def test_inspect_verify_and_pack(command, bundle_folder, tmp_path):
     assert "reproduced" in out
 
 
-def test_a_tampered_bundle_is_refused(command, bundle_folder, tmp_path):
+def test_a_tampered_bundle_is_refused(command: Command, bundle_folder: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(bundle_folder, tmp_path / "copy")
     (copy / "fnn" / "losses.csv").write_text("epoch,loss\n")
     for word in ("verify", "inspect"):
@@ -189,7 +201,7 @@ def test_a_tampered_bundle_is_refused(command, bundle_folder, tmp_path):
         assert "losses.csv" in err
 
 
-def test_speed_times_every_question(command, bundle_folder):
+def test_speed_times_every_question(command: Command, bundle_folder: Path) -> None:
     code, out, _ = command("speed", bundle_folder, "--sets", 2, "--repeats", 1, "--json")
     assert code == 0
     result = json.loads(out)
@@ -197,7 +209,7 @@ def test_speed_times_every_question(command, bundle_folder):
     assert all(seconds > 0 for seconds in result.values())
 
 
-def test_export_writes_a_graph(command, bundle_folder, tmp_path):
+def test_export_writes_a_graph(command: Command, bundle_folder: Path, tmp_path: Path) -> None:
     code, out, err = command("export", bundle_folder, tmp_path / "graph", "--format", "savedmodel")
     assert (code, out) == (0, "")
     assert (tmp_path / "graph" / "saved_model.pb").exists()
@@ -208,7 +220,7 @@ def test_export_writes_a_graph(command, bundle_folder, tmp_path):
         assert len(err.strip().splitlines()) == 1
 
 
-def test_parameters_may_stand_anywhere_and_an_unknown_one_is_named(command, bundle_folder):
+def test_parameters_may_stand_anywhere_and_an_unknown_one_is_named(command: Command, bundle_folder: Path) -> None:
     joined = [f"{flag}={value}" for flag, value in zip(PARAMETERS[::2], PARAMETERS[1::2], strict=True)]
     code, first, _ = command("predict", *joined, bundle_folder, "--time", 1)
     assert code == 0
@@ -218,7 +230,9 @@ def test_parameters_may_stand_anywhere_and_an_unknown_one_is_named(command, bund
     assert "reference_viscosty" in err
 
 
-def test_a_bundle_behind_a_link_is_read_and_nothing_is_put_beside_its_files(command, bundle_folder, tmp_path):
+def test_a_bundle_behind_a_link_is_read_and_nothing_is_put_beside_its_files(
+    command: Command, bundle_folder: Path, tmp_path: Path
+) -> None:
     before = sorted(bundle_folder.rglob("*"))
     (tmp_path / "link").symlink_to(bundle_folder)
     assert command("inspect", tmp_path / "link")[0] == 0

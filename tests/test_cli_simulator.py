@@ -1,7 +1,10 @@
 import json
+from pathlib import Path
+
+from conftest import Command
 
 
-def test_benchmark_prints_a_row_per_quantity(command, tmp_path):
+def test_benchmark_prints_a_row_per_quantity(command: Command, tmp_path: Path) -> None:
     arguments = ["benchmark", "annulus-free-slip", "--cells", "8", "--cells", "16", "--json"]
     code, out, err = command(*arguments, "--output", tmp_path / "table.csv")
     assert code == 0, err
@@ -9,11 +12,11 @@ def test_benchmark_prints_a_row_per_quantity(command, tmp_path):
     assert (tmp_path / "table.csv").read_text().startswith("case,resolution,quantity,published,ours,difference")
 
 
-def test_compare_gaia_refuses_a_missing_table(command, tmp_path):
+def test_compare_gaia_refuses_a_missing_table(command: Command, tmp_path: Path) -> None:
     assert command("compare-gaia", tmp_path / "none.csv", "--folder", tmp_path)[0] == 2
 
 
-def test_simulate_writes_a_run(command, tmp_path):
+def test_simulate_writes_a_run(command: Command, tmp_path: Path) -> None:
     from surrogate.fields import open_netcdf, validate
 
     (tmp_path / "small.yaml").write_text(

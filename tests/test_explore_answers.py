@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from surrogate.explore.pictures import MOST_NODES, PixelMap, outline, pack, part
 from surrogate.explore.spelling import read, symbol_html, unit_text, written
 from surrogate.fields import parameter_table, select_run, validate
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, Parameters, ParameterSpace
-from surrogate.query import OutOfRangeWarning, QueryError
+from surrogate.query import OutOfRangeWarning, QueryError, Surrogate
 
 ANNULUS = Annulus.quarter(20, 24)
 
@@ -27,7 +28,7 @@ ANNULUS = Annulus.quarter(20, 24)
 
 
 @given(arrays(np.float64, (3, 4), elements=st.one_of(st.floats(-1e4, 1e4), st.just(np.nan))))
-def test_packed_values_come_back_to_half_a_step(values):
+def test_packed_values_come_back_to_half_a_step(values: np.ndarray) -> None:
     packed = pack(values)
     back = packed.unpack()
     np.testing.assert_array_equal(np.isnan(back), np.isnan(values))
@@ -38,7 +39,7 @@ def test_packed_values_come_back_to_half_a_step(values):
         np.testing.assert_allclose(back[known], values[known], atol=0.501 * packed.step, rtol=1e-12)
 
 
-def test_a_picture_shows_every_pixel_where_it_lies():
+def test_a_picture_shows_every_pixel_where_it_lies() -> None:
     # Linear in radius and in angle: interpolation is exact between the outermost nodes.
     chart = PixelMap.of(ANNULUS, pixels=90)
     field = 1e-3 * ANNULUS.radius[:, None] + 100 * ANNULUS.angle[None, :]
@@ -54,14 +55,14 @@ def test_a_picture_shows_every_pixel_where_it_lies():
     np.testing.assert_allclose(image[inside], expected[inside], atol=0.05)
 
 
-def test_a_sector_over_the_negative_axis_is_drawn():
+def test_a_sector_over_the_negative_axis_is_drawn() -> None:
     wide = Annulus(ANNULUS.radius_faces, np.linspace(0.75 * np.pi, 1.25 * np.pi, 9))
     chart = PixelMap.of(wide, pixels=60)
     share = len(chart.pixel) * (chart.extent[2] / 60) ** 2 / wide.volume.sum()
     assert share == pytest.approx(1.0, abs=0.05)
 
 
-def test_without_blending_each_part_keeps_its_value():
+def test_without_blending_each_part_keeps_its_value() -> None:
     chart = PixelMap.of(parts_of(ANNULUS, 2), blend=False)
     image = chart.draw(np.repeat([[1.0, 2.0]], ANNULUS.shape[0], axis=0))
     assert set(np.unique(image[np.isfinite(image)])) == {1.0, 2.0}
@@ -70,7 +71,7 @@ def test_without_blending_each_part_keeps_its_value():
     assert image[20, -20] == 1.0
 
 
-def test_a_fine_grid_is_thinned_but_keeps_its_walls():
+def test_a_fine_grid_is_thinned_but_keeps_its_walls() -> None:
     fine = Annulus.quarter(300, 394)
     chart = PixelMap.of(fine, pixels=40)
     field = np.broadcast_to(fine.radius[:, None], fine.shape)
@@ -80,7 +81,7 @@ def test_a_fine_grid_is_thinned_but_keeps_its_walls():
     assert (thin[0, 0], thin[-1, 0]) == (fine.radius[0], fine.radius[-1])
 
 
-def test_the_outline_is_closed_and_lies_on_the_walls():
+def test_the_outline_is_closed_and_lies_on_the_walls() -> None:
     x, y = outline(ANNULUS)
     radius = np.hypot(x, y)
     assert (x[0], y[0]) == (x[-1], y[-1])
@@ -101,7 +102,7 @@ OTHERS = ParameterSpace(
 
 
 @given(st.sampled_from([*EVOLUTION_PARAMETERS.parameters, *OTHERS.parameters]), st.floats(0, 1))
-def test_what_is_written_reads_back(parameter, share):
+def test_what_is_written_reads_back(parameter: Parameter, share: float) -> None:
     low, high = float(parameter.natural(parameter.low)), float(parameter.natural(parameter.high))
     value = float(parameter.from_natural(low + share * (high - low)))
     close = pytest.approx(value, rel=5e-3, abs=1e-3 if parameter.low < 0 else 0)
@@ -109,7 +110,7 @@ def test_what_is_written_reads_back(parameter, share):
     assert read(parameter, written(parameter, value)) == close
 
 
-def test_any_parameter_is_written_for_people():
+def test_any_parameter_is_written_for_people() -> None:
     assert written(EVOLUTION_PARAMETERS["activation_volume"], 6e-6) == "6 cm³/mol"
     assert written(OTHERS["lid"], 1.5e5) == "150 km"
     assert written(OTHERS["rayleigh_number"], 1e6) == "1e6"
@@ -120,12 +121,12 @@ def test_any_parameter_is_written_for_people():
 
 
 @pytest.mark.parametrize("text", ["", "much", "1e21 K", "-3", "0", "nan", "1e999"])
-def test_what_cannot_be_a_viscosity_is_refused_with_its_unit(text):
+def test_what_cannot_be_a_viscosity_is_refused_with_its_unit(text: str) -> None:
     with pytest.raises(ValueError, match=r"Reference viscosity: expected a positive number in Pa s, got "):
         read(EVOLUTION_PARAMETERS["reference_viscosity"], text)
 
 
-def test_a_parameter_that_may_be_negative_is_read_so():
+def test_a_parameter_that_may_be_negative_is_read_so() -> None:
     assert read(OTHERS["yield_stress"], "-3 MPa") == -3
     with pytest.raises(ValueError, match="Yield stress: expected a number in MPa, got '3 K'"):
         read(OTHERS["yield_stress"], "3 K")
@@ -135,16 +136,16 @@ def test_a_parameter_that_may_be_negative_is_read_so():
 
 
 @pytest.fixture(scope="module")
-def corpus():
+def corpus() -> Any:
     return made_up_corpus()
 
 
 @pytest.fixture(scope="module")
-def explorer(tiny, corpus):
+def explorer(tiny: Surrogate, corpus: xr.Dataset) -> Any:
     return Explorer(tiny, corpus)
 
 
-def test_a_run_is_nearest_to_itself_and_says_what_it_was_used_for(explorer, corpus):
+def test_a_run_is_nearest_to_itself_and_says_what_it_was_used_for(explorer: Any, corpus: xr.Dataset) -> None:
     table = parameter_table(corpus)
     for position, split in ((0, "train"), (13, "validation"), (17, "test")):
         found = explorer.simulations.nearest(table[position])
@@ -153,7 +154,7 @@ def test_a_run_is_nearest_to_itself_and_says_what_it_was_used_for(explorer, corp
     assert [explorer.simulations.split(row) for row in explorer.simulations.unseen()] == ["test"] * 3
 
 
-def test_the_distance_is_in_units_of_the_trained_ranges(explorer, tiny, corpus):
+def test_the_distance_is_in_units_of_the_trained_ranges(explorer: Any, tiny: Surrogate, corpus: xr.Dataset) -> None:
     point = parameter_table(corpus)[5].copy()
     low, high = tiny.space.ranges["activation_energy"]
     for share, near in ((0.1, True), (0.2, False)):
@@ -166,28 +167,28 @@ def test_the_distance_is_in_units_of_the_trained_ranges(explorer, tiny, corpus):
         assert found.near is near is (found.distance <= NEAR)
 
 
-def test_a_decade_of_viscosity_counts_the_same_everywhere(explorer, tiny, corpus):
+def test_a_decade_of_viscosity_counts_the_same_everywhere(explorer: Any, tiny: Surrogate, corpus: xr.Dataset) -> None:
     low, high = np.log10(tiny.space.ranges["reference_viscosity"])
     point = parameter_table(corpus)[7].copy()
     point[0] *= 10**0.1
     assert explorer.simulations.nearest(point).distance == pytest.approx(0.1 / (high - low) / np.sqrt(5))
 
 
-def test_snapshots_beyond_the_end_of_a_short_run_are_missing(explorer, corpus):
+def test_snapshots_beyond_the_end_of_a_short_run_are_missing(explorer: Any, corpus: xr.Dataset) -> None:
     times = np.linspace(0, 4.5, 8)
     short, whole = (explorer.simulations.snapshots(position, times) for position in (0, 1))
     assert short.tolist() == [0, 1, 2, 3, 4, 5, -1, -1]
     assert whole.tolist() == list(range(8))
 
 
-def test_a_simulation_shows_what_its_fields_say(explorer, corpus):
+def test_a_simulation_shows_what_its_fields_say(explorer: Any, corpus: xr.Dataset) -> None:
     run = explorer.simulations.run(3)
     expected = select_run(corpus, 3)["temperature"].mean("angle")
     np.testing.assert_allclose(run["lateral_mean_temperature"], expected, atol=1e-3)
     assert run["surface_heat_flux"].dims == ("time",)
 
 
-def test_a_corpus_of_another_planet_is_refused(tiny, corpus):
+def test_a_corpus_of_another_planet_is_refused(tiny: Surrogate, corpus: xr.Dataset) -> None:
     bounds = {name: corpus[name] * 1.5 for name in ("radius_bounds",)}
     with pytest.raises(ExploreError, match=r"another planet: its radius faces span .* km"):
         Simulations(tiny, corpus.assign_coords(bounds))
@@ -195,7 +196,7 @@ def test_a_corpus_of_another_planet_is_refused(tiny, corpus):
         Simulations(tiny, corpus.assign(temperature=corpus["temperature"] + 150))
 
 
-def test_a_corpus_of_other_parameters_is_refused(tiny, corpus):
+def test_a_corpus_of_other_parameters_is_refused(tiny: Surrogate, corpus: xr.Dataset) -> None:
     other = corpus.copy(deep=True).rename(activation_energy="yield_stress")
     for name in other.coords:
         attributes = other[name].attrs
@@ -207,7 +208,7 @@ def test_a_corpus_of_other_parameters_is_refused(tiny, corpus):
         Simulations(tiny, other)
 
 
-def test_another_corpus_of_the_same_planet_claims_nothing_of_training(tiny, corpus):
+def test_another_corpus_of_the_same_planet_claims_nothing_of_training(tiny: Surrogate, corpus: xr.Dataset) -> None:
     other = Simulations(tiny, corpus.assign_coords(activation_energy=corpus["activation_energy"] * 1.01))
     assert other.split(17) == ""
     assert other.unseen() == list(range(corpus.sizes["simulation"]))
@@ -216,7 +217,9 @@ def test_another_corpus_of_the_same_planet_claims_nothing_of_training(tiny, corp
 # -- answers --
 
 
-def test_an_answer_holds_both_predictors_their_bands_and_the_simulation(explorer, tiny, corpus):
+def test_an_answer_holds_both_predictors_their_bands_and_the_simulation(
+    explorer: Any, tiny: Surrogate, corpus: xr.Dataset
+) -> None:
     parameters = Parameters.from_array(parameter_table(corpus)[5])
     question = Question(parameters, 0.9)
     evolution, lines = explorer.evolution(question), explorer.lines(question)
@@ -233,7 +236,7 @@ def test_an_answer_holds_both_predictors_their_bands_and_the_simulation(explorer
     np.testing.assert_array_equal(evolution.run["temperature"], select_run(corpus, 5)["temperature"])
 
 
-def test_what_is_out_of_range_is_said_in_the_units_of_the_page_and_has_no_bands(explorer, tiny):
+def test_what_is_out_of_range_is_said_in_the_units_of_the_page_and_has_no_bands(explorer: Any, tiny: Surrogate) -> None:
     low, high = tiny.space.ranges["activation_energy"]
     question = Question(Parameters(**{**explorer.centre, "activation_energy": high + 0.2 * (high - low)}), 0.9)
     with pytest.warns(OutOfRangeWarning):
@@ -247,13 +250,13 @@ def test_what_is_out_of_range_is_said_in_the_units_of_the_page_and_has_no_bands(
         assert [name for name in answer if name.endswith("half_width")] == []
 
 
-def test_what_is_far_out_of_range_has_no_answer(explorer):
+def test_what_is_far_out_of_range_has_no_answer(explorer: Any) -> None:
     far = Question(Parameters(**{**explorer.centre, "reference_viscosity": 1e31}), 0.9)
     with pytest.raises(QueryError, match="reference_viscosity"):
         explorer.evolution(far)
 
 
-def test_an_answer_unlike_the_training_runs_is_said_of_the_method_that_gave_it(explorer):
+def test_an_answer_unlike_the_training_runs_is_said_of_the_method_that_gave_it(explorer: Any) -> None:
     evolution = explorer.evolution(Question(explorer.centre, 0.9))
     inside = {name: answer.assign(in_range=answer["in_range"] * 0 + 1) for name, answer in evolution.fields.items()}
     assert explorer.outside(replace(evolution, fields=inside)) == []
@@ -263,7 +266,7 @@ def test_an_answer_unlike_the_training_runs_is_said_of_the_method_that_gave_it(e
     assert line == "LSTM: unlike the training runs at 50 % of the times (distance up to 2.5 thresholds)"
 
 
-def test_the_download_is_a_run_of_the_convention_with_its_bands(explorer):
+def test_the_download_is_a_run_of_the_convention_with_its_bands(explorer: Any) -> None:
     content = explorer.netcdf(Question(explorer.centre, 0.5), "lstm")
     with xr.open_dataset(io.BytesIO(content), engine="h5netcdf", decode_times=False) as run:
         validate(run.load(), "download")
@@ -274,7 +277,7 @@ def test_the_download_is_a_run_of_the_convention_with_its_bands(explorer):
     assert explorer.file_name(explorer.centre, "lstm").endswith(".nc")
 
 
-def test_the_report_card_is_of_both_predictors_and_of_a_near_simulation(explorer, corpus):
+def test_the_report_card_is_of_both_predictors_and_of_a_near_simulation(explorer: Any, corpus: xr.Dataset) -> None:
     parameters = Parameters.from_array(parameter_table(corpus)[16])
     cards = explorer.report_cards(parameters)
     assert list(cards) == ["fnn", "lstm", "simulation"]
@@ -286,13 +289,13 @@ def test_the_report_card_is_of_both_predictors_and_of_a_near_simulation(explorer
     assert list(explorer.report_cards(explorer.centre)) == ["fnn", "lstm"]
 
 
-def test_without_a_corpus_there_is_no_simulation(tiny):
+def test_without_a_corpus_there_is_no_simulation(tiny: Surrogate) -> None:
     evolution = Explorer(tiny).evolution(Question(Explorer(tiny).centre, 0.9))
     assert evolution.near is None
     assert evolution.run is None
 
 
-def test_the_provenance_names_bundle_digest_and_training_runs(explorer, tiny):
+def test_the_provenance_names_bundle_digest_and_training_runs(explorer: Any, tiny: Surrogate) -> None:
     line = explorer.provenance
     assert str(tiny.inspect()["digest"])[:12] in line
     assert "12 training, 3 validation and 3 test runs on 10 x 10 cells" in line

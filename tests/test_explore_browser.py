@@ -4,10 +4,13 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from explore_server import running, tiny_explorer
+
+from surrogate.query import Surrogate
 
 pytest.importorskip("panel", reason="the extra `explore` is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -27,13 +30,13 @@ PIXELS = """name => [...Bokeh.documents[0].get_model_by_name(name).data.image[0]
 
 
 @pytest.fixture(scope="module")
-def address(tiny):
+def address(tiny: Surrogate) -> Any:
     with running(tiny_explorer(tiny)) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser() -> Any:
     with playwright.sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield opened
@@ -43,10 +46,11 @@ def browser():
 class Visit:
     """A page that remembers what went wrong and where it asked."""
 
-    def __init__(self, browser, address, width=1440, height=1000):
+    def __init__(self, browser: Any, address: str, width: int = 1440, height: int = 1000) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
         self.page = self.context.new_page()
-        self.errors, self.elsewhere = [], []
+        self.errors: list[str] = []
+        self.elsewhere: list[str] = []
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type in ("error", "warning") else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("response", lambda r: self.errors.append(f"{r.status} {r.url}") if r.status >= 400 else None)
@@ -56,47 +60,47 @@ class Visit:
         self.page.wait_for_function("window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle")
         self.until(lambda: np.any(self.image("fnn") > 0))
 
-    def _asked(self, url):
+    def _asked(self, url: Any) -> Any:
         if "//127.0.0.1:" not in url and not url.startswith(("data:", "blob:")):
             self.elsewhere.append(url)
 
-    def image(self, name):
+    def image(self, name: str) -> Any:
         return np.array(self.page.evaluate(PIXELS, f"image_{name}"))
 
-    def value(self, name, what):
+    def value(self, name: str, what: Any) -> Any:
         return self.page.evaluate(f"name => Bokeh.documents[0].get_model_by_name(name).{what}", name)
 
-    def until(self, condition, seconds=300):
+    def until(self, condition: Any, seconds: Any = 300) -> Any:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "waited in vain"
             self.page.wait_for_timeout(50)
 
-    def press(self, slider, key="ArrowRight", times=1):
+    def press(self, slider: int, key: str = "ArrowRight", times: int = 1) -> Any:
         handle = self.page.locator(".noUi-handle").nth(slider)
         for _ in range(times):
             handle.press(key)
 
-    def close(self):
+    def close(self) -> Any:
         self.context.close()
 
 
 @pytest.fixture(scope="module")
-def shared_visit(browser, address):
+def shared_visit(browser: Any, address: str) -> Any:
     visited = Visit(browser, address)
     yield visited
     visited.close()
 
 
 @pytest.fixture
-def visit(shared_visit):
+def visit(shared_visit: Visit) -> Any:
     yield shared_visit
     assert shared_visit.errors == []
     assert shared_visit.elsewhere == []
 
 
 @pytest.mark.parametrize("slider", range(5))
-def test_every_slider_changes_every_picture(visit, slider):
+def test_every_slider_changes_every_picture(visit: Visit, slider: int) -> None:
     before = {name: visit.image(name) for name in ("fnn", "lstm")}
     screen = visit.page.locator("figure").first.screenshot()
     visit.press(slider, "PageUp", 3)
@@ -105,7 +109,7 @@ def test_every_slider_changes_every_picture(visit, slider):
     assert visit.page.locator("figure").first.screenshot() != screen
 
 
-def test_a_slider_says_what_it_is_and_its_value_with_its_unit(visit, tiny):
+def test_a_slider_says_what_it_is_and_its_value_with_its_unit(visit: Visit, tiny: Surrogate) -> None:
     visit.page.get_by_role("button", name="Centre").click()
     point = tiny_explorer(tiny).centre
     handle = visit.page.get_by_role("slider", name="activation volume")
@@ -121,7 +125,7 @@ def test_a_slider_says_what_it_is_and_its_value_with_its_unit(visit, tiny):
     visit.page.get_by_role("button", name="Centre").click()
 
 
-def test_no_heading_is_cut_on_a_small_laptop(browser, address):
+def test_no_heading_is_cut_on_a_small_laptop(browser: Any, address: str) -> None:
     visit = Visit(browser, address, 1280, 800)
     cut = "[...document.querySelectorAll('h2, h3')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)"
     assert visit.page.evaluate(cut) == []
@@ -131,7 +135,7 @@ def test_no_heading_is_cut_on_a_small_laptop(browser, address):
     assert visit.errors == []
 
 
-def test_the_pictures_on_the_screen_are_the_prediction(visit, tiny):
+def test_the_pictures_on_the_screen_are_the_prediction(visit: Visit, tiny: Surrogate) -> None:
     """What the browser draws is what Python draws from the same answer."""
     from surrogate.explore.pictures import PixelMap
 
@@ -143,7 +147,7 @@ def test_the_pictures_on_the_screen_are_the_prediction(visit, tiny):
     visit.until(lambda: np.allclose(visit.image("fnn"), expected, atol=0.1))
 
 
-def test_a_typed_number_moves_the_slider_and_a_wrong_unit_is_refused(visit):
+def test_a_typed_number_moves_the_slider_and_a_wrong_unit_is_refused(visit: Visit) -> None:
     before = visit.image("fnn")
     field = visit.page.locator("input[type=text]").nth(4)
     handle = visit.page.locator(".noUi-handle").nth(4)
@@ -161,7 +165,7 @@ def test_a_typed_number_moves_the_slider_and_a_wrong_unit_is_refused(visit):
     visit.page.get_by_text("expected a positive number").wait_for(state="hidden")
 
 
-def test_time_moves_by_itself_and_asks_the_server_for_nothing(visit):
+def test_time_moves_by_itself_and_asks_the_server_for_nothing(visit: Visit) -> None:
     last = visit.image("fnn")
     end = visit.value("time_slider", "end")
     visit.page.get_by_role("button", name="Play").click()
@@ -176,7 +180,7 @@ def test_time_moves_by_itself_and_asks_the_server_for_nothing(visit):
     visit.until(lambda: visit.value("profile_fnn", "data.mean") != profile)
 
 
-def test_the_light_says_why_it_is_amber_and_why_there_is_no_answer(visit):
+def test_the_light_says_why_it_is_amber_and_why_there_is_no_answer(visit: Visit) -> None:
     field = visit.page.locator("input[type=text]").nth(1)
     field.fill("600")
     field.press("Enter")
@@ -190,7 +194,7 @@ def test_the_light_says_why_it_is_amber_and_why_there_is_no_answer(visit):
     visit.page.get_by_text("No answer").wait_for(state="hidden")
 
 
-def test_the_simulation_of_an_unseen_run_stands_beside_its_prediction(visit):
+def test_the_simulation_of_an_unseen_run_stands_beside_its_prediction(visit: Visit) -> None:
     visit.page.get_by_role("button", name="Unseen run").click()
     visit.page.get_by_text("these parameters; never seen in training").wait_for()
     # This made-up run ends early: at the last time there is no simulation, before there is.
@@ -202,14 +206,14 @@ def test_the_simulation_of_an_unseen_run_stands_beside_its_prediction(visit):
     visit.until(lambda: np.all(visit.image("simulation") == -1))  # drawn in the next frame
 
 
-def test_pictures_without_their_lateral_mean_are_of_both_signs(visit):
+def test_pictures_without_their_lateral_mean_are_of_both_signs(visit: Visit) -> None:
     visit.page.get_by_role("button", name="minus lateral mean").click()
     visit.until(lambda: np.any(visit.image("fnn") < -1.5))
     visit.page.get_by_role("button", name="temperature", exact=True).click()
     visit.until(lambda: visit.image("fnn").max() > 1000)
 
 
-def test_wider_intervals_for_higher_levels(visit):
+def test_wider_intervals_for_higher_levels(visit: Visit) -> None:
     widths = {}
     for level in ("50 %", "95 %"):
         before = visit.image("width").max()
@@ -220,7 +224,7 @@ def test_wider_intervals_for_higher_levels(visit):
     visit.page.get_by_role("button", name="90 %").click()
 
 
-def test_the_download_opens(visit, tmp_path):
+def test_the_download_opens(visit: Visit, tmp_path: Path) -> None:
     from surrogate.fields import open_netcdf
 
     visit.page.get_by_role("combobox").select_option("LSTM")
@@ -234,13 +238,13 @@ def test_the_download_opens(visit, tmp_path):
         assert run["temperature"].shape[1:] == (12, 10)
 
 
-def test_the_report_card_comes_on_demand(visit):
+def test_the_report_card_comes_on_demand(visit: Visit) -> None:
     assert visit.page.get_by_text("surface temperature deviation").count() == 0
     visit.page.get_by_role("button", name="Physics report card").click()
     visit.page.get_by_text("surface temperature deviation").wait_for()
 
 
-def test_a_second_tab_does_not_disturb_the_first(visit, browser, address):
+def test_a_second_tab_does_not_disturb_the_first(visit: Visit, browser: Any, address: str) -> None:
     before = visit.image("lstm")
     other = Visit(browser, address, 430, 900)
     start = other.image("lstm")
