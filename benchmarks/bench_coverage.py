@@ -56,7 +56,10 @@ def main() -> None:
         parser.error("--corpus is needed for its test runs and for --again")
     surrogate = Surrogate.load(arguments.bundle)
     corpus = None if arguments.corpus is None else open_corpus(arguments.corpus)
-    unseen = further(arguments.runs) if arguments.runs else select_split(corpus, "test")
+    if arguments.runs:
+        unseen = further(arguments.runs)
+    elif corpus is not None:
+        unseen = select_split(corpus, "test")
     nearness, reader = (
         surrogate.bundle.nearness,
         SeriesReader(surrogate.annulus, surrogate.planet, surrogate.conductivity),
@@ -69,8 +72,9 @@ def main() -> None:
     print("|---|" + "---|" * 2 * len(levels))
     for method in arguments.methods or surrogate.methods:
         calibration = surrogate.bundle.calibration(method)
-        if arguments.again:
-            calibration = calibrate(collect(surrogate.engine, corpus, method, reader), nearness)
+        if arguments.again and corpus is not None:
+            residuals = collect(surrogate.engine, corpus, method, reader)
+            calibration = calibration if residuals is None else calibrate(residuals, nearness)
         errors = collect_unseen(surrogate.engine, unseen, method, reader)
         shares, deviations = coverage(calibration, errors, nearness, levels)
         whole = whole_coverage(calibration, errors, nearness, levels)

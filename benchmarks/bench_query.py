@@ -7,6 +7,7 @@ network of the reference paper's shape on 302 x 394 nodes: speed does not depend
 import os
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,18 +20,18 @@ pytestmark = pytest.mark.benchmark(min_rounds=5, warmup=True, warmup_iterations=
 
 
 @pytest.fixture(scope="module")
-def surrogate():
+def surrogate() -> Any:
     if not (BUNDLE / "bundle.json").exists():
         pytest.skip(f"{BUNDLE}: no bundle; run the pipeline first")
     return Surrogate.load(BUNDLE)
 
 
 @pytest.fixture(scope="module")
-def question(surrogate):
+def question(surrogate: Any) -> Any:
     return surrogate.space.draw(256, 0)
 
 
-def bare(engine):
+def bare(engine: Any) -> Any:
     """FNN and decoder in one compiled call, without anything around it."""
     engine.answer("fnn", engine.space.draw(1, 0), np.ones(1))  # reads the networks: not within the graph
     predictor = engine.predictor("fnn")
@@ -39,12 +40,12 @@ def bare(engine):
 
 @pytest.mark.benchmark(group="one field at one time", min_rounds=50)
 @pytest.mark.parametrize("way", ["bare network", "Surrogate.predict", "Keras predict"])
-def test_one_field(benchmark, surrogate, question, way):
+def test_one_field(benchmark: Any, surrogate: Any, question: Any, way: Any) -> None:
     engine, time = surrogate.engine, np.array([2.0])
     rows, answer = engine.features("fnn", question[:1], time), bare(engine)
     predictor, features = engine.predictor("fnn"), engine.features("fnn", question[:1], time)
 
-    def keras_predict():
+    def keras_predict() -> Any:
         latents = predictor.latent_scaler.inverse(predictor.network.predict(features, verbose=0)[:, 0])
         return engine.autoencoder.scaler.join(*engine.autoencoder.decoder.predict(latents, verbose=0))
 
@@ -58,15 +59,16 @@ def test_one_field(benchmark, surrogate, question, way):
 
 @pytest.mark.benchmark(group="a history of 45 fields")
 @pytest.mark.parametrize("method", ["fnn", "lstm", "ensemble"])
-def test_history(benchmark, surrogate, question, method):
-    times = np.linspace(*surrogate.time_range, 45)
+def test_history(benchmark: Any, surrogate: Any, question: Any, method: str) -> None:
+    first, last = surrogate.time_range
+    times = np.linspace(first, last, 45)
     sets = cycle(surrogate.space.draw(100, 0))  # never the same twice running: the last rollout of the LSTM is kept
     benchmark(lambda: surrogate.predict(next(sets), time=times, method=method))
 
 
 @pytest.mark.benchmark(group="10,000 sets at one time")
 @pytest.mark.parametrize("way", ["bare network", "fields", "profiles", "heat fluxes"])
-def test_batch(benchmark, surrogate, way):
+def test_batch(benchmark: Any, surrogate: Any, way: Any) -> None:
     sets, time = surrogate.space.draw(10_000, 0), np.array([2.0])
     engine = surrogate.engine
     rows, answer = engine.features("fnn", sets, time), bare(engine)
@@ -81,7 +83,7 @@ def test_batch(benchmark, surrogate, way):
 
 @pytest.mark.benchmark(group="simulator against surrogate, one history")
 @pytest.mark.parametrize("way", ["surrogate", "simulator"])
-def test_against_the_simulator(benchmark, surrogate, question, way):
+def test_against_the_simulator(benchmark: Any, surrogate: Any, question: Any, way: Any) -> None:
     from surrogate.config import SimulatorSettings
     from surrogate.parameters import Parameters
     from surrogate.simulator import simulate
@@ -96,7 +98,7 @@ def test_against_the_simulator(benchmark, surrogate, question, way):
 
 
 @pytest.fixture(scope="module")
-def reduced_order_models(surrogate, question):
+def reduced_order_models(surrogate: Any, question: Any) -> Any:
     """EZyRB's, of 48 modes: ANN on single fields, RBF on whole evolutions; a longer fit would not be faster."""
     ezyrb, torch = pytest.importorskip("ezyrb"), pytest.importorskip("torch")
     sets, times = question[:96], surrogate.default_times
@@ -116,7 +118,9 @@ def reduced_order_models(surrogate, question):
 
 @pytest.mark.parametrize("sets", [pytest.param(1, id="one history"), pytest.param(160, id="160 histories")])
 @pytest.mark.parametrize("way", ["Surrogate.predict", "EZyRB POD-ANN", "EZyRB POD-RBF"])
-def test_against_ezyrb(benchmark, surrogate, question, reduced_order_models, sets, way):
+def test_against_ezyrb(
+    benchmark: Any, surrogate: Any, question: Any, reduced_order_models: Any, sets: Any, way: Any
+) -> None:
     benchmark.group = f"{sets} histories of {len(surrogate.default_times)} fields, beside EZyRB"
     asked, scaler = question[:sets], surrogate.engine.predictor("fnn").parameter_scaler
     features = scaler.features(asked, surrogate.default_times)
@@ -128,7 +132,7 @@ def test_against_ezyrb(benchmark, surrogate, question, reduced_order_models, set
 
 
 @pytest.mark.benchmark(group="100,000 profiles at one time")
-def test_many_profiles(benchmark, surrogate):
+def test_many_profiles(benchmark: Any, surrogate: Any) -> None:
     benchmark.pedantic(
         surrogate.profile, (surrogate.space.draw(100_000, 0),), {"time": [2.0]}, rounds=3, warmup_rounds=1
     )
@@ -137,7 +141,7 @@ def test_many_profiles(benchmark, surrogate):
 @pytest.mark.benchmark(group="a history of 45 fields of 302 x 394, parameters to fields")
 @pytest.mark.parametrize("network", ["residual", "paper"])
 @pytest.mark.parametrize("way", ["compiled", "Keras predict"])
-def test_paper_sized(benchmark, network, way):
+def test_paper_sized(benchmark: Any, network: Any, way: Any) -> None:
     import keras
 
     from surrogate.learning.fnn import residual_network

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +19,7 @@ TABLE = pd.DataFrame(
 values = st.lists(st.tuples(*(st.floats(p.low, p.high) for p in EVOLUTION_PARAMETERS)), min_size=1, max_size=5)
 
 
-def quantity(value, unit):
+def quantity(value: Any, unit: Any) -> Any:
     return unit_registry().Quantity(value, unit)
 
 
@@ -33,14 +35,14 @@ def quantity(value, unit):
         {"keywords": {**POINT, "reference_viscosity": quantity(1e22, "poise")}},
     ],
 )
-def test_one_set_is_read_in_every_form(question):
+def test_one_set_is_read_in_every_form(question: Any) -> None:
     sets = read_sets(**question)
     assert sets.single
     np.testing.assert_allclose(sets.values, [EXPECTED])
 
 
 @given(values)
-def test_many_sets_are_the_same_in_every_form(rows):
+def test_many_sets_are_the_same_in_every_form(rows: Any) -> None:
     array = np.array(rows)
     table = pd.DataFrame(array, columns=list(EVOLUTION_PARAMETERS.names), index=np.arange(len(rows)) + 3)
     dataset = xr.Dataset({name: ("simulation", array[:, i]) for i, name in enumerate(EVOLUTION_PARAMETERS.names)})
@@ -53,7 +55,7 @@ def test_many_sets_are_the_same_in_every_form(rows):
     assert read_sets(table).labels.tolist() == list(range(3, 3 + len(rows)))
 
 
-def test_sequences_of_strings_and_quantities():
+def test_sequences_of_strings_and_quantities() -> None:
     varied = read_sets(keywords={**POINT, "reference_viscosity": ["1e20 Pa s", 1e21], "activation_energy":
                                  quantity(np.array([200.0, 300.0]), "kJ/mol")})  # fmt: skip
     assert varied.values[:, 0].tolist() == [1e20, 1e21]
@@ -61,7 +63,7 @@ def test_sequences_of_strings_and_quantities():
     assert varied.values[:, 4].tolist() == [1700, 1700]
 
 
-def test_units_of_a_dataset_are_converted():
+def test_units_of_a_dataset_are_converted() -> None:
     dataset = TABLE.reset_index(drop=True).to_xarray()
     dataset["activation_energy"] = ("index", [300.0, 300.0], {"units": "kJ/mol"})
     np.testing.assert_allclose(read_sets(dataset).values[0], EXPECTED)
@@ -70,7 +72,7 @@ def test_units_of_a_dataset_are_converted():
         read_sets(dataset)
 
 
-def test_a_run_of_a_corpus_can_ask_for_itself():
+def test_a_run_of_a_corpus_can_ask_for_itself() -> None:
     from learning_examples import made_up_corpus
 
     from surrogate.fields import parameters_of, select_run
@@ -105,7 +107,7 @@ def test_a_run_of_a_corpus_can_ask_for_itself():
         ({"parameters": TABLE.to_xarray().drop_vars("initial_temperature")}, "lacks initial_temperature"),
     ],
 )
-def test_what_cannot_be_asked_is_named(question, message):
+def test_what_cannot_be_asked_is_named(question: Any, message: str) -> None:
     with pytest.raises(QueryError, match=message):
         read_sets(**question)
 
@@ -123,11 +125,11 @@ def test_what_cannot_be_asked_is_named(question, message):
         (quantity(np.array([1e9, 2e9]), "year"), [1.0, 2.0]),
     ],
 )
-def test_times_are_read_in_every_form(time, expected):
+def test_times_are_read_in_every_form(time: Any, expected: Any) -> None:
     np.testing.assert_allclose(read_times(time, [1.0, 2.0]), expected)
 
 
 @pytest.mark.parametrize("time", [[], [2, 1], [1, 1], -1, "1 K", "soon", [np.nan], np.ones((2, 2)), [None]])
-def test_times_that_make_no_sense_are_refused(time):
+def test_times_that_make_no_sense_are_refused(time: Any) -> None:
     with pytest.raises(QueryError, match="time: expected"):
         read_times(time, [1.0])

@@ -1,6 +1,8 @@
 import json
 import os
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +13,7 @@ from surrogate.query.bundle.files import seal, unpack
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Any:
     folder = tmp_path / "bundle"
     (folder / "autoencoder").mkdir(parents=True)
     (folder / "autoencoder" / "encoder.keras").write_bytes(bytes(range(256)) * 4)
@@ -21,7 +23,7 @@ def folder(tmp_path):
     return folder
 
 
-def test_a_sealed_folder_is_read_back(folder):
+def test_a_sealed_folder_is_read_back(folder: Path) -> None:
     content = read_bundle(folder)
     assert content["numbers"] == [1, 2.5]
     assert sorted(content["files"]) == ["autoencoder/encoder.keras", "autoencoder/losses.csv", "example.nc"]
@@ -29,7 +31,7 @@ def test_a_sealed_folder_is_read_back(folder):
 
 @given(position=st.integers(0, 1023), bit=st.integers(0, 7))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
-def test_one_changed_bit_is_refused(folder, position, bit):
+def test_one_changed_bit_is_refused(folder: Path, position: Any, bit: Any) -> None:
     path = folder / "autoencoder" / "encoder.keras"
     content = bytearray(path.read_bytes())
     content[position] ^= 1 << bit
@@ -43,7 +45,7 @@ def test_one_changed_bit_is_refused(folder, position, bit):
     read_bundle(folder)
 
 
-def test_what_is_missing_cut_short_or_added_is_refused(folder):
+def test_what_is_missing_cut_short_or_added_is_refused(folder: Path) -> None:
     path = folder / "autoencoder" / "encoder.keras"
     content = path.read_bytes()
     path.write_bytes(content[:-1])
@@ -58,7 +60,7 @@ def test_what_is_missing_cut_short_or_added_is_refused(folder):
         read_bundle(folder)
 
 
-def edit(folder, change):
+def edit(folder: Path, change: Any) -> None:
     content = json.loads((folder / "bundle.json").read_text())
     change(content)
     (folder / "bundle.json").write_text(json.dumps(content))
@@ -75,14 +77,14 @@ def edit(folder, change):
         (lambda c: c.pop("files"), "not the description of a bundle"),
     ],
 )
-def test_an_edited_description_is_refused(folder, change, message):
+def test_an_edited_description_is_refused(folder: Path, change: Any, message: str) -> None:
     edit(folder, change)
     with pytest.raises(BundleError, match=message):
         read_bundle(folder)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "\x00"])
-def test_a_broken_description_is_refused(folder, text):
+def test_a_broken_description_is_refused(folder: Path, text: str) -> None:
     (folder / "bundle.json").write_text(text)
     with pytest.raises(BundleError, match=r"bundle\.json"):
         read_bundle(folder)
@@ -93,7 +95,7 @@ def test_a_broken_description_is_refused(folder, text):
         read_bundle(folder / "absent")
 
 
-def test_packing_and_unpacking_give_the_same_bundle(folder, tmp_path):
+def test_packing_and_unpacking_give_the_same_bundle(folder: Path, tmp_path: Path) -> None:
     pack(folder, tmp_path / "one.zip")
     pack(folder, tmp_path / "two.zip")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
@@ -101,14 +103,16 @@ def test_packing_and_unpacking_give_the_same_bundle(folder, tmp_path):
     assert read_bundle(copy) == read_bundle(folder)
 
 
-def test_a_changed_bundle_is_not_packed(folder, tmp_path):
+def test_a_changed_bundle_is_not_packed(folder: Path, tmp_path: Path) -> None:
     (folder / "example.nc").write_bytes(b"NOT really")
     with pytest.raises(BundleError):
         pack(folder, tmp_path / "one.zip")
     assert not (tmp_path / "one.zip").exists()
 
 
-def test_a_damaged_zip_is_refused_and_leaves_nothing(folder, tmp_path, monkeypatch):
+def test_a_damaged_zip_is_refused_and_leaves_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
@@ -126,7 +130,7 @@ def test_a_damaged_zip_is_refused_and_leaves_nothing(folder, tmp_path, monkeypat
 @pytest.mark.parametrize(
     "name", ["../outside.nc", "/etc/outside.nc", "a/../../outside.nc", "C:\\outside.nc", "run.py", "model.pkl", "noext"]
 )
-def test_an_entry_that_has_no_place_in_a_bundle_is_refused(tmp_path, name):
+def test_an_entry_that_has_no_place_in_a_bundle_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "evil.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(name, b"x")
@@ -136,7 +140,7 @@ def test_an_entry_that_has_no_place_in_a_bundle_is_refused(tmp_path, name):
     assert sorted(os.listdir(tmp_path)) == ["evil.zip"]
 
 
-def test_a_link_in_a_zip_is_refused(tmp_path):
+def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "evil.zip"
     entry = zipfile.ZipInfo("link.nc")
     entry.external_attr = 0o120777 << 16
@@ -146,7 +150,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path):
         unpack(path)
 
 
-def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
@@ -160,7 +164,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     assert not list(scratch.iterdir())
 
 
-def test_a_zip_that_lies_about_its_size_is_refused(tmp_path):
+def test_a_zip_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "liar.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros.nc", bytes(2_000_000))

@@ -3,6 +3,8 @@
 import json
 import shutil
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ OLD_NAMES = {"fnn": "feedforward", "lstm": "recurrent", "flow": "generative"}
 
 
 @pytest.fixture(scope="module")
-def old_bundle(bundle_folder, tmp_path_factory):
+def old_bundle(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Today's tiny bundle as format 2 had it."""
     folder = shutil.copytree(bundle_folder, tmp_path_factory.mktemp("old") / "bundle")
     content = {key: value for key, value in read_bundle(folder).items() if key not in ("files", "digest")}
@@ -40,13 +42,15 @@ def old_bundle(bundle_folder, tmp_path_factory):
     return folder
 
 
-def test_an_old_bundle_is_refused_with_the_command_that_converts_it(old_bundle):
+def test_an_old_bundle_is_refused_with_the_command_that_converts_it(old_bundle: Path) -> None:
     with pytest.raises(BundleError, match=r"format 2, expected 3; convert it: surrogate convert .*bundle NEW"):
         Surrogate.load(old_bundle)
 
 
 @pytest.mark.parametrize("name", ["new", "new.zip"])
-def test_a_converted_bundle_gives_the_same_answers_to_the_bit(old_bundle, tiny, tmp_path, name):
+def test_a_converted_bundle_gives_the_same_answers_to_the_bit(
+    old_bundle: Path, tiny: Surrogate, tmp_path: Path, name: str
+) -> None:
     new = Surrogate.load(convert(old_bundle, tmp_path / name))
     assert zipfile.is_zipfile(tmp_path / name) == name.endswith(".zip")
     for method in ("fnn", "lstm", "ensemble"):
@@ -62,7 +66,9 @@ def test_a_converted_bundle_gives_the_same_answers_to_the_bit(old_bundle, tiny, 
         assert manifests[0]["settings"] == manifests[1]["settings"]
 
 
-def test_the_command_converts_and_refuses_what_is_no_old_bundle(old_bundle, bundle_folder, tmp_path, command):
+def test_the_command_converts_and_refuses_what_is_no_old_bundle(
+    old_bundle: Path, bundle_folder: Path, tmp_path: Path, command: Any
+) -> None:
     assert command("convert", str(old_bundle), str(tmp_path / "new"))[0] == 0
     assert read_bundle(tmp_path / "new")["converted_from"]["digest"]
     code, _, err = command("convert", str(bundle_folder), str(tmp_path / "again"))

@@ -1,13 +1,16 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from keras import ops
 
-from surrogate.query import QueryError
+from surrogate.query import QueryError, Surrogate
 from surrogate.query.export import graph
 
 
 @pytest.fixture(scope="module")
-def questions(tiny):
+def questions(tiny: Surrogate) -> Any:
     """Rows of the graph at times on and between the knots of the calibration, and what the package answers."""
     sets, times = (
         tiny.space.draw(4, 0).astype(np.float32).astype(float),
@@ -22,12 +25,12 @@ def questions(tiny):
 ROUND_OFF = 2e-3
 
 
-def test_the_graph_gives_the_answer(tiny, questions):
+def test_the_graph_gives_the_answer(tiny: Surrogate, questions: Any) -> None:
     rows, fields = questions
     np.testing.assert_allclose(graph(tiny.engine)(ops.convert_to_tensor(rows)), fields, atol=ROUND_OFF)
 
 
-def test_the_calibration_is_not_linear_between_its_knots(tiny, questions):
+def test_the_calibration_is_not_linear_between_its_knots(tiny: Surrogate, questions: Any) -> None:
     """What an earlier export got wrong: a table of gain times mean; here the difference must be visible."""
     calibration = tiny.engine.predictor("fnn").calibration
     gain, mean = calibration.gain, calibration.mean
@@ -35,7 +38,7 @@ def test_the_calibration_is_not_linear_between_its_knots(tiny, questions):
     assert np.abs(middle - 0.5 * (gain[1:] * mean[1:] + gain[:-1] * mean[:-1])).max() > ROUND_OFF
 
 
-def test_a_savedmodel_agrees(tiny, questions, tmp_path):
+def test_a_savedmodel_agrees(tiny: Surrogate, questions: Any, tmp_path: Path) -> None:
     tensorflow = pytest.importorskip("tensorflow")
     path = tiny.export(tmp_path / "graph")
     loaded = tensorflow.saved_model.load(str(path)).signatures["serving_default"]
@@ -43,7 +46,7 @@ def test_a_savedmodel_agrees(tiny, questions, tmp_path):
     np.testing.assert_allclose(found, questions[1], atol=ROUND_OFF)
 
 
-def test_an_onnx_file_agrees(tiny, questions, tmp_path):
+def test_an_onnx_file_agrees(tiny: Surrogate, questions: Any, tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
     session = runtime.InferenceSession(str(tiny.export(tmp_path / "graph.onnx", "onnx")))
@@ -52,7 +55,7 @@ def test_an_onnx_file_agrees(tiny, questions, tmp_path):
     np.testing.assert_allclose(found, questions[1], atol=ROUND_OFF)
 
 
-def test_impossible_exports_are_refused(tiny, tmp_path, monkeypatch):
+def test_impossible_exports_are_refused(tiny: Surrogate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path, form, message in (("x", "onnx", "ends with .onnx"), ("x", "tflite", "expected savedmodel or onnx")):
         with pytest.raises(QueryError, match=message):
             tiny.export(tmp_path / path, form)

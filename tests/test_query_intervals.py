@@ -1,5 +1,7 @@
 import warnings
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from query_examples import POINT
 
 from surrogate.parameters import EVOLUTION_PARAMETERS as SPACE
-from surrogate.query import QueryError
+from surrogate.query import QueryError, Surrogate
 from surrogate.query.extrapolation import Nearness, conformal
 from surrogate.query.intervals.calibration import calibrate, coverage, whole_coverage
 from surrogate.query.intervals.residuals import Pairs, Residuals, Scatter
@@ -17,20 +19,20 @@ from surrogate.query.intervals.widths import LEVELS, features_of, half_width
 MIDDLE = SPACE.unscale(np.full((1, 5), 0.5))
 
 
-def width_at(calibration, name, parameters, nearness, *question):
+def width_at(calibration: Any, name: str, parameters: Any, nearness: Any, *question: Any) -> Any:
     """Half-width at parameters in their units."""
     scaled = nearness.scale(parameters)
     features = features_of(scaled, nearness.distance(scaled) / nearness.threshold)
     return half_width(calibration, name, features, *question)
 
 
-def calibration_of(residuals):
+def calibration_of(residuals: Any) -> Any:
     """Calibrate with residuals of training runs; with where these lie."""
     nearness = Nearness.of_runs(residuals.parameters, SPACE)
     return calibrate(replace(residuals, own=np.arange(len(residuals.times))), nearness), nearness
 
 
-def draw(runs, seed, short=True):
+def draw(runs: int, seed: int, short: Any = True) -> Any:
     """Errors that grow with time, depth and (log-linearly) with the vigour of a run; known exactly."""
     rng = np.random.default_rng(seed)
     unit = rng.random((runs, 5))
@@ -46,7 +48,7 @@ def draw(runs, seed, short=True):
     return Residuals(parameters, times, values)
 
 
-def whole(calibration, nearness, test, name, level):
+def whole(calibration: Any, nearness: Any, test: Any, name: str, level: float) -> Any:
     """Share of the runs that lie within the simultaneous band as a whole."""
     inside = []
     for run, times in enumerate(test.times):
@@ -57,25 +59,25 @@ def whole(calibration, nearness, test, name, level):
 
 
 @pytest.fixture(scope="module")
-def calibrated():
+def calibrated() -> Any:
     return *calibration_of(draw(100, 0)), draw(400, 1)
 
 
 @pytest.mark.parametrize("name", ["temperature", "profile", "mean_temperature"])
 @pytest.mark.parametrize("level", [0.5, 0.72, 0.9, 0.95])
-def test_the_share_of_the_truth_inside_is_the_level(calibrated, name, level):
+def test_the_share_of_the_truth_inside_is_the_level(calibrated: Any, name: str, level: float) -> None:
     calibration, nearness, test = calibrated
     # 100 runs fix a quantile no better: on average over corpora, below, the level is met within 0.02.
     assert coverage(calibration, test, nearness, [level])[0][name][f"{level:g}"] == pytest.approx(level, abs=0.03)
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9])
-def test_whole_histories_lie_within_a_simultaneous_band(calibrated, level):
+def test_whole_histories_lie_within_a_simultaneous_band(calibrated: Any, level: float) -> None:
     calibration, nearness, test = calibrated
     assert whole(calibration, nearness, test, "profile", level) == pytest.approx(level, abs=0.08)
 
 
-def test_exchangeable_runs_get_the_nominal_coverage_on_average():
+def test_exchangeable_runs_get_the_nominal_coverage_on_average() -> None:
     """Over many corpora, with errors that are correlated within a run as those of real runs are."""
     levels, found, said = [0.5, 0.9, 0.95], [], []
     for corpus in range(25):
@@ -96,7 +98,7 @@ def test_exchangeable_runs_get_the_nominal_coverage_on_average():
     assert np.all(np.mean(said, axis=0) > 0.4 * np.std(found, axis=0))
 
 
-def members_and_mean(runs, seed, members=12):
+def members_and_mean(runs: int, seed: int, members: Any = 12) -> Any:
     """Errors of a mean, with a bias and heavy tails from run to run, and of members that scatter about it."""
     rng = np.random.default_rng(seed)
     parameters, times = draw(runs, seed, short=False).parameters, np.tile(np.linspace(0, 4.5, 20), (runs, 1))
@@ -108,7 +110,7 @@ def members_and_mean(runs, seed, members=12):
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.95])
-def test_errors_of_single_members_become_those_of_their_mean(level):
+def test_errors_of_single_members_become_those_of_their_mean(level: float) -> None:
     """Calibrated with members, judged on the mean: as good as if calibrated with the mean itself, bands too."""
     parameters, times, mean, scatter = members_and_mean(300, 0)
     others = members_and_mean(400, 1)
@@ -131,7 +133,7 @@ def test_errors_of_single_members_become_those_of_their_mean(level):
 
 
 @pytest.mark.parametrize("known", [0.5, 0.75])
-def test_pairs_correct_a_scatter_that_says_too_little(known):
+def test_pairs_correct_a_scatter_that_says_too_little(known: Any) -> None:
     """Members differ at the points of the scatter by half, or not at all, of what they do on runs."""
     parameters, times, mean, scatter = members_and_mean(300, 0)
     others, points, validation = members_and_mean(400, 1), members_and_mean(64, 2), members_and_mean(100, 3)
@@ -161,7 +163,7 @@ def test_pairs_correct_a_scatter_that_says_too_little(known):
     assert np.all(off["few"] < off["without"] + 0.02)
 
 
-def test_a_whole_history_counts_every_column_of_the_fields(calibrated):
+def test_a_whole_history_counts_every_column_of_the_fields(calibrated: Any) -> None:
     """An error in a column that is not among those kept widens the band, and is seen by the coverage."""
     known, others = draw(100, 8), draw(200, 9)
     kept = [np.abs(residuals.values["temperature"]).max(axis=-1) for residuals in (known, others)]
@@ -176,13 +178,13 @@ def test_a_whole_history_counts_every_column_of_the_fields(calibrated):
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=60), st.floats(0.1, 0.99))
-def test_a_conformal_quantile_is_one_of_the_values_and_high_enough(values, level):
+def test_a_conformal_quantile_is_one_of_the_values_and_high_enough(values: Any, level: float) -> None:
     quantile = conformal(np.array(values), level)
     assert quantile in values
     assert np.mean(np.array(values) <= quantile) >= min(level, 1.0) - 1e-9
 
 
-def test_intervals_follow_vigour_time_and_depth(calibrated):
+def test_intervals_follow_vigour_time_and_depth(calibrated: Any) -> None:
     calibration, nearness, _ = calibrated
     vigorous, calm = np.concatenate([MIDDLE, MIDDLE])
     vigorous[0], calm[0] = 1.1e19, 9e21
@@ -195,19 +197,21 @@ def test_intervals_follow_vigour_time_and_depth(calibrated):
     assert np.all(widths[..., 2] > 2 * widths[..., 1])
 
 
+@cache
+def few_runs() -> Any:
+    return calibration_of(draw(30, 5))
+
+
 @given(st.lists(st.floats(0.01, 0.99), min_size=2, max_size=5).map(sorted))
-def test_wider_levels_hold_narrower_ones(levels):
-    calibration, nearness = test_wider_levels_hold_narrower_ones.calibration
+def test_wider_levels_hold_narrower_ones(levels: Any) -> None:
+    calibration, nearness = few_runs()
     for simultaneous in (False, True):
         widths = [width_at(calibration, "profile", MIDDLE, nearness, np.array([1.0]), level, simultaneous)
                   for level in levels]  # fmt: skip
         assert np.all(np.diff(widths, axis=0) >= -1e-12)
 
 
-test_wider_levels_hold_narrower_ones.calibration = calibration_of(draw(30, 5))
-
-
-def test_few_runs_make_wider_intervals_never_an_error():
+def test_few_runs_make_wider_intervals_never_an_error() -> None:
     widths = []
     for runs in (2, 5, 50):
         calibration, nearness = calibration_of(draw(runs, 3, short=False))
@@ -217,7 +221,7 @@ def test_few_runs_make_wider_intervals_never_an_error():
 
 
 @pytest.mark.parametrize("method", ["fnn", "lstm", "ensemble"])
-def test_answers_carry_their_intervals(tiny, method):
+def test_answers_carry_their_intervals(tiny: Surrogate, method: str) -> None:
     question = {**POINT, "time": [1, 2], "method": method, "interval": 0.9}
     answer = tiny.predict(**question)
     assert answer.temperature_half_width.dims == ("time", "radius")
@@ -237,14 +241,14 @@ def test_answers_carry_their_intervals(tiny, method):
     assert np.all(wider.lateral_mean_temperature_half_width >= profile.lateral_mean_temperature_half_width - 1e-9)
 
 
-def test_intervals_hold_unseen_runs_of_the_corpus(tiny):
+def test_intervals_hold_unseen_runs_of_the_corpus(tiny: Surrogate) -> None:
     from learning_examples import SPLIT, made_up_corpus
 
     from surrogate.fields import iterate_runs
 
     # Forty runs that nobody has seen: of the three of the test split, one in trouble is a third.
     new = made_up_corpus(len(SPLIT) + 40).isel(simulation=slice(len(SPLIT), None))
-    inside = {0.5: [], 0.95: []}
+    inside: dict[float, list[float]] = {0.5: [], 0.95: []}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for run in iterate_runs(new):
@@ -257,7 +261,7 @@ def test_intervals_hold_unseen_runs_of_the_corpus(tiny):
     assert 0.35 < np.mean(inside[0.5]) < 0.65
 
 
-def test_the_bundle_says_how_its_intervals_fare_on_the_test_runs(tiny):
+def test_the_bundle_says_how_its_intervals_fare_on_the_test_runs(tiny: Surrogate) -> None:
     entry = tiny.inspect()["calibration"]["fnn"]
     assert (entry["runs"], entry["test_runs"]) == (12, 3)
     shares = entry["coverage"]["temperature"]
@@ -269,6 +273,6 @@ def test_the_bundle_says_how_its_intervals_fare_on_the_test_runs(tiny):
     ("change", "message"),
     [({"interval": 0}, "level"), ({"interval": 1}, "level"), ({"interval": 90}, "level"), ({"band": "wide"}, "band")],
 )
-def test_impossible_intervals_are_refused(tiny, change, message):
+def test_impossible_intervals_are_refused(tiny: Surrogate, change: Any, message: str) -> None:
     with pytest.raises(QueryError, match=message):
         tiny.profile(**{**POINT, "time": 1, "interval": 0.9, **change})

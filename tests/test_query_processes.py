@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import pickle
 import shutil
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +16,11 @@ from surrogate.query import BundleError, QueryError, Surrogate, pack, read_bundl
 from surrogate.query.bundle.files import seal
 
 
-def mean(surrogate, time):
+def mean(surrogate: Any, time: Any) -> Any:
     return float(surrogate.mean_temperature(**POINT, time=time).mean_temperature[0])
 
 
-def tell(connection, surrogate, question):
+def tell(connection: Any, surrogate: Any, question: Any) -> None:
     """Answer in a child process; an error as its text."""
     try:
         connection.send(question(surrogate))
@@ -26,7 +28,7 @@ def tell(connection, surrogate, question):
         connection.send(str(error))
 
 
-def in_child(way, surrogate, question):
+def in_child(way: Any, surrogate: Any, question: Any) -> Any:
     """Ask in a process started that way; None if it does not answer."""
     context = multiprocessing.get_context(way)
     here, there = context.Pipe()
@@ -39,15 +41,17 @@ def in_child(way, surrogate, question):
     return answer
 
 
-def at_two(surrogate):
+def at_two(surrogate: Any) -> Any:
     return mean(surrogate, 2.0)
 
 
-def encoded(surrogate):
+def encoded(surrogate: Any) -> Any:
     return surrogate.encode(np.full(surrogate.annulus.shape, 1700.0))
 
 
-def test_copies_are_the_same_bundle_and_give_the_same_answers(tiny, bundle_folder, tmp_path):
+def test_copies_are_the_same_bundle_and_give_the_same_answers(
+    tiny: Surrogate, bundle_folder: Path, tmp_path: Path
+) -> None:
     zipped = Surrogate.load(pack(bundle_folder, tmp_path / "tiny.zip"))
     for original in (tiny, zipped):
         original.largest_answer = 3.0
@@ -60,12 +64,12 @@ def test_copies_are_the_same_bundle_and_give_the_same_answers(tiny, bundle_folde
     assert len(pickle.dumps(tiny)) < 1000
 
 
-def test_the_demo_is_pickled_by_name(monkeypatch):
+def test_the_demo_is_pickled_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert b"demo" in pickle.dumps(Surrogate.load("demo"))
     assert os.fsencode(os.path.dirname(os.path.dirname(__file__))) not in pickle.dumps(Surrogate.load("demo"))
 
 
-def test_another_bundle_at_the_same_path_is_refused(bundle_folder, tmp_path):
+def test_another_bundle_at_the_same_path_is_refused(bundle_folder: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(bundle_folder, tmp_path / "bundle")
     pickled = pickle.dumps(Surrogate.load(folder))
     content = {key: value for key, value in read_bundle(folder).items() if key not in ("files", "digest")}
@@ -77,20 +81,22 @@ def test_another_bundle_at_the_same_path_is_refused(bundle_folder, tmp_path):
         pickle.loads(pickled)
 
 
-def test_a_spawned_process_answers(tiny):
+def test_a_spawned_process_answers(tiny: Surrogate) -> None:
     assert in_child("spawn", tiny, at_two) == mean(tiny, 2.0)
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork")
 @pytest.mark.parametrize("question", [at_two, encoded])
-def test_a_forked_process_says_why_it_cannot_answer(tiny, question):
+def test_a_forked_process_says_why_it_cannot_answer(tiny: Surrogate, question: Any) -> None:
     mean(tiny, 2.0)
     assert "forked from one in which networks had already computed" in str(in_child("fork", tiny, question))
 
 
-def test_workers_of_dask_answer(tiny):
+def test_workers_of_dask_answer(tiny: Surrogate) -> None:
     from dask.distributed import Client, LocalCluster
 
-    one = {"n_workers": 1, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
-    with LocalCluster(**one) as cluster, Client(cluster) as client:
+    start: Any = LocalCluster
+    connect: Any = Client
+    cluster = start(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None)
+    with cluster, connect(cluster) as client:
         assert client.submit(at_two, tiny).result() == mean(tiny, 2.0)

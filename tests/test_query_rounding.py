@@ -1,4 +1,6 @@
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -17,7 +19,7 @@ numbers = arrays(np.float32, st.integers(1, 20), elements=elements)
 
 
 @given(numbers, st.integers(4, 24))
-def test_rounding_keeps_so_many_bits(values, bits):
+def test_rounding_keeps_so_many_bits(values: Any, bits: int) -> None:
     rounded = round_to_bits(values, bits)
     assert rounded.dtype == np.float32
     assert np.all(np.abs(rounded - values) <= 2.0**-bits * np.abs(values))
@@ -27,11 +29,11 @@ def test_rounding_keeps_so_many_bits(values, bits):
 
 
 @pytest.fixture(scope="module")
-def rounded(bundle_folder, tmp_path_factory):
+def rounded(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return pack_rounded(bundle_folder, tmp_path_factory.mktemp("rounded") / "small.zip", 7, "small")
 
 
-def read(group, path, found):
+def read(group: Any, path: str, found: dict[str, Any]) -> None:
     for name, entry in group.items():
         if isinstance(entry, h5py.Group):
             read(entry, f"{path}/{name}", found)
@@ -39,15 +41,17 @@ def read(group, path, found):
             found[f"{path}/{name}"] = entry[()]
 
 
-def weights(folder):
-    found = {}
+def weights(folder: Path) -> Any:
+    found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*.keras")):
         with zipfile.ZipFile(path) as archive, h5py.File(archive.open("model.weights.h5")) as stored:
             read(stored, str(path.relative_to(folder)), found)
     return found
 
 
-def test_a_rounded_bundle_is_smaller_and_answers_almost_the_same(bundle_folder, rounded, tiny):
+def test_a_rounded_bundle_is_smaller_and_answers_almost_the_same(
+    bundle_folder: Path, rounded: Path, tiny: Surrogate
+) -> None:
     small = Surrogate.load(rounded)
     assert small.bundle.description["name"] == "small"
     assert small.bundle.description["rounded"]["significant_bits"] == 7
@@ -65,18 +69,18 @@ def test_a_rounded_bundle_is_smaller_and_answers_almost_the_same(bundle_folder, 
         np.testing.assert_array_equal(after[name], expected)
 
 
-def test_rounding_is_repeatable(bundle_folder, rounded, tmp_path):
+def test_rounding_is_repeatable(bundle_folder: Path, rounded: Path, tmp_path: Path) -> None:
     again = pack_rounded(bundle_folder, tmp_path / "again.zip", 7, "small")
     assert again.read_bytes() == rounded.read_bytes()
 
 
-def test_impossible_bits_are_refused(bundle_folder, tmp_path):
+def test_impossible_bits_are_refused(bundle_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="expected 4 to 24"):
         pack_rounded(bundle_folder, tmp_path / "x.zip", 3)
     assert not (tmp_path / "x.zip").exists()
 
 
-def test_the_demo_comes_with_the_package_and_answers():
+def test_the_demo_comes_with_the_package_and_answers() -> None:
     demo = Surrogate.load("demo")
     assert SHIPPED["demo"].stat().st_size < 7e6
     assert demo.bundle.description["name"] == "demo"

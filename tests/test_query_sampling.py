@@ -1,6 +1,7 @@
 """Samples of a bundle: of the field convention, repeatable by their seed, and there in a rounded bundle too."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from query_examples import POINT
 from surrogate.query import QueryError, Surrogate, pack_rounded, write_bundle
 
 
-def test_samples_are_fields_that_differ_and_repeat(tiny):
+def test_samples_are_fields_that_differ_and_repeat(tiny: Surrogate) -> None:
     drawn = tiny.sample(**POINT, time=[0.0, 1.0, 4.0], samples=3, seed=5)
     assert drawn.temperature.dims == ("sample", "time", "radius", "angle")
     assert drawn.attrs["method"] == "flow"
@@ -28,7 +29,7 @@ def test_samples_are_fields_that_differ_and_repeat(tiny):
     assert np.abs(temperature[0, 2] - temperature[1, 2]).max() > 0.01
 
 
-def test_samples_of_many_sets_survive_their_file(tiny, tmp_path):
+def test_samples_of_many_sets_survive_their_file(tiny: Surrogate, tmp_path: Path) -> None:
     sets = [POINT, {**POINT, "crustal_enrichment": 30}]
     drawn = tiny.sample(sets, time=[1.0, 2.0], samples=2)
     assert drawn.temperature.dims == ("sample", "simulation", "time", "radius", "angle")
@@ -38,13 +39,15 @@ def test_samples_of_many_sets_survive_their_file(tiny, tmp_path):
     )
 
 
-def test_a_rounded_bundle_still_knows_its_flow(bundle_folder, tiny, tmp_path):
+def test_a_rounded_bundle_still_knows_its_flow(bundle_folder: Path, tiny: Surrogate, tmp_path: Path) -> None:
     rounded = Surrogate.load(pack_rounded(bundle_folder, tmp_path / "small.zip", 12))
     ours = rounded.sample(**POINT, time=[2.0], seed=3).temperature
     np.testing.assert_allclose(ours, tiny.sample(**POINT, time=[2.0], seed=3).temperature, atol=5.0)
 
 
-def test_impossible_numbers_and_bundles_without_a_flow_are_named(bundle_folder, tiny, tmp_path):
+def test_impossible_numbers_and_bundles_without_a_flow_are_named(
+    bundle_folder: Path, tiny: Surrogate, tmp_path: Path
+) -> None:
     with pytest.raises(QueryError, match="samples: expected at least 1, got 0"):
         tiny.sample(**POINT, samples=0)
     models = tmp_path / "models"

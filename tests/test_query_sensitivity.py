@@ -1,14 +1,16 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from query_examples import POINT
 
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
-from surrogate.query import QueryError
+from surrogate.query import QueryError, Surrogate
 from surrogate.query.sensitivity import QUANTITIES, Sensitivity
 from surrogate.query.series import SeriesReader
 
 
-def test_derivatives_are_those_of_finite_differences(tiny):
+def test_derivatives_are_those_of_finite_differences(tiny: Surrogate) -> None:
     times = [0.5, 2.0, 4.0]
     slopes = tiny.jacobian(**POINT, time=times)
     middle = Parameters.create(POINT).as_array()
@@ -32,7 +34,7 @@ def test_derivatives_are_those_of_finite_differences(tiny):
             )
 
 
-def test_derivatives_are_named_and_for_one_set_only(tiny):
+def test_derivatives_are_named_and_for_one_set_only(tiny: Surrogate) -> None:
     slopes = tiny.jacobian(**POINT, time="1 Gyr")
     assert slopes.profile.dims == ("parameter", "time", "radius")
     assert slopes.parameter.values.tolist() == [entry.name for entry in EVOLUTION_PARAMETERS]
@@ -44,22 +46,23 @@ def test_derivatives_are_named_and_for_one_set_only(tiny):
 class Known:
     """An additive function of two parameters, whose indices are known, in place of the networks."""
 
-    def __init__(self, rows, columns):
+    def __init__(self, rows: Any, columns: Any) -> None:
         self.rows, self.columns = rows, columns
 
-    def latents(self, method, parameters, times):
+    def latents(self, method: str, parameters: Any, times: Any) -> Any:
         unit = EVOLUTION_PARAMETERS.scale(parameters)
         return np.tile((1500 + 200 * unit[:, 0] + 100 * unit[:, 4])[:, None], (1, len(times)))
 
-    def expand(self, latents, what):
+    def expand(self, latents: Any, what: Any) -> Any:
         if what == "profile":
             return np.repeat(latents[..., None], self.rows, axis=-1)
         return np.tile(latents[..., None, None], (1, 1, 4, self.columns))
 
 
-def test_sobol_indices_of_a_known_function(tiny):
+def test_sobol_indices_of_a_known_function(tiny: Surrogate) -> None:
     series = SeriesReader(tiny.annulus, tiny.planet, "olivine")
-    known = Sensitivity(Known(*tiny.annulus.shape), series, EVOLUTION_PARAMETERS, tiny.annulus)
+    networks: Any = Known(*tiny.annulus.shape)
+    known = Sensitivity(networks, series, EVOLUTION_PARAMETERS, tiny.annulus)
     indices = known.sobol_indices(np.array([1.0]), 1024, "fnn", 0)
     expected = [0.8, 0, 0, 0, 0.2]
     for kind in ("first", "total"):
@@ -69,7 +72,7 @@ def test_sobol_indices_of_a_known_function(tiny):
         assert np.all(np.isnan(indices[f"surface_heat_flux_{kind}"]))  # no difference to the wall, no flux
 
 
-def test_sobol_indices_of_a_surrogate_add_up(tiny):
+def test_sobol_indices_of_a_surrogate_add_up(tiny: Surrogate) -> None:
     indices = tiny.sobol_indices(time=[1, 4], samples=64)
     for name in QUANTITIES:
         total = indices[f"{name}_total"].sum("parameter", skipna=False).values

@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Timer
 from typing import Annotated, Any
 
 import typer
 
 OK, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 """Exit codes: all is well; a check failed; the input cannot be used; Ctrl+C; SIGTERM."""
+
+NOTICE_AFTER = 2.0
+"""Seconds after which a command that still imports its networks says so."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
 
@@ -88,6 +92,8 @@ def ready_for(path: Path, *suffixes: str) -> Path:
 def load_networks_quietly() -> None:
     """Import Keras with stderr closed: TensorFlow announces itself there before it can be told not to.
 
+    Where that takes long, a line says why: the first answer of a process waits for it, and for the graphs.
+
     Raises
     ------
     EnvironmentFault
@@ -104,10 +110,15 @@ def load_networks_quietly() -> None:
         kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     except OSError:  # no stderr at all
         return
+    line = b"reading and compiling the networks, once per command\n"
+    notice = Timer(NOTICE_AFTER, os.write, (kept, line))
     try:
         os.dup2(nowhere, 2)
+        notice.start()
         import_module("keras")
     finally:
+        notice.cancel()
+        notice.join()
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)

@@ -135,7 +135,7 @@ def _print_series(answer: Any, as_json: bool) -> None:
     header = [*(["set"] if many else []), "time", "mean temperature", "surface flux", "core flux", "in range"]
     units = [*([""] if many else []), "Gyr", "K", "mW/m2", "mW/m2", ""]
     lines: list[list[Any]] = [
-        [*([int(row.simulation)] if many else []), float(row.time), round(float(row.mean_temperature), 1),
+        [*([row.simulation] if many else []), float(row.time), round(float(row.mean_temperature), 1),
          round(1e3 * float(row.surface_heat_flux), 2), round(1e3 * float(row.core_mantle_boundary_heat_flux), 2),
          "yes" if row.in_range else "no"]
         for row in rows.itertuples()

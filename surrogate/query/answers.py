@@ -1,24 +1,33 @@
-"""Answers as datasets of the field convention, with what a reader of the file must know about them."""
+"""From a question to its answer: a dataset of the field convention, with what a reader of the file must know of it."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from surrogate.annulus import Annulus
-from surrogate.fields import make_corpus, make_run
-from surrogate.parameters import Parameters, ParameterSpace
-from surrogate.query.arguments import Sets
-from surrogate.query.errors import QueryError
+from surrogate.fields import PLAUSIBLE_TEMPERATURE, make_corpus, make_run
+from surrogate.files import code_version
+from surrogate.methods import methods, title_of
+from surrogate.parameters import Parameters
+from surrogate.query.arguments import Sets, read_sets, read_times
+from surrogate.query.bundle.content import Bundle
+from surrogate.query.engine import ENSEMBLE, MOST_SPANS, Engine, Progress
+from surrogate.query.errors import OutOfRangeWarning, QueryError
+from surrogate.query.extrapolation import beyond, describe_extrapolation
 from surrogate.query.intervals.widths import LEVELS, features_of, half_width
-from surrogate.query.series import SERIES, Variables
+from surrogate.query.series import SERIES, SeriesReader, Variables
 
 LAZY_PIECE = 0.1
 """Gigabytes of fields that are decoded at once in a lazy answer."""
+
+MARGIN = 0.5
+"""Share of the trained span of temperatures by which an answer may leave it."""
 
 TIME = {"units": "Gyr", "long_name": "time since the start of the thermal evolution"}
 IN_RANGE = {
@@ -69,22 +78,142 @@ class Question:
     attributes: Mapping[str, Any]
 
 
-class AnswerForm:
-    """A run of the field convention, spelled and checked once, that is filled in for each answer.
+class Answers:
+    """How a question becomes an answer: read, checked, predicted, and wrapped as a dataset.
 
     To make and validate a dataset costs as much as the networks take for a small answer; of what is validated, only the
-    grid could be wrong, and that is the same for all answers of a bundle.
+    grid could be wrong, and that is the same for all answers of a bundle. So a run is spelled and checked once, and
+    filled in for each answer.
 
     Parameters
     ----------
-    annulus : Annulus
-    space : ParameterSpace
+    bundle : Bundle
+    engine : Engine
+
+    Attributes
+    ----------
+    series : SeriesReader
+    field_size : int
+        Nodes of a field.
     """
 
-    def __init__(self, annulus: Annulus, space: ParameterSpace) -> None:
-        any_field = np.full((1, *annulus.shape), 1000.0, dtype=np.float32)
-        self._run = make_run(any_field, [0.0], annulus, Parameters(*np.ones(len(space)), space=space))
-        self._annulus, self._space, self._names = annulus, space, space.names
+    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+        self._bundle, self._engine = bundle, engine
+        self._annulus, self._space, self._names = bundle.annulus, bundle.space, bundle.space.names
+        self.series = SeriesReader(bundle.annulus, bundle.planet, bundle.conductivity)
+        self.field_size = int(np.prod(bundle.annulus.shape))
+        any_field = np.full((1, *bundle.annulus.shape), 1000.0, dtype=np.float32)
+        any_set = Parameters(*(entry.low for entry in bundle.space.parameters), space=bundle.space)
+        self._run = make_run(any_field, [0.0], bundle.annulus, any_set)
+        self._origins: dict[str, dict[str, Any]] = {}
+        self._calibrations: dict[str, xr.Dataset] = {}
+
+    def _origin(self, method: str) -> dict[str, Any]:
+        """Say where an answer of a method comes from."""
+        steps = [
+            f"the {title_of(name)} advances in steps of {predictor.cadence:g} Gyr from {predictor.first_time:g} Gyr; "
+            "latents are linear in time between its steps"
+            for name in (self._engine.means if method == ENSEMBLE else (method,))
+            if hasattr(predictor := self._engine.predictor(name), "cadence")
+        ]
+        self._origins[method] = {
+            "title": "Temperature of a mantle, predicted by a surrogate",
+            "method": method,
+            "surrogate": str(self._bundle.description.get("name", "")),
+            "bundle_digest": self._bundle.digest,
+            "code_version": code_version(),
+            "conductivity": self._bundle.conductivity,
+            **({"time_interpolation": "; ".join(steps)} if steps else {}),
+        }
+        return self._origins[method]
+
+    def read(
+        self, parameters: Any, time: Any, values: Mapping[str, Any], extrapolate: bool
+    ) -> tuple[Sets, np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]:
+        """Read and scale what was asked; refuse what is far outside the training runs.
+
+        Returns
+        -------
+        Sets
+        times : array, shape (time,), Gyr
+        scaled : array, shape (simulation, n)
+        inside, far : array of bool, shape (simulation, time)
+        complaints : list of str
+        """
+        sets, times = read_sets(parameters, values, self._space), read_times(time, self._bundle.default_times)
+        scaled = self._bundle.nearness.scale(sets.values)
+        outside, late = beyond(scaled), beyond(times, *self._bundle.time_range)
+        inside = (outside == 0).all(axis=1)[:, None] & (late == 0)[None]
+        if inside.all():
+            return sets, times, scaled, inside, ~inside, []
+        found = describe_extrapolation(self._space, self._bundle.time_range, sets.values, times, outside, late)
+        if found.refused and not extrapolate:
+            raise QueryError(f"{'; '.join(found.refused)}; extrapolate=True (--extrapolate) answers all the same")
+        return sets, times, scaled, inside, found.far, found.lines
+
+    def ask(
+        self,
+        parameters: Any,
+        time: Any,
+        method: str,
+        values: Mapping[str, Any],
+        extrapolate: bool,
+        own: str | None = None,
+    ) -> Question:
+        """Read a question and predict the latents of its answer; `own` names the method if another one completes it."""
+        if method not in self._engine.methods:
+            refuse_method(method, self._engine.methods)
+        if not isinstance(extrapolate, bool | np.bool_):
+            raise QueryError(f"extrapolate: expected True or False, got {extrapolate!r}")
+        sets, times, scaled, inside, far, complaints = self.read(parameters, time, values, extrapolate)
+        origin = self._origins.get(own or method) or self._origin(own or method)
+        if "time_interpolation" in origin and beyond(times[-1], *self._bundle.time_range) > MOST_SPANS:
+            raise QueryError(f"time: {own or method} advances step by step; {times[-1]:g} Gyr is too many of them")
+        latents = self._engine.latents(method, sets.values, times, scaled)
+        nearby, distance = self._bundle.nearness.relative_distances(scaled, times, latents)
+        in_range = inside & (distance <= 1)
+        if not complaints and not in_range.all():
+            complaints = [f"far from every training run (up to {distance.max():.2g} times the threshold)"]
+        if complaints:
+            warnings.warn("extrapolation: " + "; ".join(complaints), OutOfRangeWarning, stacklevel=3)
+        return Question(sets, times, method, latents, scaled, nearby, distance, in_range, far, origin)
+
+    def expand(
+        self,
+        question: Question,
+        what: str,
+        extrapolate: bool,
+        part: slice = slice(None),
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """Decode the latents of a question, or of a part of its sets."""
+        values, inside = self._engine.expand(question.latents[part], what, progress), question.in_range[part]
+        if not inside.all():
+            self.refuse_impossible(values[~inside], extrapolate)
+        return values
+
+    def complete(self, answer: xr.Dataset, question: Question, interval: float | None, band: str) -> xr.Dataset:
+        """Add half-widths if they were asked for."""
+        if interval is None:
+            return answer
+        method = question.method
+        if method not in self._calibrations:
+            self._calibrations[method] = self._bundle.calibration(method)
+        return add_half_widths(answer, question, self._calibrations[method], interval, band)
+
+    def refuse_impossible(self, temperature: np.ndarray, extrapolate: bool) -> None:
+        """Refuse temperatures, K, of an extrapolation that cannot be."""
+        low, high = float(temperature.min()), float(temperature.max())
+        trained, margin = self._bundle.temperature_range, MARGIN * np.ptp(self._bundle.temperature_range)
+        least = max(PLAUSIBLE_TEMPERATURE[0], trained[0] - margin)
+        most = min(PLAUSIBLE_TEMPERATURE[1], trained[1] + margin)
+        if not np.isfinite([low, high]).all():
+            raise QueryError("the question is so far outside the training runs that its answer is not finite")
+        if not extrapolate and not least <= low <= high <= most:
+            raise QueryError(
+                f"the answer, {low:.4g} .. {high:.4g} K, cannot be: expected {least:.4g} .. {most:.4g} K; the question "
+                "is too far from the training runs; extrapolate=True (--extrapolate) answers all the same"
+            )
 
     def of_fields(self, temperature: Any, question: Question) -> xr.Dataset:
         """Wrap temperatures, shape (simulation, time, radius, angle), K, as a run (one set) or a corpus (many)."""
@@ -124,6 +253,16 @@ class AnswerForm:
             if "radius" in dimensions:
                 coordinates["radius"] = self._run["radius"].variable
         return xr.Dataset({**data, **_trust(question)}, coordinates, dict(question.attributes))
+
+
+def refuse_method(method: object, known: tuple[str, ...], remedy: str = "") -> None:
+    """Refuse a method that cannot answer."""
+    if not known:
+        wanted = " or ".join(entry.key for entry in methods("sample"))
+        raise QueryError(f"sample: this bundle holds no {wanted}{remedy}")
+    near = get_close_matches(str(method), known, 1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise QueryError(f"method {method!r}: expected one of {', '.join(known)}{hint}")
 
 
 def _trust(question: Question) -> dict[str, Any]:

@@ -151,7 +151,8 @@ def _by_name(parameters: Any, names: tuple[str, ...]) -> tuple[dict[str, Any], n
     if fields:
         kept = {name: parameters[name] for name in fields if name in names}
         return kept, np.arange(len(parameters)) if np.ndim(parameters) else None
-    if isinstance(parameters, list | tuple) and any(_is_set(entry) for entry in parameters):
+    plain = isinstance(parameters, list | tuple) and set(map(type, parameters)) <= {float, int}
+    if not plain and isinstance(parameters, list | tuple) and any(_is_set(entry) for entry in parameters):
         if not all(_is_set(entry) for entry in parameters):
             raise QueryError("parameters: a list must hold parameter sets only")
         rows = [_by_name(entry, names)[0] for entry in parameters]

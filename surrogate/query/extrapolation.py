@@ -295,7 +295,8 @@ def locate_training(engine: Engine, corpus: xr.Dataset, space: ParameterSpace) -
         With the ranges of the training runs.
     """
     training = select_split(corpus, "train")
-    folds = engine.folds("fnn", training.sizes["simulation"])
+    method = engine.means[0]
+    folds = engine.folds(method, training.sizes["simulation"])
     rows = kept_runs(training.sizes["simulation"])
     training = training.isel(simulation=rows)
     parameters, times = parameter_table(training), training["snapshot_time"].values
@@ -308,9 +309,9 @@ def locate_training(engine: Engine, corpus: xr.Dataset, space: ParameterSpace) -
         reached = knots <= times[run, count - 1] + 0.5 * (knots[1] - knots[0])
         truth[run, reached] = latents[np.searchsorted(kept, nearest)][reached]
     if folds is None:
-        predicted = engine.latents("fnn", parameters, knots)
+        predicted = engine.latents(method, parameters, knots)
     else:
-        predicted = engine.blind_latents("fnn", parameters, knots, tuple(fold[rows] for fold in folds))
+        predicted = engine.blind_latents(method, parameters, knots, tuple(fold[rows] for fold in folds))
     return Nearness.of_runs(parameters, space).with_latents(knots, truth, predicted)
 
 

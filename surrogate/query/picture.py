@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -46,7 +47,8 @@ def animate_evolution(run: xr.Dataset, path: Path) -> None:
     annulus, fields = annulus_of(run), run["temperature"].values
     figure = new_figure(2 * PANEL_WIDTH, 2.2 * PANEL_WIDTH)
     figure.set_dpi(150)
-    canvas, axes, norm = FigureCanvasAgg(figure), figure.subplots(), temperature_norm(fields)
+    canvas: Any = FigureCanvasAgg(figure)
+    axes, norm = figure.subplots(), temperature_norm(fields)
     axes.set_axis_off()
     field_bar(figure, [axes], norm, TEMPERATURE, "temperature [K]", location="bottom", shrink=0.8, aspect=25)
     pictures, title = [], figure.suptitle(" ")

@@ -6,7 +6,6 @@ import html
 import os
 import warnings
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -15,19 +14,15 @@ import numpy as np
 import xarray as xr
 
 from surrogate.diagnostics import check as report_card
-from surrogate.fields import PLAUSIBLE_TEMPERATURE
-from surrogate.files import code_version
-from surrogate.methods import methods, title_of
-from surrogate.query.answers import AnswerForm, Question, add_half_widths, lazy_fields
-from surrogate.query.arguments import Sets, read_sets, read_times
+from surrogate.query.answers import Answers, lazy_fields, refuse_method
+from surrogate.query.arguments import read_sets, read_times
 from surrogate.query.bundle.content import Bundle
 from surrogate.query.bundle.files import SHIPPED, read_bundle
 from surrogate.query.bundle.write import compare_example
-from surrogate.query.engine import ENSEMBLE, MOST_SPANS, Engine, Progress
+from surrogate.query.engine import Engine, Progress
 from surrogate.query.errors import BundleError, OutOfRangeWarning, QueryError
-from surrogate.query.extrapolation import beyond, describe_extrapolation
+from surrogate.query.extrapolation import beyond
 from surrogate.query.sensitivity import Sensitivity
-from surrogate.query.series import SeriesReader
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,9 +31,6 @@ Band = Literal["pointwise", "simultaneous"]
 
 WALLS_AT_ONCE = 0.25
 """Gigabytes of rows at the walls that are held at once on the way to heat fluxes."""
-
-MARGIN = 0.5
-"""Share of the trained span of temperatures by which an answer may leave it."""
 
 
 class Surrogate:
@@ -93,8 +85,6 @@ class Surrogate:
         self.engine = Engine(bundle.folder, bundle.space)
         self.methods = self.engine.methods
         self.largest_answer = 4.0
-        self._origins: dict[str, dict[str, Any]] = {}
-        self._calibrations: dict[str, xr.Dataset] = {}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Surrogate:
@@ -192,23 +182,23 @@ class Surrogate:
         OutOfRangeWarning
             If the answer is an extrapolation.
         """
-        question = self._ask(parameters, time, method, values, extrapolate)
-        gigabytes = 4e-9 * self._field_size * question.distance.size
+        question = self._answers.ask(parameters, time, method, values, extrapolate)
+        gigabytes = 4e-9 * self._answers.field_size * question.distance.size
         if gigabytes <= self.largest_answer:
             fields = self.engine.expand(question.latents)
             if not question.in_range.all():
-                self._refuse_impossible(fields[~question.in_range], extrapolate)
+                self._answers.refuse_impossible(fields[~question.in_range], extrapolate)
         else:
             progress = Progress(question.distance.size, "fields")
 
             def expand(latents: np.ndarray) -> np.ndarray:
                 piece = self.engine.expand(latents, "field", progress)
                 if not question.in_range.all():
-                    self._refuse_impossible(piece, extrapolate)
+                    self._answers.refuse_impossible(piece, extrapolate)
                 return piece
 
             fields = lazy_fields(expand, question.latents, self.annulus.shape)
-        return self._complete(self._form.of_fields(fields, question), question, interval, band)
+        return self._answers.complete(self._answers.of_fields(fields, question), question, interval, band)
 
     def profile(
         self,
@@ -228,11 +218,11 @@ class Surrogate:
         xarray.Dataset
             ``lateral_mean_temperature`` in K on ([simulation], time, radius), and ``in_range``.
         """
-        question = self._ask(parameters, time, method, values, extrapolate)
-        profile = self._expand(question, "profile", extrapolate)
+        question = self._answers.ask(parameters, time, method, values, extrapolate)
+        profile = self._answers.expand(question, "profile", extrapolate)
         about = {"units": "K", "long_name": "laterally averaged temperature"}
-        answer = self._form.of_series({"lateral_mean_temperature": (("radius",), profile, about)}, question)
-        return self._complete(answer, question, interval, band)
+        answer = self._answers.of_series({"lateral_mean_temperature": (("radius",), profile, about)}, question)
+        return self._answers.complete(answer, question, interval, band)
 
     def mean_temperature(
         self,
@@ -252,11 +242,11 @@ class Surrogate:
         xarray.Dataset
             ``mean_temperature`` in K on ([simulation], time), and ``in_range``.
         """
-        question = self._ask(parameters, time, method, values, extrapolate)
-        mean = self._series.mean_temperature(self._expand(question, "profile", extrapolate))
+        question = self._answers.ask(parameters, time, method, values, extrapolate)
+        mean = self._answers.series.mean_temperature(self._answers.expand(question, "profile", extrapolate))
         about = {"units": "K", "long_name": "volume-averaged temperature of the mantle"}
-        answer = self._form.of_series({"mean_temperature": ((), mean, about)}, question)
-        return self._complete(answer, question, interval, band)
+        answer = self._answers.of_series({"mean_temperature": ((), mean, about)}, question)
+        return self._answers.complete(answer, question, interval, band)
 
     def heat_flux(
         self,
@@ -277,19 +267,19 @@ class Surrogate:
             ``surface_heat_flux`` and ``core_mantle_boundary_heat_flux``, W/m2, positive outward, on
             ([simulation], time), and ``in_range``.
         """
-        question = self._ask(parameters, time, method, values, extrapolate)
+        question = self._answers.ask(parameters, time, method, values, extrapolate)
         latents, count = question.latents, question.distance.size
         rows = max(1, int(WALLS_AT_ONCE * 1e9 / (16 * self.annulus.angle_faces.size * latents.shape[1])))
         progress = Progress(count, "fields") if len(latents) > rows else None
         parts = []
         for start in range(0, len(latents), rows):
-            walls = self._expand(question, "walls", extrapolate, slice(start, start + rows), progress)
-            parts.append(self._series.heat_fluxes(walls))
+            walls = self._answers.expand(question, "walls", extrapolate, slice(start, start + rows), progress)
+            parts.append(self._answers.series.heat_fluxes(walls))
         fluxes = parts[0]
         if len(parts) > 1:
             for name, (_, _, about) in parts[0].items():
                 fluxes[name] = ((), np.concatenate([part[name][1] for part in parts]), about)
-        return self._complete(self._form.of_series(fluxes, question), question, interval, band)
+        return self._answers.complete(self._answers.of_series(fluxes, question), question, interval, band)
 
     def sample(
         self,
@@ -333,16 +323,16 @@ class Surrogate:
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
             raise QueryError(f"seed: expected a number from 0, got {seed!r}")
         if method not in self.engine.samplers:
-            self._refuse_method(method, self.engine.samplers, "; train it again with a current version of surrogate")
+            refuse_method(method, self.engine.samplers, "; train it again with a current version of surrogate")
         mean = next(iter(self.engine.means))
-        question = self._ask(parameters, time, mean, values, extrapolate, own=method)
+        question = self._answers.ask(parameters, time, mean, values, extrapolate, own=method)
         drawn = self.engine.sample(method, question.sets.values, question.times, int(samples), int(seed))
         answers = []
         for number in range(samples):
             fields = self.engine.expand(drawn[:, number])
             if not question.in_range.all():
-                self._refuse_impossible(fields[~question.in_range], extrapolate)
-            answers.append(self._form.of_fields(fields, question).assign_attrs(seed=seed))
+                self._answers.refuse_impossible(fields[~question.in_range], extrapolate)
+            answers.append(self._answers.of_fields(fields, question).assign_attrs(seed=seed))
         counter = xr.Variable("sample", np.arange(samples), {"long_name": "number of the evolution drawn"})
         return xr.concat(answers, counter, data_vars=["temperature"], coords="minimal", compat="override")
 
@@ -519,7 +509,7 @@ class Surrogate:
             per decade of a logarithmic parameter and per unit of the others; and ``span``, the trained range on that
             axis, so that derivative times span compares parameters.
         """
-        sets, times, *_ = self._read(parameters, time, values, extrapolate)
+        sets, times, *_ = self._answers.read(parameters, time, values, extrapolate)
         if len(sets.values) != 1:
             raise QueryError(f"jacobian: expected one set of parameters, got {len(sets.values)}")
         return self._sensitivity.jacobian(sets.values[0], times)
@@ -544,7 +534,7 @@ class Surrogate:
             ``{quantity}_first`` and ``{quantity}_total`` on (parameter, time[, radius]); NaN where nothing varies.
         """
         if method not in self.methods:
-            self._refuse_method(method, self.methods)
+            refuse_method(method, self.methods)
         times = read_times(time, self.default_times)
         return self._sensitivity.sobol_indices(times, samples, method, seed)
 
@@ -641,138 +631,13 @@ class Surrogate:
         passed = all(entry["passed"] for entry in example.values())
         return {"passed": passed, "files": len(self.bundle.description["files"]), "example": example}
 
-    # How a question becomes an answer
-
     @cached_property
-    def _field_size(self) -> int:
-        return int(np.prod(self.annulus.shape))
-
-    @cached_property
-    def _form(self) -> AnswerForm:
-        return AnswerForm(self.annulus, self.space)
-
-    @cached_property
-    def _series(self) -> SeriesReader:
-        return SeriesReader(self.annulus, self.planet, self.conductivity)
+    def _answers(self) -> Answers:
+        return Answers(self.bundle, self.engine)
 
     @cached_property
     def _sensitivity(self) -> Sensitivity:
-        return Sensitivity(self.engine, self._series, self.space, self.annulus)
-
-    def _origin(self, method: str) -> dict[str, Any]:
-        """Say where an answer of a method comes from."""
-        steps = [
-            f"the {title_of(name)} advances in steps of {predictor.cadence:g} Gyr from {predictor.first_time:g} Gyr; "
-            "latents are linear in time between its steps"
-            for name in (self.engine.means if method == ENSEMBLE else (method,))
-            if hasattr(predictor := self.engine.predictor(name), "cadence")
-        ]
-        self._origins[method] = {
-            "title": "Temperature of a mantle, predicted by a surrogate",
-            "method": method,
-            "surrogate": str(self.bundle.description.get("name", "")),
-            "bundle_digest": self.bundle.digest,
-            "code_version": code_version(),
-            "conductivity": self.conductivity,
-            **({"time_interpolation": "; ".join(steps)} if steps else {}),
-        }
-        return self._origins[method]
-
-    def _read(
-        self, parameters: Any, time: Any, values: Mapping[str, Any], extrapolate: bool
-    ) -> tuple[Sets, np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]:
-        """Read and scale what was asked; refuse what is far outside the training runs.
-
-        Returns
-        -------
-        Sets
-        times : array, shape (time,), Gyr
-        scaled : array, shape (simulation, n)
-        inside, far : array of bool, shape (simulation, time)
-        complaints : list of str
-        """
-        sets, times = read_sets(parameters, values, self.space), read_times(time, self.default_times)
-        scaled = self.bundle.nearness.scale(sets.values)
-        outside, late = beyond(scaled), beyond(times, *self.time_range)
-        inside = (outside == 0).all(axis=1)[:, None] & (late == 0)[None]
-        if inside.all():
-            return sets, times, scaled, inside, ~inside, []
-        found = describe_extrapolation(self.space, self.time_range, sets.values, times, outside, late)
-        if found.refused and not extrapolate:
-            raise QueryError(f"{'; '.join(found.refused)}; extrapolate=True answers all the same")
-        return sets, times, scaled, inside, found.far, found.lines
-
-    def _ask(
-        self,
-        parameters: Any,
-        time: Any,
-        method: str,
-        values: Mapping[str, Any],
-        extrapolate: bool,
-        own: str | None = None,
-    ) -> Question:
-        """Read a question and predict the latents of its answer; `own` names the method if another one completes it."""
-        if method not in self.methods:
-            self._refuse_method(method, self.methods)
-        if not isinstance(extrapolate, bool | np.bool_):
-            raise QueryError(f"extrapolate: expected True or False, got {extrapolate!r}")
-        sets, times, scaled, inside, far, complaints = self._read(parameters, time, values, extrapolate)
-        origin = self._origins.get(own or method) or self._origin(own or method)
-        if "time_interpolation" in origin and beyond(times[-1], *self.time_range) > MOST_SPANS:
-            raise QueryError(f"time: {own or method} advances step by step; {times[-1]:g} Gyr is too many of them")
-        latents = self.engine.latents(method, sets.values, times, scaled)
-        nearby, distance = self.bundle.nearness.relative_distances(scaled, times, latents)
-        in_range = inside & (distance <= 1)
-        if not complaints and not in_range.all():
-            complaints = [f"far from every training run (up to {distance.max():.2g} times the threshold)"]
-        if complaints:
-            warnings.warn("extrapolation: " + "; ".join(complaints), OutOfRangeWarning, stacklevel=3)
-        return Question(sets, times, method, latents, scaled, nearby, distance, in_range, far, origin)
-
-    def _expand(
-        self,
-        question: Question,
-        what: str,
-        extrapolate: bool,
-        part: slice = slice(None),
-        progress: Progress | None = None,
-    ) -> np.ndarray:
-        """Decode the latents of a question, or of a part of its sets."""
-        values, inside = self.engine.expand(question.latents[part], what, progress), question.in_range[part]
-        if not inside.all():
-            self._refuse_impossible(values[~inside], extrapolate)
-        return values
-
-    def _complete(self, answer: xr.Dataset, question: Question, interval: float | None, band: Band) -> xr.Dataset:
-        """Add half-widths if they were asked for."""
-        if interval is None:
-            return answer
-        method = question.method
-        if method not in self._calibrations:
-            self._calibrations[method] = self.bundle.calibration(method)
-        return add_half_widths(answer, question, self._calibrations[method], interval, band)
-
-    def _refuse_impossible(self, temperature: np.ndarray, extrapolate: bool) -> None:
-        """Refuse temperatures, K, of an extrapolation that cannot be."""
-        low, high = float(temperature.min()), float(temperature.max())
-        trained, margin = self.bundle.temperature_range, MARGIN * np.ptp(self.bundle.temperature_range)
-        least = max(PLAUSIBLE_TEMPERATURE[0], trained[0] - margin)
-        most = min(PLAUSIBLE_TEMPERATURE[1], trained[1] + margin)
-        if not np.isfinite([low, high]).all():
-            raise QueryError("the question is so far outside the training runs that its answer is not finite")
-        if not extrapolate and not least <= low <= high <= most:
-            raise QueryError(
-                f"the answer, {low:.4g} .. {high:.4g} K, cannot be: expected {least:.4g} .. {most:.4g} K; the question "
-                "is too far from the training runs; extrapolate=True answers all the same"
-            )
-
-    def _refuse_method(self, method: object, known: tuple[str, ...], remedy: str = "") -> None:
-        if not known:
-            wanted = " or ".join(entry.key for entry in methods("sample"))
-            raise QueryError(f"sample: this bundle holds no {wanted}{remedy}")
-        near = get_close_matches(str(method), known, 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise QueryError(f"method {method!r}: expected one of {', '.join(known)}{hint}")
+        return Sensitivity(self.engine, self._answers.series, self.space, self.annulus)
 
 
 def _named(

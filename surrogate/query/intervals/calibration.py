@@ -133,7 +133,7 @@ def _of_mean(
 
     def relative(errors: np.ndarray, times: np.ndarray, size: np.ndarray) -> np.ndarray:
         errors = errors.reshape(*errors.shape, *[1] * (scores.ndim - errors.ndim))[..., known, :]
-        return errors / (size * ages.at(expected, times)[..., None]).astype(np.float32)
+        return np.asarray(errors / (size * ages.at(expected, times)[..., None]).astype(np.float32))
 
     sizes = difficulty.size(_features(scatter.parameters, nearness))
     smaller = Shrinkage.simulated(
@@ -158,7 +158,7 @@ def _quantiles(values: np.ndarray, levels: Iterable[float]) -> np.ndarray:
     """Quantiles over snapshots and columns: values (snapshot, row, column) to (level, row)."""
     flat = np.moveaxis(values, 1, 0).reshape(values.shape[1], -1)
     flat = flat[:, np.isfinite(flat).all(axis=0)]
-    return np.quantile(flat, list(levels), axis=1)
+    return np.asarray(np.quantile(flat, list(levels), axis=1))
 
 
 def coverage(
