@@ -1,5 +1,8 @@
 """Gridded runs whose values are dimensionless, for planets of any radius and temperature."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from test_corpus_readers import FIELD, GRID, POINT, TIME
@@ -18,7 +21,7 @@ SCALES = {
 }
 
 
-def dimensionless_run(path):
+def dimensionless_run(path: Path) -> Any:
     """A run in which everything is dimensionless, as many solvers write it, and the options that say so."""
     seconds = GRID.thickness**2 / 1e-6
     arrays = {
@@ -50,7 +53,7 @@ def dimensionless_run(path):
     return arrays, options, seconds
 
 
-def test_a_dimensionless_run_gets_the_scales_of_its_planet(tmp_path):
+def test_a_dimensionless_run_gets_the_scales_of_its_planet(tmp_path: Path) -> None:
     arrays, options, seconds = dimensionless_run(tmp_path / "run.npz")
     with open_run(tmp_path / "run.npz", options=options) as run:
         np.testing.assert_allclose(annulus_of(run).radius_faces, GRID.radius_faces)
@@ -79,13 +82,13 @@ def test_a_dimensionless_run_gets_the_scales_of_its_planet(tmp_path):
         ({**SCALES, "temperature": None}, r"unit 'dimensionless' needs scales\.temperature, in K"),
     ],
 )
-def test_a_scale_that_is_missing_or_wrong_is_named(tmp_path, scales, message):
+def test_a_scale_that_is_missing_or_wrong_is_named(tmp_path: Path, scales: Any, message: str) -> None:
     _, options, _ = dimensionless_run(tmp_path / "run.npz")
     with pytest.raises(ReaderError, match=message):
         open_run(tmp_path / "run.npz", options={**options, "scales": scales})
 
 
-def test_dimensionless_values_that_are_not_called_so_are_noticed(tmp_path):
+def test_dimensionless_values_that_are_not_called_so_are_noticed(tmp_path: Path) -> None:
     _, options, _ = dimensionless_run(tmp_path / "run.npz")
     with pytest.raises(ReaderError, match=r"run\.npz: radius spans .* m; give its unit, or 'dimensionless'"):
         open_run(tmp_path / "run.npz", options={**options, "radius": {"variable": "radius"}})

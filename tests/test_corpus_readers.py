@@ -1,5 +1,7 @@
 import base64
 import zlib
+from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -32,7 +34,7 @@ POINT = {
 # ---- the protocol ----
 
 
-def test_native_runs_are_found_and_lazy(tmp_path):
+def test_native_runs_are_found_and_lazy(tmp_path: Path) -> None:
     path = write_runs(tmp_path, [3])[0]
     assert choose_reader(path).name == "native"
     run = open_run(path)
@@ -40,7 +42,7 @@ def test_native_runs_are_found_and_lazy(tmp_path):
     np.testing.assert_array_equal(run.temperature.values, sample_run(3).temperature.values)
 
 
-def test_errors_name_the_file_and_the_readers(tmp_path):
+def test_errors_name_the_file_and_the_readers(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nothing\.nc"):
         open_run(tmp_path / "nothing.nc")
     text = tmp_path / "notes.txt"
@@ -59,10 +61,10 @@ class Constant:
 
     name = "constant"
 
-    def accepts(self, path):
+    def accepts(self, path: Path) -> Any:
         return path.suffix == ".constant"
 
-    def open(self, path, options):
+    def open(self, path: Path, options: Any) -> Any:
         value = float(path.read_text())
         return lazy_run(
             lambda number: np.full((6, 4), value + number),
@@ -77,12 +79,12 @@ class Greedy(Constant):
 
 
 @pytest.fixture
-def third_party(monkeypatch):
+def third_party(monkeypatch: pytest.MonkeyPatch) -> Any:
     class Entry:
-        def __init__(self, reader):
+        def __init__(self, reader: Any) -> None:
             self.reader = reader
 
-        def load(self):
+        def load(self) -> Any:
             return self.reader
 
     known = {**readers._installed(), "constant": Entry(Constant)}
@@ -93,7 +95,7 @@ def third_party(monkeypatch):
     known["entry"] = Entry
 
 
-def test_a_third_party_adds_a_reader(tmp_path, third_party):
+def test_a_third_party_adds_a_reader(tmp_path: Path, third_party: Any) -> None:
     paths = [tmp_path / f"run{number}.constant" for number in range(5)]
     for number, path in enumerate(paths):
         path.write_text(str(1000.0 + 100 * number))
@@ -104,7 +106,7 @@ def test_a_third_party_adds_a_reader(tmp_path, third_party):
     np.testing.assert_array_equal(corpus.temperature[:, 3, 0, 0].values, 1003.0 + 100 * np.arange(5))
 
 
-def test_two_takers_are_not_guessed_between(tmp_path, third_party):
+def test_two_takers_are_not_guessed_between(tmp_path: Path, third_party: Any) -> None:
     path = tmp_path / "run1.constant"
     path.write_text("1000")
     third_party["greedy"] = type(third_party["constant"])(Greedy)
@@ -123,11 +125,11 @@ def test_two_takers_are_not_guessed_between(tmp_path, third_party):
         (slice(None, None, -1), slice(None), 0),
     ],
 )
-def test_lazy_selections_are_those_of_an_array(key):
+def test_lazy_selections_are_those_of_an_array(key: Any) -> Any:
     full = np.random.default_rng(0).normal(1000, 50, (5, 6, 4)).astype(np.float32)
     asked = []
 
-    def load(number):
+    def load(number: int) -> Any:
         asked.append(number)
         return full[number]
 
@@ -146,7 +148,7 @@ TIME = np.linspace(0.1, 4.5, 12)
 FIELD = np.random.default_rng(7).uniform(300, 2400, (12, *GRID.shape)).astype(np.float32)
 
 
-def _check(run, rtol=1e-6):
+def _check(run: Any, rtol: Any = 1e-6) -> None:
     validate(run)
     np.testing.assert_allclose(run.temperature.values, FIELD, rtol=rtol)
     np.testing.assert_allclose(run.time, TIME)
@@ -154,7 +156,7 @@ def _check(run, rtol=1e-6):
     assert parameters_of(run).activation_energy == 3e5
 
 
-def _write(path, arrays, attributes=None):
+def _write(path: Path, arrays: Any, attributes: Any = None) -> None:
     if path.suffix == ".npz":
         np.savez(path, **arrays)
     elif path.suffix == ".zarr":
@@ -177,7 +179,7 @@ def _write(path, arrays, attributes=None):
 
 
 @pytest.mark.parametrize("suffix", ["npz", "zarr", "nc", "h5"])
-def test_every_container(tmp_path, suffix):
+def test_every_container(tmp_path: Path, suffix: Any) -> None:
     path = tmp_path / f"run_00004.{suffix}"
     _write(path, {"temperature": FIELD, "time": TIME, "radius": GRID.radius, "angle": GRID.angle})
     run = open_run(path, options={"parameters": POINT})
@@ -187,7 +189,7 @@ def test_every_container(tmp_path, suffix):
     run.close()
 
 
-def test_flattened_array_with_ghosts_scales_and_reversed_axes(tmp_path):
+def test_flattened_array_with_ghosts_scales_and_reversed_axes(tmp_path: Path) -> None:
     """The form of the paper's files: time by radius times angle, dimensionless, two ghost columns."""
     stored = np.pad(FIELD[:, ::-1], ((0, 0), (0, 0), (1, 1)), constant_values=-9e9)
     path = tmp_path / "T_scaled.npy"
@@ -206,7 +208,7 @@ def test_flattened_array_with_ghosts_scales_and_reversed_axes(tmp_path):
     _check(open_run(path, options=options), rtol=1e-5)
 
 
-def test_units_of_temperature_axes_in_another_order_and_parameters_in_the_file(tmp_path):
+def test_units_of_temperature_axes_in_another_order_and_parameters_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
     arrays = {
         "state/T": np.moveaxis(FIELD - 273.15, 0, -1),
@@ -233,7 +235,7 @@ def test_units_of_temperature_axes_in_another_order_and_parameters_in_the_file(t
     np.testing.assert_allclose(run.surface_heat_flux, arrays["q"])
 
 
-def test_parameters_from_a_table(tmp_path):
+def test_parameters_from_a_table(tmp_path: Path) -> None:
     _write(tmp_path / "run_b.npz", {"temperature": FIELD, "time": TIME, "radius": GRID.radius, "angle": GRID.angle})
     table = tmp_path / "table.csv"
     header = ",".join(["run", *EVOLUTION_PARAMETERS.names])
@@ -244,7 +246,7 @@ def test_parameters_from_a_table(tmp_path):
         open_run(tmp_path / "run_b.npz", options={"parameters": str(table)})
 
 
-def test_centres_only_with_walls_from_elsewhere(tmp_path):
+def test_centres_only_with_walls_from_elsewhere(tmp_path: Path) -> None:
     path = tmp_path / "run.npz"
     core = np.linspace(2250, 2000, 12)
     axes = {"time": TIME, "radius": GRID.radius[1:-1], "angle": GRID.angle}
@@ -258,7 +260,7 @@ def test_centres_only_with_walls_from_elsewhere(tmp_path):
     np.testing.assert_allclose(run.temperature[3, 0], 1.5 * FIELD[3, 1] - 0.5 * FIELD[3, 2], rtol=1e-5)
 
 
-def test_nodes_become_cells(tmp_path):
+def test_nodes_become_cells(tmp_path: Path) -> None:
     nodes = {"radius": GRID.radius_faces, "angle": GRID.angle_faces}
     values = np.random.default_rng(1).uniform(300, 2000, (12, 7, 9))
     values[:] = values.mean(axis=-1, keepdims=True) + np.linspace(-50, 50, 9)
@@ -291,7 +293,7 @@ def test_nodes_become_cells(tmp_path):
         ({"nodes": ["radius"], "walls": {"core": 1.0, "surface": 1.0}}, "include the walls"),
     ],
 )
-def test_wrong_options_are_named(tmp_path, options, message):
+def test_wrong_options_are_named(tmp_path: Path, options: Any, message: str) -> None:
     path = tmp_path / "run.npz"
     _write(path, {"temperature": FIELD, "time": TIME, "radius": GRID.radius, "angle": GRID.angle})
     given = {} if not options else {"parameters": POINT, **options}
@@ -300,7 +302,7 @@ def test_wrong_options_are_named(tmp_path, options, message):
     assert "run.npz" in str(caught.value)
 
 
-def test_broken_containers_are_named(tmp_path):
+def test_broken_containers_are_named(tmp_path: Path) -> None:
     for name in ("run.npz", "run.npy", "run.h5"):
         path = tmp_path / name
         path.write_bytes(b"\x89HDF broken")
@@ -313,7 +315,7 @@ def test_broken_containers_are_named(tmp_path):
 REFERENCE = (MARS.rheology_reference_temperature, MARS.rheology_reference_pressure)
 
 
-def _array(values, name, kind, form, components=None):
+def _array(values: Any, name: str, kind: Any, form: Any, components: Any = None) -> Any:
     values = np.ascontiguousarray(values, dtype=kind)
     extra = f' NumberOfComponents="{components}"' if components else ""
     label = {"f4": "Float32", "f8": "Float64"}[kind]
@@ -331,7 +333,7 @@ def _array(values, name, kind, form, components=None):
     return f'<DataArray type="{label}" Name="{name}" format="{style}"{extra}>{content}</DataArray>'
 
 
-def _write_vtu(path, points, temperature, form="zlib"):
+def _write_vtu(path: Path, points: Any, temperature: Any, form: Any = "zlib") -> None:
     compressor = ' compressor="vtkZLibDataCompressor"' if form == "zlib" else ""
     half = len(points) // 2
     pieces = "".join(
@@ -372,12 +374,12 @@ end
 """
 
 
-def _truth(radius, angle, time):
+def _truth(radius: Any, angle: Any, time: Any) -> Any:
     z = (radius - 1700e3) / 1700e3
     return 2200 - 100 * time - 1500 * z**2 + 100 * np.sin(np.pi * z) * np.cos(4 * angle)
 
 
-def _write_aspect(folder, form="zlib", snapshots=11):
+def _write_aspect(folder: Path, form: Any = "zlib", snapshots: Any = 11) -> Any:
     """A run whose mesh is refined after the first half."""
     (folder / "solution").mkdir(parents=True)
     entries = []
@@ -408,7 +410,7 @@ def _write_aspect(folder, form="zlib", snapshots=11):
 
 
 @pytest.mark.parametrize("form", ["zlib", "raw", "ascii"])
-def test_aspect_run(tmp_path, form):
+def test_aspect_run(tmp_path: Path, form: Any) -> None:
     folder = _write_aspect(tmp_path / "m07", form, snapshots=4)
     assert choose_reader(folder).name == "aspect"
     run = validate(open_run(folder))
@@ -431,7 +433,7 @@ def test_aspect_run(tmp_path, form):
     np.testing.assert_allclose(run.core_mantle_boundary_heat_flux[0], 26703.5 / (1700e3 * np.pi / 2), rtol=1e-6)
 
 
-def test_aspect_options_and_errors(tmp_path):
+def test_aspect_options_and_errors(tmp_path: Path) -> None:
     folder = _write_aspect(tmp_path / "m07", snapshots=3)
     options = {"radial_cells": 10, "angular_cells": 12, "parameters": {"initial_temperature": "1650 K"}}
     run = open_run(folder / "solution.pvd", options=options)
@@ -455,7 +457,7 @@ def test_aspect_options_and_errors(tmp_path):
         open_run(folder, options={"parameters": POINT})
 
 
-def test_aspect_and_native_runs_in_one_corpus(tmp_path):
+def test_aspect_and_native_runs_in_one_corpus(tmp_path: Path) -> None:
     """Runs of two solvers of one geometry, brought onto one grid."""
     folders = [_write_aspect(tmp_path / f"m{number:02d}") for number in range(20, 22)]
     for number, folder in enumerate(folders):
@@ -475,7 +477,7 @@ def test_aspect_and_native_runs_in_one_corpus(tmp_path):
     assert np.abs(corpus.temperature[6, 10].values - expected).max() < 6.0
 
 
-def test_a_corpus_is_not_a_run(tmp_path):
+def test_a_corpus_is_not_a_run(tmp_path: Path) -> None:
     from surrogate.fields import stack_runs, write_netcdf
 
     write_netcdf(stack_runs([sample_run(0), sample_run(1)]), tmp_path / "stack.nc")

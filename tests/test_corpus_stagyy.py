@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import h5py
 import numpy as np
 import pytest
@@ -17,21 +20,21 @@ ROWS, COLUMNS = 6, 16
 FACES = np.linspace(1700e3, 3400e3, ROWS + 1)
 
 
-def _write_snapshot(folder, number, time, field):
+def _write_snapshot(folder: Path, number: int, time: Any, field: Any) -> None:
     """A file of StagYY's legacy format, one processor, spherical annulus: field of shape (radius, angle)."""
     centres = 0.5 * (FACES[1:] + FACES[:-1])
     radii = np.empty(2 * ROWS + 1, dtype=np.float32)
     radii[0::2], radii[1::2] = FACES - FACES[0], centres - FACES[0]
     angles = (np.arange(COLUMNS) + 0.5) * (np.pi / 2) / COLUMNS
     parts = [
-        np.int32([11, 1, COLUMNS, ROWS, 1]),
-        np.float32([0.0, np.pi / 2]),
-        np.int32([1, 1, 1, 1]),
+        np.array([11, 1, COLUMNS, ROWS, 1], np.int32),
+        np.array([0.0, np.pi / 2], np.float32),
+        np.array([1, 1, 1, 1], np.int32),
         radii,
-        np.float32([FACES[0]]),
-        np.int32([100 * number]),
-        np.float32([time, 0.0, 2000.0, 2000.0, 0.0]),
-        np.float32([0.0]),
+        np.array([FACES[0]], np.float32),
+        np.array([100 * number], np.int32),
+        np.array([time, 0.0, 2000.0, 2000.0, 0.0], np.float32),
+        np.array([0.0], np.float32),
         angles.astype(np.float32),
         centres.astype(np.float32),
         field.astype(np.float32).ravel(),
@@ -39,7 +42,7 @@ def _write_snapshot(folder, number, time, field):
     (folder / f"output_t{number:05d}").write_bytes(b"".join(part.tobytes() for part in parts))
 
 
-def _write_hdf5(folder, fields):
+def _write_hdf5(folder: Path, fields: Any) -> None:
     """The same in StagYY's HDF5 format: nodes, one array per snapshot, an XDMF file that names them."""
     folder.mkdir()
     radius, angle = np.meshgrid(FACES, np.linspace(0, np.pi / 2, COLUMNS + 1), indexing="ij")
@@ -67,7 +70,7 @@ def _write_hdf5(folder, fields):
 
 
 @pytest.fixture(params=["legacy", "hdf5"])
-def stagyy(tmp_path, request):
+def stagyy(tmp_path: Path, request: Any) -> Any:
     (tmp_path / "par").write_text(
         "&geometry\n shape = 'spherical'\n aspect_ratio = 0.0, 1.5707963\n d_dimensional = 1700.0e3\n/\n"
         "&switches\n dimensional_units = .true.\n/\n"
@@ -82,7 +85,7 @@ def stagyy(tmp_path, request):
     return tmp_path, fields
 
 
-def test_stagyy_run(stagyy):
+def test_stagyy_run(stagyy: Any) -> None:
     pytest.importorskip("stagpy")
     folder, fields = stagyy
     assert choose_reader(folder).name == "stagyy"
@@ -95,7 +98,7 @@ def test_stagyy_run(stagyy):
     np.testing.assert_allclose(annulus_of(run).angle_faces[-1], np.pi / 2, rtol=1e-6)
 
 
-def test_stagyy_errors(stagyy):
+def test_stagyy_errors(stagyy: Any) -> None:
     pytest.importorskip("stagpy")
     folder, _ = stagyy
     with pytest.raises(ReaderError, match="missing reference_viscosity"):
@@ -108,13 +111,13 @@ def test_stagyy_errors(stagyy):
         open_run(folder, options={"parameters": POINT})
 
 
-def test_without_stagpy_the_error_says_what_to_install(stagyy, monkeypatch):
+def test_without_stagpy_the_error_says_what_to_install(stagyy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "stagpy.stagyydata", None)
     with pytest.raises(ReaderError, match=r"pip install surrogate\[readers\]"):
         open_run(stagyy[0], options={"parameters": POINT})
 
 
-def _dimensionless(folder, boundaries="", shape="spherical", radius=1.0):
+def _dimensionless(folder: Path, boundaries: Any = "", shape: Any = "spherical", radius: Any = 1.0) -> Any:
     """A run in the units of its planet, as StagYY's own examples are; returns its temperatures."""
     global FACES
     whole = FACES
@@ -135,7 +138,7 @@ def _dimensionless(folder, boundaries="", shape="spherical", radius=1.0):
     return fields
 
 
-def test_a_dimensionless_run_has_the_scales_of_its_parameter_file(tmp_path):
+def test_a_dimensionless_run_has_the_scales_of_its_parameter_file(tmp_path: Path) -> None:
     stagpy = pytest.importorskip("stagpy.stagyydata")
     scales = pytest.importorskip("stagpy.dimensions").Scales
     fields = _dimensionless(tmp_path)
@@ -158,7 +161,9 @@ def test_a_dimensionless_run_has_the_scales_of_its_parameter_file(tmp_path):
         (" topT_val = 0.125\n botT_mode = 'flux'\n botT_val = 1.1\n", {}, None, 250.0),
     ],
 )
-def test_isothermal_walls_are_those_of_the_parameter_file(tmp_path, boundaries, options, core, surface):
+def test_isothermal_walls_are_those_of_the_parameter_file(
+    tmp_path: Path, boundaries: Any, options: Any, core: Any, surface: Any
+) -> None:
     pytest.importorskip("stagpy")
     fields = _dimensionless(tmp_path, boundaries) * 2000
     run = open_run(tmp_path, options={"parameters": POINT, **options})
@@ -169,14 +174,14 @@ def test_isothermal_walls_are_those_of_the_parameter_file(tmp_path, boundaries, 
     np.testing.assert_allclose(run.temperature[:, -1], surface, rtol=1e-6)
 
 
-def test_another_geometry_is_refused_by_name(tmp_path):
+def test_another_geometry_is_refused_by_name(tmp_path: Path) -> None:
     pytest.importorskip("stagpy")
     _dimensionless(tmp_path, shape="cartesian", radius=-1.0)
     with pytest.raises(ReaderError, match="the geometry is box; a corpus holds sectors of a 2D annulus"):
         open_run(tmp_path, options={"parameters": POINT})
 
 
-def test_a_parameter_file_without_scales_or_without_the_switch_is_named(tmp_path):
+def test_a_parameter_file_without_scales_or_without_the_switch_is_named(tmp_path: Path) -> None:
     pytest.importorskip("stagpy")
     fields = _dimensionless(tmp_path)
     text = (tmp_path / "par").read_text()

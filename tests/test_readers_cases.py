@@ -3,6 +3,8 @@
 import fcntl
 import os
 import re
+from pathlib import Path
+from typing import Any
 
 import h5py
 import netCDF4
@@ -26,7 +28,7 @@ BARE = {"unit": "dimensionless"}
 SCALES = {"length": "1 km", "temperature": "2000 K", "temperature_offset": "250 K", "diffusivity": "1e-6 m^2/s"}
 
 
-def write_netcdf(path, arrays=ARRAYS, units=(), form="NETCDF4", **about):
+def write_netcdf(path: Path, arrays: Any = ARRAYS, units: Any = (), form: Any = "NETCDF4", **about: Any) -> Any:
     """A NetCDF file of any format; `units` and `about` are attributes of variables."""
     with netCDF4.Dataset(path, "w", format=form) as file:
         for name, size in zip(("time", "radius", "angle"), arrays["temperature"].shape, strict=True):
@@ -40,13 +42,13 @@ def write_netcdf(path, arrays=ARRAYS, units=(), form="NETCDF4", **about):
     return path
 
 
-def read(path, **options):
+def read(path: Path, **options: Any) -> Any:
     """Open a run and read all of it."""
     with open_run(path, options={"parameters": POINT, **options}) as run:
         return run.load()
 
 
-def check(run, rtol=1e-6):
+def check(run: Any, rtol: Any = 1e-6) -> None:
     np.testing.assert_allclose(run.temperature.values, FIELD, rtol=rtol)
     np.testing.assert_allclose(run.time, TIME, rtol=1e-6)
     assert annulus_of(run).shape == GRID.shape
@@ -71,7 +73,7 @@ def check(run, rtol=1e-6):
         ("temperature", "celsius", 1, -273.15),
     ],
 )
-def test_units_of_a_file_are_converted(tmp_path, name, units, factor, offset):
+def test_units_of_a_file_are_converted(tmp_path: Path, name: str, units: Any, factor: Any, offset: Any) -> None:
     arrays = {**ARRAYS, name: np.asarray(ARRAYS[name], dtype=float) * factor + offset}
     check(read(write_netcdf(tmp_path / "run.nc", arrays, {name: units})))
     other = {"time": "kyr", "radius": "mm", "angle": "arcmin", "temperature": "1e3 K"}[name]
@@ -79,7 +81,7 @@ def test_units_of_a_file_are_converted(tmp_path, name, units, factor, offset):
         read(tmp_path / "run.nc", **{name: {"variable": name, "unit": other}})
 
 
-def test_a_unit_of_another_kind_is_refused_by_name(tmp_path):
+def test_a_unit_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:
     for name, unit in (("time", "Gyr"), ("radius", "m"), ("temperature", "K")):
         with pytest.raises(
             ReaderError, match=rf"run\.nc: variable '{name}': expected a value in {unit}, got unit 'Pa'"
@@ -87,13 +89,13 @@ def test_a_unit_of_another_kind_is_refused_by_name(tmp_path):
             read(write_netcdf(tmp_path / "run.nc", units={name: "Pa"}))
 
 
-def test_scale_and_offset_of_a_mapping_do_not_come_on_top_of_a_unit(tmp_path):
+def test_scale_and_offset_of_a_mapping_do_not_come_on_top_of_a_unit(tmp_path: Path) -> None:
     path = write_netcdf(tmp_path / "run.nc", {**ARRAYS, "temperature": FIELD - 273.15}, {"temperature": "degC"})
     with pytest.raises(ReaderError, match="variable 'temperature': expected a value in dimensionless, got unit 'degC'"):
         read(path, temperature={"offset": 273.15})
 
 
-def test_parameters_in_a_file_carry_their_units(tmp_path):
+def test_parameters_in_a_file_carry_their_units(tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
     point = {"reference_viscosity": 1e21, "activation_volume": 6.0, "crustal_enrichment": 10.0}
     write_arrays(
@@ -115,7 +117,7 @@ def test_parameters_in_a_file_carry_their_units(tmp_path):
         open_run(path)
 
 
-def test_a_native_run_whose_units_were_changed_is_converted_too(tmp_path):
+def test_a_native_run_whose_units_were_changed_is_converted_too(tmp_path: Path) -> None:
     from corpus_samples import sample_run
 
     from surrogate.fields import write_netcdf as write_run
@@ -139,13 +141,13 @@ def test_a_native_run_whose_units_were_changed_is_converted_too(tmp_path):
         (TIME > 1, "bool"),
     ],
 )
-def test_times_that_are_no_numbers_are_named(tmp_path, values, message):
+def test_times_that_are_no_numbers_are_named(tmp_path: Path, values: Any, message: str) -> None:
     write_arrays(tmp_path / "run.npz", {**ARRAYS, "time": values})
     with pytest.raises(ReaderError, match=rf"run\.npz: variable 'time'.*{message}"):
         read(tmp_path / "run.npz")
 
 
-def test_text_with_units_is_read_wherever_a_value_may_stand_in_a_mapping(tmp_path):
+def test_text_with_units_is_read_wherever_a_value_may_stand_in_a_mapping(tmp_path: Path) -> None:
     write_arrays(tmp_path / "run.npz", {"temperature": FIELD[:, 1:-1]})
     inner, outer = GRID.radius_faces[[0, -1]] / 1e3
     run = read(
@@ -162,7 +164,7 @@ def test_text_with_units_is_read_wherever_a_value_may_stand_in_a_mapping(tmp_pat
     assert parameters_of(run)["activation_volume"] == pytest.approx(6e-6)
 
 
-def test_dimensions_that_a_file_names_win_over_the_usual_order(tmp_path):
+def test_dimensions_that_a_file_names_win_over_the_usual_order(tmp_path: Path) -> None:
     square = FIELD[:8, :, :8][:, :8]
     arrays = {"temperature": square, "time": TIME[:8], "radius": GRID.radius, "angle": GRID.angle}
     data = xr.Dataset(
@@ -192,7 +194,7 @@ def test_dimensions_that_a_file_names_win_over_the_usual_order(tmp_path):
         ("f4", {"_FillValue": -9999.0}),
     ],
 )
-def test_packed_and_masked_values_are_those_of_xarray(tmp_path, form, kind, about):
+def test_packed_and_masked_values_are_those_of_xarray(tmp_path: Path, form: Any, kind: Any, about: Any) -> None:
     packing = (
         {}
         if kind == "f4"
@@ -224,7 +226,7 @@ def test_packed_and_masked_values_are_those_of_xarray(tmp_path, form, kind, abou
     np.testing.assert_allclose(read(path).temperature.values, truth, rtol=1e-6)
 
 
-def test_what_netcdf_fills_in_is_no_temperature(tmp_path):
+def test_what_netcdf_fills_in_is_no_temperature(tmp_path: Path) -> None:
     path = tmp_path / "run.nc"
     write_netcdf(
         path,
@@ -241,7 +243,7 @@ def test_what_netcdf_fills_in_is_no_temperature(tmp_path):
 # ---- data that were never there ----
 
 
-def bare_options(name="T"):
+def bare_options(name: str = "T") -> Any:
     return {"temperature": {"variable": name, **BARE}, "walls": {"core": 2000.0, "surface": "250 K"}, "scales": SCALES}
 
 
@@ -250,10 +252,10 @@ CELLS = ((FIELD[:, 1:-1] - 250) / 2000).astype(np.float32)
 
 
 @pytest.mark.parametrize("form", [2, 3, "sharded"])
-def test_a_lost_chunk_of_zarr_is_an_error(tmp_path, form):
+def test_a_lost_chunk_of_zarr_is_an_error(tmp_path: Path, form: Any) -> None:
     group = zarr.open_group(tmp_path / "run.zarr", mode="w", zarr_format=2 if form == 2 else 3)
     chunks = (1, *CELLS.shape[1:])
-    shards = {"shards": (4, *CELLS.shape[1:])} if form == "sharded" else {}
+    shards: Any = {"shards": (4, *CELLS.shape[1:])} if form == "sharded" else {}
     array = group.create_array("T", shape=CELLS.shape, chunks=chunks, dtype="f4", fill_value=0, **shards)
     array[:] = CELLS
     for name, values in INNER.items():
@@ -268,7 +270,7 @@ def test_a_lost_chunk_of_zarr_is_an_error(tmp_path, form):
         read(tmp_path / "run.zarr", **bare_options())
 
 
-def test_a_first_time_of_zero_that_zarr_leaves_out_is_no_lost_chunk(tmp_path):
+def test_a_first_time_of_zero_that_zarr_leaves_out_is_no_lost_chunk(tmp_path: Path) -> None:
     data = xr.Dataset({"temperature": (DIMENSIONS["temperature"], FIELD)}, AXES)
     data.isel(time=[0]).to_zarr(tmp_path / "run.zarr")
     for step in range(1, TIME.size):
@@ -276,7 +278,7 @@ def test_a_first_time_of_zero_that_zarr_leaves_out_is_no_lost_chunk(tmp_path):
     check(read(tmp_path / "run.zarr"))
 
 
-def hdf5(path, temperature):
+def hdf5(path: Path, temperature: Any) -> Any:
     """A file of HDF5 whose temperature ``temperature(file)`` makes."""
     with h5py.File(path, "w") as file:
         for name, values in INNER.items():
@@ -285,11 +287,11 @@ def hdf5(path, temperature):
     return path
 
 
-def _half_written(file):
+def _half_written(file: Any) -> None:
     file.create_dataset("T", CELLS.shape, "f4", chunks=(1, *CELLS.shape[1:]))[:7] = CELLS[:7]
 
 
-def _virtual(file):
+def _virtual(file: Any) -> None:
     place = os.path.dirname(file.filename)
     with h5py.File(f"{place}/part.h5", "w") as part:
         part["T"] = CELLS[:6]
@@ -299,7 +301,7 @@ def _virtual(file):
     file.create_virtual_dataset("T", layout, fillvalue=0.5)
 
 
-def _virtual_with_a_hole(file):
+def _virtual_with_a_hole(file: Any) -> None:
     _virtual(file)
     del file["T"]
     layout = h5py.VirtualLayout(CELLS.shape, "f4")
@@ -322,7 +324,7 @@ def _virtual_with_a_hole(file):
         ),
     ],
 )
-def test_what_was_never_in_an_hdf5_file_is_an_error(tmp_path, make, message):
+def test_what_was_never_in_an_hdf5_file_is_an_error(tmp_path: Path, make: Any, message: str) -> None:
     path = hdf5(tmp_path / "run.h5", make)
     with pytest.raises(ReaderError, match=rf"run\.h5: variable 'T': {message}"):
         read(path, **bare_options())
@@ -330,7 +332,7 @@ def test_what_was_never_in_an_hdf5_file_is_an_error(tmp_path, make, message):
 
 @pytest.mark.parametrize("form", ["NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA"])
 @pytest.mark.parametrize("cut", [1, 100, 2000])
-def test_a_copy_of_the_classic_format_that_stopped_is_an_error(tmp_path, form, cut):
+def test_a_copy_of_the_classic_format_that_stopped_is_an_error(tmp_path: Path, form: Any, cut: int) -> None:
     content = write_netcdf(tmp_path / "whole.nc", form=form).read_bytes()
     (tmp_path / "run.nc").write_bytes(content[:-cut])
     with pytest.raises(ReaderError, match=rf"run\.nc: holds {len(content) - cut} bytes of {len(content)}"):
@@ -340,7 +342,7 @@ def test_a_copy_of_the_classic_format_that_stopped_is_an_error(tmp_path, form, c
 # ---- containers ----
 
 
-def _in_groups(file):
+def _in_groups(file: Any) -> None:
     file["state/old/T"] = CELLS
     file["alias"] = h5py.SoftLink("/state/old/T")
     file["state/up"] = h5py.SoftLink("/")  # leads back to where it is
@@ -350,12 +352,12 @@ def _in_groups(file):
 
 
 @pytest.mark.parametrize("name", ["state/old/T", "alias", "outside"])
-def test_groups_and_links_are_followed(tmp_path, name):
+def test_groups_and_links_are_followed(tmp_path: Path, name: str) -> None:
     run = read(hdf5(tmp_path / "run.h5", _in_groups), **bare_options(name))
     np.testing.assert_allclose(run.temperature[:, 1:-1], FIELD[:, 1:-1], rtol=1e-6)
 
 
-def _whole_virtual(file):
+def _whole_virtual(file: Any) -> None:
     layout = h5py.VirtualLayout(CELLS.shape, "f4")
     file["half"], file["rest"] = CELLS[:6], CELLS[6:]
     layout[:6], layout[6:] = h5py.VirtualSource(file["half"]), h5py.VirtualSource(file["rest"])
@@ -373,7 +375,7 @@ def _whole_virtual(file):
         _whole_virtual,
     ],
 )
-def test_every_layout_of_hdf5_is_read(tmp_path, make):
+def test_every_layout_of_hdf5_is_read(tmp_path: Path, make: Any) -> None:
     run = read(hdf5(tmp_path / "run.h5", make), **bare_options())
     np.testing.assert_allclose(run.temperature[:, 1:-1], FIELD[:, 1:-1], rtol=1e-3)
 
@@ -381,19 +383,19 @@ def test_every_layout_of_hdf5_is_read(tmp_path, make):
 @pytest.mark.parametrize(
     "form", ["NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA", "NETCDF4", "NETCDF4_CLASSIC"]
 )
-def test_every_format_of_netcdf_is_read(tmp_path, form):
+def test_every_format_of_netcdf_is_read(tmp_path: Path, form: Any) -> None:
     check(read(write_netcdf(tmp_path / "run.nc", form=form)))
 
 
 @pytest.mark.parametrize("form", [2, 3, "sharded"])
-def test_both_formats_of_zarr_are_read(tmp_path, form):
+def test_both_formats_of_zarr_are_read(tmp_path: Path, form: Any) -> None:
     data = xr.Dataset({"temperature": (DIMENSIONS["temperature"], FIELD)}, AXES)
     encoding = {"temperature": {"chunks": (2, 4, 8), "shards": (4, 8, 8)}} if form == "sharded" else {}
     data.to_zarr(tmp_path / "run.zarr", zarr_format=2 if form == 2 else 3, encoding=encoding)
     check(read(tmp_path / "run.zarr"))
 
 
-def test_a_file_in_use_by_another_says_so(tmp_path):
+def test_a_file_in_use_by_another_says_so(tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
     write_arrays(path, ARRAYS)
     with path.open("r+b") as stream:
@@ -406,7 +408,7 @@ def test_a_file_in_use_by_another_says_so(tmp_path):
     check(read(path))
 
 
-def test_what_is_left_out_is_told(tmp_path):
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     write_arrays(tmp_path / "run.npz", {**ARRAYS, "velocity": FIELD, "water_content": 0.02})
     assert notes_of(read(tmp_path / "run.npz")).left_out == ("variable 'velocity'", "variable 'water_content'")
     table = tmp_path / "table.csv"
@@ -417,7 +419,7 @@ def test_what_is_left_out_is_told(tmp_path):
 # ---- identity ----
 
 
-def test_the_number_of_a_run_comes_from_its_whole_name(tmp_path):
+def test_the_number_of_a_run_comes_from_its_whole_name(tmp_path: Path) -> None:
     assert [run_number(f"raw/{name}") for name in ("run_00012.nc", "m03", "7.npz")] == [12, 3, 7]
     names = [f"run_{number:03d}_64x96.nc" for number in range(20)] + ["first.nc", "second.nc"]
     assert len({run_number(name) for name in names}) == len(names)
@@ -457,7 +459,7 @@ ROW = ("run_a", "1e21", "3e5", "6e-6", "10", "1700")
         b"run_a.npz,10^21 Pa s,300 kJ mol-1,6 cm3/mol,1e1,1426.85 degC\n",
     ],
 )
-def test_tables_by_hand_are_read(tmp_path, content):
+def test_tables_by_hand_are_read(tmp_path: Path, content: Any) -> None:
     (tmp_path / "table.csv").write_bytes(content)
     values = read_table_row(tmp_path / "table.csv", tmp_path / "run_a.npz").values
     np.testing.assert_allclose([values[name] for name in EVOLUTION_PARAMETERS.names], [1e21, 3e5, 6e-6, 10, 1700])
@@ -479,7 +481,7 @@ def test_tables_by_hand_are_read(tmp_path, content):
         ((), "expected the column 'run'"),
     ],
 )
-def test_what_is_wrong_in_a_table_is_named_with_line_and_column(tmp_path, lines, message):
+def test_what_is_wrong_in_a_table_is_named_with_line_and_column(tmp_path: Path, lines: Any, message: str) -> None:
     (tmp_path / "table.csv").write_text("\n".join(",".join(cells) for cells in lines))
     with pytest.raises(ReaderError, match=rf"table\.csv: {message}"):
         read_table_row(tmp_path / "table.csv", tmp_path / "run_a.npz")
@@ -488,7 +490,7 @@ def test_what_is_wrong_in_a_table_is_named_with_line_and_column(tmp_path, lines,
 # ---- ASPECT ----
 
 
-def aspect(folder, new_prm=lambda text: text, seconds=False):
+def aspect(folder: Path, new_prm: Any = lambda text: text, seconds: Any = False) -> Any:
     """A run of ASPECT on a sector of 90 degrees, in years or in seconds."""
     _write_aspect(folder, snapshots=4)
     (folder / "parameters.prm").write_text(new_prm(PRM))
@@ -503,7 +505,7 @@ def aspect(folder, new_prm=lambda text: text, seconds=False):
     return folder
 
 
-def test_aspect_the_new_name_of_the_switch_counts(tmp_path):
+def test_aspect_the_new_name_of_the_switch_counts(tmp_path: Path) -> None:
     new = lambda text: text.replace("in output instead of seconds = true", "instead of seconds = false")  # noqa: E731
     run = open_run(aspect(tmp_path / "m1", new, seconds=True))
     np.testing.assert_allclose(run.time, [0, 0.45, 0.9, 1.35])
@@ -516,7 +518,7 @@ def test_aspect_the_new_name_of_the_switch_counts(tmp_path):
         open_run(aspect(tmp_path / "m4", lambda text: "set Use years instead of seconds = false\n" + text))
 
 
-def test_aspect_times_that_statistics_contradict_are_refused(tmp_path):
+def test_aspect_times_that_statistics_contradict_are_refused(tmp_path: Path) -> None:
     folder = aspect(tmp_path / "m1")
     text = (folder / "statistics").read_text()
     (folder / "statistics").write_text(text.replace("9e9", "9e2"))
@@ -529,7 +531,7 @@ def test_aspect_times_that_statistics_contradict_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("end", ["2 1.8e10", '2 1.8e10 "" 1300 0 0', '2 1.8e10 "" 1300 0'])
-def test_aspect_a_last_line_that_is_still_written_is_left_out(tmp_path, end):
+def test_aspect_a_last_line_that_is_still_written_is_left_out(tmp_path: Path, end: Any) -> None:
     folder = aspect(tmp_path / "m1")
     whole = open_run(folder)
     with (folder / "statistics").open("a") as stream:
@@ -543,7 +545,7 @@ def test_aspect_a_last_line_that_is_still_written_is_left_out(tmp_path, end):
         open_run(folder)
 
 
-def _turn(folder, angle):
+def _turn(folder: Path, angle: Any) -> None:
     """Turn the mesh of a run."""
     for number in range(4):
         size = (33, 65) if number < 2 else (41, 81)
@@ -556,7 +558,7 @@ def _turn(folder, angle):
 
 
 @pytest.mark.parametrize("degrees", [-45, 30, 135, 200, -100])
-def test_aspect_a_turned_sector_counts_its_angles_from_its_edge(tmp_path, degrees):
+def test_aspect_a_turned_sector_counts_its_angles_from_its_edge(tmp_path: Path, degrees: int) -> None:
     folder = aspect(tmp_path / "m1")
     plain = open_run(folder).load()
     _turn(folder, np.radians(degrees))
@@ -573,7 +575,7 @@ def test_aspect_a_turned_sector_counts_its_angles_from_its_edge(tmp_path, degree
         np.testing.assert_allclose(run.temperature, plain.temperature, atol=0.5)  # the triangles differ
 
 
-def test_aspect_geometry_that_a_corpus_cannot_hold_is_refused_by_name(tmp_path):
+def test_aspect_geometry_that_a_corpus_cannot_hold_is_refused_by_name(tmp_path: Path) -> None:
     for prm, message in (
         ("subsection Geometry model\n set Model name = box\nend", "geometry model 'box', expected"),
         ("set Dimension = 3", "3 dimensions, expected 2"),
@@ -584,7 +586,7 @@ def test_aspect_geometry_that_a_corpus_cannot_hold_is_refused_by_name(tmp_path):
             open_run(aspect(tmp_path / message[:4], lambda _, prm=prm: prm), options={"parameters": POINT})
 
 
-def test_aspect_only_the_chosen_model_gives_parameters(tmp_path):
+def test_aspect_only_the_chosen_model_gives_parameters(tmp_path: Path) -> None:
     other = PRM.replace("subsection Material model", "subsection Material model\n set Model name = simple")
     with pytest.raises(ReaderError, match="missing reference_viscosity, activation_energy, activation_volume"):
         open_run(aspect(tmp_path / "m1", lambda _: other))
@@ -604,7 +606,7 @@ def test_aspect_only_the_chosen_model_gives_parameters(tmp_path):
         open_run(aspect(tmp_path / "m5", lambda text: text.replace("200000", "2OO")))
 
 
-def test_aspect_several_outputs_at_one_time_are_not_mixed(tmp_path):
+def test_aspect_several_outputs_at_one_time_are_not_mixed(tmp_path: Path) -> None:
     folder = aspect(tmp_path / "m1")
     plain = open_run(folder).load()
     first = folder / "solution/solution-00000.pvtu"
@@ -619,7 +621,7 @@ def test_aspect_several_outputs_at_one_time_are_not_mixed(tmp_path):
     xr.testing.assert_identical(run.temperature.load(), plain.temperature)
 
 
-def test_aspect_tells_which_fields_it_leaves_out(tmp_path):
+def test_aspect_tells_which_fields_it_leaves_out(tmp_path: Path) -> None:
     folder = aspect(tmp_path / "m1")
     vtu = folder / "solution/solution-00000.0000.vtu"
     vtu.write_text(
@@ -645,7 +647,7 @@ def test_aspect_tells_which_fields_it_leaves_out(tmp_path):
         ({"temperature": FIELD[:, ::-1]}, "the last snapshot is colder at the core than at the surface"),
     ],
 )
-def test_what_cannot_be_a_planet_is_told_without_knowing_the_mapping(tmp_path, change, message):
+def test_what_cannot_be_a_planet_is_told_without_knowing_the_mapping(tmp_path: Path, change: Any, message: str) -> None:
     write_arrays(tmp_path / "run.npz", {**ARRAYS, **change})
     run = read(tmp_path / "run.npz")
     lines = [line for line, _ in implausible_axes(run)] + implausible_temperature(run)

@@ -1,7 +1,10 @@
 """Whatever is in a file: a run, or an error of the readers that names the file; no traceback, no hang."""
 
 import shutil
+from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import h5py
 import netCDF4
@@ -22,14 +25,14 @@ from surrogate.parameters import Parameters
 GRID = Annulus.quarter(4, 6)
 TIME = np.linspace(0.0, 4.5, 5)
 FIELD = np.random.default_rng(1).uniform(300, 2000, (5, *GRID.shape)).astype("f4")
-ARRAYS = {"temperature": FIELD, "time": TIME, "radius": GRID.radius, "angle": GRID.angle}
+ARRAYS: dict[str, Any] = {"temperature": FIELD, "time": TIME, "radius": GRID.radius, "angle": GRID.angle}
 PARAMETERS = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
 BOUNDED = settings(
     max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )  # the same examples on every machine: a library that crashes on one must not do so now and then
 
 
-def outcome(path, options=None):
+def outcome(path: Path, options: Any = None) -> Any:
     """Return a run that was read whole, or None where the readers refuse it, naming the file."""
     try:
         with open_run(path, options=options) as run:
@@ -40,27 +43,27 @@ def outcome(path, options=None):
         return None
 
 
-def _zarr(path):
+def _zarr(path: Path) -> None:
     data = xr.Dataset(
         {"temperature": (("time", "radius", "angle"), FIELD)}, {name: ARRAYS[name] for name in list(ARRAYS)[1:]}
     )
     data.to_zarr(path, encoding={"temperature": {"chunks": (2, 6, 6)}})
 
 
-def _hdf5(path):
+def _hdf5(path: Path) -> None:
     with h5py.File(path, "w") as file:
         for name, values in ARRAYS.items():
             file.create_dataset(name, data=values, compression="gzip", fletcher32=True)
 
 
-def _stagyy(path):
+def _stagyy(path: Path) -> None:
     from test_corpus_stagyy import _dimensionless
 
     path.mkdir()
     _dimensionless(path)
 
 
-MAKERS = {
+MAKERS: dict[str, Callable[[Path], Any]] = {
     "native.nc": lambda path: write_run(make_run(FIELD, TIME, GRID, PARAMETERS), path),
     "classic.nc": lambda path: write_netcdf(path, ARRAYS, form="NETCDF3_CLASSIC"),
     "cdf5.nc": lambda path: write_netcdf(path, ARRAYS, form="NETCDF3_64BIT_DATA"),
@@ -76,7 +79,7 @@ if find_spec("stagpy"):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Every kind of run, whole, and what is in it."""
     folder = tmp_path_factory.mktemp("whole")
     for name, make in MAKERS.items():
@@ -84,11 +87,11 @@ def whole(tmp_path_factory):
     return folder
 
 
-def options_of(name):
+def options_of(name: str) -> Any:
     return None if name in ("native.nc", "aspect") else {"parameters": POINT}
 
 
-def damaged(whole, tmp_path_factory, name, choose, change):
+def damaged(whole: Any, tmp_path_factory: pytest.TempPathFactory, name: str, choose: Any, change: Any) -> Any:
     """Copy a run and change one of its files."""
     path = tmp_path_factory.mktemp("damaged") / name
     (shutil.copytree if (whole / name).is_dir() else shutil.copy)(whole / name, path)
@@ -101,7 +104,9 @@ def damaged(whole, tmp_path_factory, name, choose, change):
 @pytest.mark.parametrize("name", MAKERS)
 @given(choose=st.integers(0, 1000), share=st.floats(0, 0.999))
 @settings(BOUNDED, max_examples=10)
-def test_a_run_that_is_cut_is_refused_or_whole(whole, tmp_path_factory, name, choose, share):
+def test_a_run_that_is_cut_is_refused_or_whole(
+    whole: Any, tmp_path_factory: pytest.TempPathFactory, name: str, choose: Any, share: Any
+) -> None:
     truth = outcome(whole / name, options_of(name))
     assert truth is not None
     path = damaged(whole, tmp_path_factory, name, choose, lambda content: content[: int(share * len(content))])
@@ -118,8 +123,10 @@ def test_a_run_that_is_cut_is_refused_or_whole(whole, tmp_path_factory, name, ch
     flips=st.lists(st.tuples(st.floats(0, 0.999), st.integers(1, 255)), min_size=1, max_size=4),
 )
 @settings(BOUNDED, max_examples=10)
-def test_flipped_bytes_end_in_a_run_or_in_an_error_of_the_readers(whole, tmp_path_factory, name, choose, flips):
-    def change(content):
+def test_flipped_bytes_end_in_a_run_or_in_an_error_of_the_readers(
+    whole: Any, tmp_path_factory: pytest.TempPathFactory, name: str, choose: Any, flips: Any
+) -> Any:
+    def change(content: Any) -> Any:
         content = bytearray(content)
         for place, bits in flips:
             content[int(place * len(content))] ^= bits
@@ -146,8 +153,11 @@ absurd = st.sampled_from([0.0, -1.0, np.nan, np.inf, -np.inf, 1e300, -1e300, 1e-
 @example("time", ("dtype", "m8[s]"))
 @example("temperature", ("dtype", "M8[D]"))
 @BOUNDED
-def test_wrong_types_shapes_and_absurd_values_are_refused_or_seen(tmp_path_factory, name, change):
-    arrays, (kind, what) = dict(ARRAYS), change
+def test_wrong_types_shapes_and_absurd_values_are_refused_or_seen(
+    tmp_path_factory: pytest.TempPathFactory, name: str, change: Any
+) -> None:
+    kind, what = change
+    arrays: dict[str, Any] = dict(ARRAYS)
     if name != "nothing":
         values = np.array(arrays[name])
         if kind == "dtype":
@@ -186,7 +196,7 @@ texts = st.one_of(
 
 @given(st.sampled_from(list(ARRAYS)), texts)
 @BOUNDED
-def test_any_unit_is_converted_or_refused(tmp_path_factory, name, unit):
+def test_any_unit_is_converted_or_refused(tmp_path_factory: pytest.TempPathFactory, name: str, unit: str) -> None:
     path = tmp_path_factory.mktemp("unit") / "run.nc"
     write_netcdf(path, ARRAYS, form="NETCDF3_64BIT_OFFSET")
     try:
@@ -207,7 +217,7 @@ def test_any_unit_is_converted_or_refused(tmp_path_factory, name, unit):
 @example(b"\x93NUMPY\x01\x00", "run.npy")
 @example(b"&geometry shape='spherical'\n/", "par")
 @BOUNDED
-def test_any_bytes_are_refused(tmp_path_factory, content, name):
+def test_any_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, content: Any, name: str) -> None:
     path = tmp_path_factory.mktemp("bytes") / name
     path.write_bytes(content)
     with pytest.raises((ReaderError, FieldError)) as caught:

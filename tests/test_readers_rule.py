@@ -33,7 +33,7 @@ def offences(source: str) -> list[str]:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
-def test_readers_make_no_numbers_of_their_own(module):
+def test_readers_make_no_numbers_of_their_own(module: Path) -> None:
     if module.name not in DOORS:
         assert offences(module.read_text()) == []
 
@@ -49,5 +49,5 @@ def test_readers_make_no_numbers_of_their_own(module):
         "np.load(path)",
     ],
 )
-def test_the_rule_sees_an_offence(line):
+def test_the_rule_sees_an_offence(line: str) -> None:
     assert offences(line)

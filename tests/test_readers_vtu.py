@@ -3,6 +3,8 @@
 import base64
 import lzma
 import zlib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +14,11 @@ from surrogate.corpus.readers.vtu import COMPRESSORS, point_arrays, read_points
 
 POINTS = np.random.default_rng(3).normal(size=(700, 3))
 VALUES = np.random.default_rng(4).uniform(300, 2000, 700)
-PACK = {"vtkZLibDataCompressor": zlib.compress, "vtkLZMADataCompressor": lzma.compress}
+PACK: dict[str, Any] = {"vtkZLibDataCompressor": zlib.compress, "vtkLZMADataCompressor": lzma.compress}
 BLOCK = 2048
 
 
-def _encode(values, header, compressor, encode):
+def _encode(values: Any, header: Any, compressor: Any, encode: Any) -> Any:
     """Bytes of an array as VTK writes them, `encode` applied where base64 is."""
     raw = values.tobytes()
     if compressor is None:
@@ -27,7 +29,15 @@ def _encode(values, header, compressor, encode):
     return encode(np.array(sizes, header).tobytes()) + encode(b"".join(packed))
 
 
-def write_vtu(path, form="appended", encoding="raw", compressor=None, header="UInt32", order="<", kind="f4"):
+def write_vtu(
+    path: Path,
+    form: Any = "appended",
+    encoding: Any = "raw",
+    compressor: Any = None,
+    header: Any = "UInt32",
+    order: Any = "<",
+    kind: Any = "f4",
+) -> Any:
     """A grid of single points."""
     arrays = {
         "Points": POINTS.astype(order + kind),
@@ -69,7 +79,7 @@ FORMS = [("appended", "raw"), ("appended", "base64"), ("binary", ""), ("ascii", 
 @pytest.mark.parametrize("header", ["UInt32", "UInt64"])
 @pytest.mark.parametrize("compressor", [None, *COMPRESSORS])
 @pytest.mark.parametrize(("form", "encoding"), FORMS)
-def test_every_form_is_read(tmp_path, form, encoding, compressor, header):
+def test_every_form_is_read(tmp_path: Path, form: Any, encoding: Any, compressor: Any, header: Any) -> None:
     for order, kind in (("<", "f4"), (">", "f8")):
         path = write_vtu(tmp_path / "a.vtu", form, encoding, compressor, header, order, kind)
         points, values = read_points([path], "T")
@@ -80,7 +90,7 @@ def test_every_form_is_read(tmp_path, form, encoding, compressor, header):
 
 @pytest.mark.parametrize("compressor", [None, *COMPRESSORS])
 @pytest.mark.parametrize(("form", "encoding"), FORMS)
-def test_what_meshio_reads_is_the_same(tmp_path, form, encoding, compressor):
+def test_what_meshio_reads_is_the_same(tmp_path: Path, form: Any, encoding: Any, compressor: Any) -> None:
     meshio = pytest.importorskip("meshio")
     path = write_vtu(tmp_path / "a.vtu", form, encoding, compressor)
     try:
@@ -92,7 +102,7 @@ def test_what_meshio_reads_is_the_same(tmp_path, form, encoding, compressor):
     np.testing.assert_array_equal(values, mesh.point_data["T"])
 
 
-def test_what_vtk_writes_is_read(tmp_path):
+def test_what_vtk_writes_is_read(tmp_path: Path) -> None:
     vtk = pytest.importorskip("vtkmodules.all")
     support = pytest.importorskip("vtkmodules.util.numpy_support")
     grid, points = vtk.vtkUnstructuredGrid(), vtk.vtkPoints()
@@ -115,7 +125,7 @@ def test_what_vtk_writes_is_read(tmp_path):
                 np.testing.assert_allclose(found[1], VALUES, rtol=1e-6)
 
 
-def test_another_compressor_is_refused_by_name(tmp_path):
+def test_another_compressor_is_refused_by_name(tmp_path: Path) -> None:
     path = write_vtu(tmp_path / "a.vtu", compressor="vtkZLibDataCompressor")
     path.write_bytes(path.read_bytes().replace(b"vtkZLibDataCompressor", b"vtkLZ4DataCompressor"))
     with pytest.raises(ReaderError, match=r"a\.vtu: array 'Points': compressor 'vtkLZ4DataCompressor' cannot be read"):
@@ -124,7 +134,7 @@ def test_another_compressor_is_refused_by_name(tmp_path):
 
 @pytest.mark.parametrize("compressor", [None, *COMPRESSORS])
 @pytest.mark.parametrize(("form", "encoding"), FORMS)
-def test_a_file_that_is_cut_anywhere_is_an_error(tmp_path, form, encoding, compressor):
+def test_a_file_that_is_cut_anywhere_is_an_error(tmp_path: Path, form: Any, encoding: Any, compressor: Any) -> None:
     content = write_vtu(tmp_path / "a.vtu", form, encoding, compressor).read_bytes()
     for size in np.linspace(0, len(content) - 12, 25).astype(int).tolist():
         (tmp_path / "a.vtu").write_bytes(content[:size])

@@ -1,5 +1,7 @@
 """What comes from outside is read in the unit it carries, or refused by name."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,11 +29,11 @@ from surrogate.units import UnitError, read_quantity, to_magnitude, unit_registr
         (np.int64(3), "dimensionless", 3.0),
     ],
 )
-def test_numbers_with_units_are_read(text, unit, value):
+def test_numbers_with_units_are_read(text: Any, unit: str, value: Any) -> None:
     assert to_magnitude(text, unit, "x") == pytest.approx(value, rel=1e-12)
 
 
-def test_quantities_are_read():
+def test_quantities_are_read() -> None:
     registry = unit_registry()
     assert to_magnitude(registry.Quantity(300, "kJ/mol"), "J/mol", "x") == pytest.approx(3e5)
     assert to_magnitude(registry.Quantity(np.float64(2), "Gyr"), "Gyr", "x") == 2.0
@@ -75,13 +77,13 @@ def test_quantities_are_read():
         "MK",
     ],
 )
-def test_what_is_not_a_temperature_is_refused_by_name(value):
+def test_what_is_not_a_temperature_is_refused_by_name(value: Any) -> None:
     with pytest.raises(ValueError, match="initial temperature: expected"):
         to_magnitude(value, "K", "initial temperature")
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_any_finite_number_survives_its_text(number):
+def test_any_finite_number_survives_its_text(number: int) -> None:
     assert to_magnitude(repr(number), "K", "x") == number
     assert to_magnitude(f"{number!r} K", "K", "x") == number
 
@@ -106,12 +108,12 @@ SPELLINGS = {
 @pytest.mark.parametrize(
     ("spelling", "unit", "factor"), [(each, *key) for key, spelled in SPELLINGS.items() for each in spelled]
 )
-def test_spellings_of_pint_and_of_udunits_mean_the_same(spelling, unit, factor):
+def test_spellings_of_pint_and_of_udunits_mean_the_same(spelling: Any, unit: str, factor: Any) -> None:
     np.testing.assert_allclose(read_quantity([0.0, 3.0], unit, "x", stated=spelling), [0, 3 * factor], rtol=1e-12)
 
 
 @pytest.mark.parametrize("spelling", ["degC", "celsius", "Celsius", "deg_C", "degrees C", "degree_Celsius", "°C"])
-def test_degrees_celsius_are_shifted_not_multiplied(spelling):
+def test_degrees_celsius_are_shifted_not_multiplied(spelling: Any) -> None:
     np.testing.assert_allclose(read_quantity([0, 1426.85], "K", "x", stated=spelling), [273.15, 1700.0])
     assert to_magnitude(f"1400 {spelling}", "K", "x") == pytest.approx(1673.15)
     assert to_magnitude(f"1400 {spelling}", "K", "x", difference=True) == 1400.0
@@ -120,7 +122,7 @@ def test_degrees_celsius_are_shifted_not_multiplied(spelling):
 @pytest.mark.parametrize(
     ("unit", "like"), [("Gyr", "s"), ("m", "m"), ("rad", "rad"), ("K", "K"), ("J/mol", "J/mol"), ("Pa s", "Pa s")]
 )
-def test_every_unit_that_pint_knows_is_converted_as_pint_does(unit, like):
+def test_every_unit_that_pint_knows_is_converted_as_pint_does(unit: str, like: Any) -> None:
     registry = unit_registry()
     names = [str(entry) for entry in registry.get_compatible_units(like)]
     if like == "rad":  # pint takes all pure numbers for angles
@@ -152,7 +154,7 @@ def test_every_unit_that_pint_knows_is_converted_as_pint_does(unit, like):
         ("m^99", "m"),
     ],
 )
-def test_a_unit_that_cannot_be_converted_is_named_with_the_one_expected(stated, unit):
+def test_a_unit_that_cannot_be_converted_is_named_with_the_one_expected(stated: Any, unit: str) -> None:
     with pytest.raises(UnitError) as caught:
         read_quantity([1.0], unit, "run.nc: variable 'x'", stated=stated)
     for part in ("run.nc: variable 'x'", repr(stated), unit):
@@ -181,11 +183,11 @@ CARRIERS = {
 
 
 @pytest.mark.parametrize("value", CARRIERS.values(), ids=CARRIERS.keys())
-def test_a_unit_is_read_off_whatever_carries_it(value):
+def test_a_unit_is_read_off_whatever_carries_it(value: Any) -> None:
     np.testing.assert_allclose(read_quantity(value, "Gyr", "time"), [1.0, 2.0])
 
 
-def test_attributes_of_a_series_and_of_foreign_quantities_count():
+def test_attributes_of_a_series_and_of_foreign_quantities_count() -> None:
     series = pd.Series([1000.0, 2000.0])
     series.attrs["units"] = "Myr"
     np.testing.assert_allclose(read_quantity(series, "Gyr", "time"), [1.0, 2.0])
@@ -196,12 +198,12 @@ def test_attributes_of_a_series_and_of_foreign_quantities_count():
     np.testing.assert_allclose(read_quantity(np.zeros(2).view(Foreign), "Gyr", "time"), [1.0, 2.0])
 
 
-def test_masks_are_nan():
+def test_masks_are_nan() -> None:
     np.testing.assert_array_equal(read_quantity(np.ma.masked_equal([1, -9, 2], -9), "K", "x"), [1, np.nan, 2])
     np.testing.assert_array_equal(read_quantity(pd.Series([1, None], dtype="Int64"), "K", "x"), [1, np.nan])
 
 
-def test_the_configuration_may_state_what_the_file_states_but_nothing_else():
+def test_the_configuration_may_state_what_the_file_states_but_nothing_else() -> None:
     times = xr.DataArray([1000.0], attrs=MYR)
     assert read_quantity(times, "Gyr", "t", stated="Ma").tolist() == [1.0]
     with pytest.raises(UnitError, match="t: its unit is 'Myr', but the configuration states 's'"):
@@ -227,18 +229,18 @@ def test_the_configuration_may_state_what_the_file_states_but_nothing_else():
         pd.Series(pd.to_datetime(["2000-01-01"])),
     ],
 )
-def test_what_is_no_number_is_refused_by_name(value):
+def test_what_is_no_number_is_refused_by_name(value: Any) -> None:
     with pytest.raises(UnitError, match=r"^x: "):
         read_quantity(value, "K", "x")
 
 
-def test_single_precision_stays_single():
+def test_single_precision_stays_single() -> None:
     assert read_quantity(np.zeros(3, ">f4"), "K", "x", stated="degC").dtype == np.float32
     assert read_quantity(np.zeros(3, "i2"), "K", "x").dtype == np.float64
 
 
 @given(st.floats(-1e300, 1e300, allow_subnormal=False), st.integers(-300, 300))
-def test_powers_of_ten_are_read_exactly(mantissa, power):
+def test_powers_of_ten_are_read_exactly(mantissa: Any, power: Any) -> None:
     for text in (f"{mantissa!r}*10^{power} K", f"{mantissa!r} x 10**{power} K"):
         expected = float(f"{mantissa:.17e}".split("e")[0] + f"e{int(f'{mantissa:.17e}'.split('e')[1]) + power}")
         if not np.isfinite(expected):

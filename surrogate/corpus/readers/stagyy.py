@@ -106,6 +106,9 @@ class StagyyReader:
                 stored = np.squeeze(steps[number].fields[settings.temperature].values).T  # (angle, radius) in stagpy
             except Exception as error:
                 raise ReaderError(f"{where}: {error}") from error
+            cells_of_grid = annulus.shape[0] - 2, annulus.shape[1]
+            if stored.shape != cells_of_grid:
+                raise ReaderError(f"{where} has shape {stored.shape}, expected {cells_of_grid}")
             cells = read_quantity(stored * factors.temperature + factors.offset, "K", where)
             rows = {"core": 1.5 * cells[0] - 0.5 * cells[1], "surface": 1.5 * cells[-1] - 0.5 * cells[-2]}
             rows |= {name: np.full(cells.shape[1], wall) for name, wall in walls.items() if wall is not None}
