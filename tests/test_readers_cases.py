@@ -89,6 +89,12 @@ def test_a_unit_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:
             read(write_netcdf(tmp_path / "run.nc", units={name: "Pa"}))
 
 
+def test_depths_are_no_radii(tmp_path: Path) -> None:
+    path = write_netcdf(tmp_path / "run.nc", radius={"positive": "down"})
+    with pytest.raises(ReaderError, match="variable 'radius' counts downwards"):
+        read(path)
+
+
 def test_scale_and_offset_of_a_mapping_do_not_come_on_top_of_a_unit(tmp_path: Path) -> None:
     path = write_netcdf(tmp_path / "run.nc", {**ARRAYS, "temperature": FIELD - 273.15}, {"temperature": "degC"})
     with pytest.raises(ReaderError, match="variable 'temperature': expected a value in dimensionless, got unit 'degC'"):
@@ -420,7 +426,9 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
 
 
 def test_the_number_of_a_run_comes_from_its_whole_name(tmp_path: Path) -> None:
-    assert [run_number(f"raw/{name}") for name in ("run_00012.nc", "m03", "7.npz")] == [12, 3, 7]
+    assert [run_number(f"raw/{name}") for name in ("run_00012.nc", "m03", "7.npz", "T.0012")] == [12, 3, 7, 12]
+    assert run_number("m03/solution.pvd") != run_number("m04/solution.pvd")
+    assert run_number("m03/solution.pvd", r"m(\d+)") == 3
     names = [f"run_{number:03d}_64x96.nc" for number in range(20)] + ["first.nc", "second.nc"]
     assert len({run_number(name) for name in names}) == len(names)
     assert all(run_number(name) >= 10**9 for name in names)
@@ -516,6 +524,11 @@ def test_aspect_the_new_name_of_the_switch_counts(tmp_path: Path) -> None:
         open_run(aspect(tmp_path / "m3", seconds=True))
     with pytest.raises(ReaderError, match="expected true or false, the same for every name"):
         open_run(aspect(tmp_path / "m4", lambda text: "set Use years instead of seconds = false\n" + text))
+
+
+def test_aspect_the_number_is_that_of_the_folder(tmp_path: Path) -> None:
+    folder = aspect(tmp_path / "m17")
+    assert open_run(folder).attrs["simulation"] == open_run(folder / "solution.pvd").attrs["simulation"] == 17
 
 
 def test_aspect_times_that_statistics_contradict_are_refused(tmp_path: Path) -> None:

@@ -69,14 +69,14 @@ def notes_of(run: xr.Dataset) -> Notes:
 def run_number(path: str | os.PathLike[str], pattern: str | None = None) -> int:
     r"""Find the number of a run in its name, from which its split follows.
 
-    A name with one number has that number. A name with several, or with none, has one that is made from the whole
-    name, so that it does not depend on what other files there are.
+    A name with one number has that number. A name with several has one that is made from the whole name, and one with
+    none from its name and that of its folder, so that it does not depend on what other files there are.
 
     Parameters
     ----------
     path : path
     pattern : str, optional
-        Regular expression whose first group (or whole match) is the number.
+        Regular expression whose first group (or whole match) is the number, in the name or in that of its folder.
 
     Raises
     ------
@@ -90,20 +90,22 @@ def run_number(path: str | os.PathLike[str], pattern: str | None = None) -> int:
     >>> run_number("run_001_64x96.nc") == run_number("elsewhere/run_001_64x96.nc") != run_number("run_002_64x96.nc")
     True
     """
-    stem = Path(path).stem
+    path = Path(path).absolute()
+    name = path.name if path.suffix[1:].isdecimal() else path.stem  # T.0012 has no suffix
     if pattern is not None:
         try:
-            match = re.search(pattern, Path(path).name)
+            match = re.search(pattern, path.name) or re.search(pattern, path.parent.name)
         except re.error as error:
             raise ReaderError(f"option {NUMBER_OPTION!r}: {pattern!r} is no regular expression: {error}") from None
         text = str(match[1] if match.re.groups else match[0]) if match else ""
         if not text.isdecimal():
-            raise ReaderError(f"{path}: option {NUMBER_OPTION!r}: {pattern!r} finds no number in {Path(path).name!r}")
+            raise ReaderError(f"{path}: option {NUMBER_OPTION!r}: {pattern!r} finds no number in {path.name!r}")
         return int(text)
-    digits = re.findall(r"\d+", stem)
+    digits = re.findall(r"\d+", name)
     if len(digits) == 1 and int(digits[0]) < FIRST_MADE_NUMBER:
         return int(digits[0])
-    return FIRST_MADE_NUMBER + int(hashlib.sha256(stem.encode()).hexdigest()[:7], 16)
+    whole = name if digits else f"{path.parent.name}/{name}"  # many folders hold a file of the same plain name
+    return FIRST_MADE_NUMBER + int(hashlib.sha256(whole.encode()).hexdigest()[:7], 16)
 
 
 @runtime_checkable

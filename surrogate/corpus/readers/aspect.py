@@ -11,7 +11,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from surrogate.annulus import Annulus
-from surrogate.corpus.readers import Notes, ReaderError
+from surrogate.corpus.readers import Notes, ReaderError, run_number
 from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
 from surrogate.corpus.readers.prm import YEARS, ParameterFile, derived_parameters, read_parameter_file
 from surrogate.corpus.readers.statistics import Statistics, read_statistics
@@ -110,7 +110,7 @@ class AspectReader:
         series = {} if statistics is None else statistics.series(time, annulus)
         others = [name for name in point_arrays(snapshots[0][1]) if name != settings.temperature]
         notes = Notes((*(f"point array {name!r}" for name in others), *columns), tuple(warnings))
-        attributes = {"solver": "ASPECT", "source": "ASPECT", "title": "2D mantle convection with ASPECT"}
+        attributes = {"solver": "ASPECT", "title": "2D mantle convection with ASPECT", "simulation": run_number(folder)}
         return lazy_run(
             lambda number: put(number, *read(number)), time, annulus, parameters, series, attributes, notes=notes
         )

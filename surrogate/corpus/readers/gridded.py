@@ -156,6 +156,8 @@ class _Run:
             variable = option.variable or what
             name = self.container.where(variable)
             self.used.add(variable)
+            if what == "radius" and self.container.variable(variable).attrs.get("positive") == "down":
+                raise ReaderError(f"{name} counts downwards (positive: down): a depth, expected radii")
 
             def read(unit: str, stated: str | None) -> np.ndarray:
                 return self.container.read(variable, unit, part, stated)

@@ -12,7 +12,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from surrogate.annulus import Annulus
-from surrogate.corpus.readers import Notes, ReaderError
+from surrogate.corpus.readers import Notes, ReaderError, run_number
 from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
 from surrogate.corpus.readers.mapping import Scales
 from surrogate.units import GIGAYEAR, read_quantity, to_magnitude
@@ -116,7 +116,7 @@ class StagyyReader:
 
         time = read_quantity(np.array(times) * factors.time, "Gyr", f"{folder}: times", stated="s")
         given, columns = given_parameters(settings.parameters, folder)
-        attributes = {"solver": "StagYY", "geometry": shape}
+        attributes = {"solver": "StagYY", "geometry": shape, "simulation": run_number(folder)}
         return lazy_run(
             load, time, annulus, complete_parameters(given, folder), attributes=attributes, notes=Notes(columns)
         )
