@@ -88,7 +88,7 @@ class Annulus:
     @property
     def angle(self) -> np.ndarray:
         """Centre of every column, rad, shape (angle,)."""
-        return 0.5 * (self.angle_faces[1:] + self.angle_faces[:-1])
+        return np.asarray(0.5 * (self.angle_faces[1:] + self.angle_faces[:-1]))
 
     @property
     def angle_bounds(self) -> np.ndarray:
@@ -103,7 +103,7 @@ class Annulus:
     @property
     def depth(self) -> np.ndarray:
         """Depth of every row below the surface, m, shape (radius,)."""
-        return self.radius_faces[-1] - self.radius
+        return np.asarray(self.radius_faces[-1] - self.radius)
 
     @property
     def volume(self) -> np.ndarray:
@@ -115,7 +115,7 @@ class Annulus:
     def weight(self) -> np.ndarray:
         """Cell volumes divided by their sum, shape (radius, angle)."""
         volume = self.volume
-        return volume / volume.sum()
+        return np.asarray(volume / volume.sum())
 
     def average(self, field: Any) -> Any:
         """Volume average over the last two axes (radius, angle) of a field, shape (..., radius, angle)."""
@@ -132,4 +132,4 @@ class Annulus:
             raise ValueError(
                 f"annulus: expected a field of shape (..., {self.shape[0]}, {self.shape[1]}), got {field.shape}"
             )
-        return field
+        return np.asarray(field)

@@ -390,6 +390,17 @@ class Config(Section):
         """Whether the heat produced in the crust is in the fields of the runs."""
         return self.source.crust_heating if self.source.kind == "files" else self.simulator.physics.crust_heating
 
+    def effective(self) -> dict[str, Any]:
+        """Return what a file would say: every key that has an effect."""
+
+        def keys(section: Section) -> dict[str, Any]:
+            values = section.model_dump(mode="json")
+            parts = {name: getattr(section, name) for name in type(section).model_fields if not section.idle(name)}
+            return {name: keys(part) if isinstance(part, Section) else values[name] for name, part in parts.items()}
+
+        own = {"design", "simulator"} if self.source.kind == "files" else set()
+        return {name: part for name, part in keys(self).items() if name not in own}
+
     def fingerprint(self) -> str:
         """Short digest of the whole configuration."""
         return fingerprint(self.model_dump(mode="json"))

@@ -316,7 +316,7 @@ def select_split(corpus: xr.Dataset, name: str) -> xr.Dataset:
 
 def valid_snapshots(corpus: xr.Dataset) -> np.ndarray:
     """Mask of real (not padded) snapshots, shape (simulation, time)."""
-    return np.arange(corpus.sizes["time"])[None, :] < corpus.snapshot_count.values[:, None]
+    return np.asarray(np.arange(corpus.sizes["time"])[None, :] < corpus.snapshot_count.values[:, None])
 
 
 def annulus_of(dataset: xr.Dataset) -> Annulus:

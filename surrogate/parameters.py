@@ -195,7 +195,8 @@ class ParameterSpace(Sequence[Parameter]):
         """Map points of the unit cube, shape (..., n), to values within the ranges."""
         values = self.from_natural(self.low + (self.high - self.low) * self.check(unit))
         # 10 ** log10(x) may leave the range by one digit.
-        return np.clip(values, [entry.low for entry in self.parameters], [entry.high for entry in self.parameters])
+        low, high = ([getattr(entry, end) for entry in self.parameters] for end in ("low", "high"))
+        return np.asarray(np.clip(values, low, high))
 
     def draw(self, count: int, seed: int) -> np.ndarray:
         """Draw a scrambled Sobol sample of the ranges, shape (count, n); a larger one begins with a smaller one.

@@ -144,6 +144,19 @@ def test_every_configuration_that_is_shipped_is_valid(path):
     load_config(path)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"source": {"kind": "files", "files": "*.nc"}},
+        {"fnn": {"network": "paper"}, "evaluation": {"baselines": []}},
+    ],
+)
+def test_what_is_effective_can_be_read_back(content):
+    config = parse(content)
+    assert parse(config.effective()) == config
+
+
 def test_all_wrong_keys_are_named_at_once():
     with pytest.raises(ConfigError) as raised:
         parse({"design": {"runs": 0, "sed": 1}, "nam": "x"})

@@ -114,7 +114,7 @@ def check(
 
     settings = load_config(file)
     if as_json:
-        emit_json(settings.model_dump(mode="json"))
+        emit_json(settings.effective())
     else:
         typer.echo(f"{file}: valid; results go to results/{settings.name}/")
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import pandas as pd
 
+from surrogate.environment import check_keras
 from surrogate.files import atomic, checksum, read_json, write_json
 from surrogate.learning import networks as networks  # registers the layers that the files name
 
@@ -64,6 +65,7 @@ def read(folder: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, keras
     ModelError
         If the folder is missing, incomplete, of another kind or version, or if a file was changed.
     """
+    check_keras()
     folder = Path(folder)
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such folder; expected a trained {kind}")

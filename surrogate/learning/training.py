@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from surrogate.environment import check_keras
 from surrogate.files import atomic
 from surrogate.learning.batches import Batches
 from surrogate.settings import TrainingSettings
@@ -264,6 +265,7 @@ def fit(
 @contextmanager
 def arithmetic(settings: TrainingSettings) -> Iterator[None]:
     """Build and train inside this: it seeds all generators, sets precision and devices, and puts them back."""
+    check_keras()
     before = keras.config.dtype_policy()
     keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(settings.precision)
