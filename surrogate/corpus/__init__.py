@@ -73,11 +73,12 @@ _MODULE = {name: f"{__name__}.{module}" for module, names in _HOME.items() for n
 
 __all__ = sorted(_MODULE)
 
+if not TYPE_CHECKING:  # for which a misspelt name is an error
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULE[name]), name)
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_MODULE[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -45,11 +45,12 @@ _HOME = {
 
 __all__ = list(_HOME)
 
+if not TYPE_CHECKING:  # for which a misspelt name is an error
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'surrogate.simulator' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module 'surrogate.simulator' has no attribute {name!r}")
+        return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["POD", "decompose", "reconstruct", "singular_values", "snapshot_matrix", "subspace_angles", "sum_ratio"]
 
+if not TYPE_CHECKING:  # for which a misspelt name is an error
 
-def __getattr__(name: str) -> Any:
-    if name == "POD":  # scikit-learn takes half a second to load
-        return import_module("surrogate.diagnostics.pod.estimator").POD
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "POD":  # scikit-learn takes half a second to load
+            return import_module("surrogate.diagnostics.pod.estimator").POD
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
