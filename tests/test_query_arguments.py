@@ -56,8 +56,13 @@ def test_many_sets_are_the_same_in_every_form(rows: Any) -> None:
 
 
 def test_sequences_of_strings_and_quantities() -> None:
-    varied = read_sets(keywords={**POINT, "reference_viscosity": ["1e20 Pa s", 1e21], "activation_energy":
-                                 quantity(np.array([200.0, 300.0]), "kJ/mol")})  # fmt: skip
+    varied = read_sets(
+        keywords={
+            **POINT,
+            "reference_viscosity": ["1e20 Pa s", 1e21],
+            "activation_energy": quantity(np.array([200.0, 300.0]), "kJ/mol"),
+        }
+    )
     assert varied.values[:, 0].tolist() == [1e20, 1e21]
     assert varied.values[:, 1].tolist() == [2e5, 3e5]
     assert varied.values[:, 4].tolist() == [1700, 1700]

@@ -140,9 +140,11 @@ def test_pairs_correct_a_scatter_that_says_too_little(known: Any) -> None:
     mean, test_mean, paired_mean = (0.5 * values for values in (mean, others[2], validation[2]))  # members differ more
     test = Residuals(others[0], others[1], {"profile": test_mean})
     blind = Residuals(
-        parameters, times, {"profile": mean + scatter[:, 0]},
+        parameters,
+        times,
+        {"profile": mean + scatter[:, 0]},
         scatter=Scatter(points[0], points[1][0], {"profile": known * points[3]}),
-    )  # fmt: skip
+    )
     single = list((paired_mean[:, None] + validation[3][:, :4]).astype(np.float32))
     pairs = Pairs(validation[0], validation[1], {"profile": single}, {"profile": list(paired_mean[:, None])})
     few = Pairs(validation[0][:3], validation[1][:3], {"profile": single[:3]}, {"profile": pairs.mean["profile"][:3]})
@@ -206,8 +208,9 @@ def few_runs() -> Any:
 def test_wider_levels_hold_narrower_ones(levels: Any) -> None:
     calibration, nearness = few_runs()
     for simultaneous in (False, True):
-        widths = [width_at(calibration, "profile", MIDDLE, nearness, np.array([1.0]), level, simultaneous)
-                  for level in levels]  # fmt: skip
+        widths = [
+            width_at(calibration, "profile", MIDDLE, nearness, np.array([1.0]), level, simultaneous) for level in levels
+        ]
         assert np.all(np.diff(widths, axis=0) >= -1e-12)
 
 

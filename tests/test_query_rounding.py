@@ -85,8 +85,13 @@ def test_the_demo_comes_with_the_package_and_answers() -> None:
     assert SHIPPED["demo"].stat().st_size < 7e6
     assert demo.bundle.description["name"] == "demo"
     assert demo.verify()["passed"]
-    card = demo.check(reference_viscosity=1e21, activation_energy=3e5, activation_volume=7e-6, crustal_enrichment=25,
-                      initial_temperature=1700)  # fmt: skip
+    card = demo.check(
+        reference_viscosity=1e21,
+        activation_energy=3e5,
+        activation_volume=7e-6,
+        crustal_enrichment=25,
+        initial_temperature=1700,
+    )
     assert card["passed"]["surface_temperature_deviation"]
     for method in ("fnn", "lstm", "ensemble"):
         answer = demo.heat_flux(**POINT, time=[0.5, 4.5], method=method, interval=0.9)

@@ -361,8 +361,9 @@ def test_a_film_has_a_picture_per_time(tiny: Surrogate, tmp_path: Path, suffix: 
         with Image.open(path) as film:
             assert getattr(film, "n_frames", 1) == 3
     for question, name, message in (
-        ({"initial_temperature": [1650, 1700]}, "film.gif", "one set"), ({}, "film.avi", "ends in .gif or .mp4")
-    ):  # fmt: skip
+        ({"initial_temperature": [1650, 1700]}, "film.gif", "one set"),
+        ({}, "film.avi", "ends in .gif or .mp4"),
+    ):
         with pytest.raises(QueryError, match=message):
             tiny.animate(tmp_path / name, **{**POINT, **question}, time=1)
 

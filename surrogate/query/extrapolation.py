@@ -220,9 +220,13 @@ class Extrapolation:
 
 
 def describe_extrapolation(
-    space: ParameterSpace, time_range: tuple[float, float], values: np.ndarray, times: np.ndarray,
-    outside: np.ndarray, late: np.ndarray,
-) -> Extrapolation:  # fmt: skip
+    space: ParameterSpace,
+    time_range: tuple[float, float],
+    values: np.ndarray,
+    times: np.ndarray,
+    outside: np.ndarray,
+    late: np.ndarray,
+) -> Extrapolation:
     """Say by what, and how far, a question leaves the trained ranges.
 
     Parameters

@@ -69,8 +69,8 @@ class Surrogate:
     >>> surrogate = Surrogate.load("demo")
     >>> flux = surrogate.heat_flux(reference_viscosity="1e21 Pa s", activation_energy="300 kJ/mol",
     ...     activation_volume="7 cm3/mol", crustal_enrichment=25, initial_temperature=1700, time=4.5)
-    >>> bool(0.01 < flux.surface_heat_flux[0] < 0.05)  # W/m2
-    True
+    >>> round(1e3 * float(flux.surface_heat_flux[0]))  # mW/m2
+    8
     """
 
     def __init__(self, bundle: Bundle | None = None) -> None:
