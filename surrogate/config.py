@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, create_model, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, create_model, field_validator, model_validator
 
 from surrogate.files import atomic, fingerprint
 from surrogate.methods import METHODS, methods
@@ -135,7 +135,9 @@ class SourceSettings(Section):
     )
 
     kind: Literal["simulate", "files"] = Field("simulate", description="Make the runs, or read existing ones.")
-    files: str = Field("", description="Glob of existing raw runs, relative to the working directory.")
+    files: Annotated[str, AfterValidator(os.path.expanduser)] = Field(
+        "", description="Glob of existing raw runs, relative to the working directory."
+    )
     reader: str = Field("auto", description="Name of a reader (entry point group surrogate.readers), or auto.")
     options: dict[str, Any] = Field(default_factory=dict, description="Settings of the reader.")
     conductivity: Literal["constant", "olivine"] = Field(

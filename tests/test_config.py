@@ -195,3 +195,9 @@ def test_the_fingerprint_follows_every_value():
 
 def test_planet_constants_reach_the_planet():
     assert parse({"planet": {"gravity": 9.81}}).make_planet().gravity == 9.81
+
+
+def test_a_tilde_in_the_names_of_files_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    settings = parse({"source": {"kind": "files", "files": "~/runs/*.nc"}})
+    assert settings.source.files == "/home/somebody/runs/*.nc"
