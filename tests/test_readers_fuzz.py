@@ -103,6 +103,7 @@ def damaged(whole: Any, tmp_path_factory: pytest.TempPathFactory, name: str, cho
 
 @pytest.mark.parametrize("name", MAKERS)
 @given(choose=st.integers(0, 1000), share=st.floats(0, 0.999))
+@example(choose=3, share=0.0)
 @settings(BOUNDED, max_examples=10)
 def test_a_run_that_is_cut_is_refused_or_whole(
     whole: Any, tmp_path_factory: pytest.TempPathFactory, name: str, choose: Any, share: Any
@@ -152,6 +153,7 @@ absurd = st.sampled_from([0.0, -1.0, np.nan, np.inf, -np.inf, 1e300, -1e300, 1e-
 )
 @example("time", ("dtype", "m8[s]"))
 @example("temperature", ("dtype", "M8[D]"))
+@example("radius", ("shape", [2, 3]))
 @BOUNDED
 def test_wrong_types_shapes_and_absurd_values_are_refused_or_seen(
     tmp_path_factory: pytest.TempPathFactory, name: str, change: Any

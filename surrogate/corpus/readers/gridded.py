@@ -164,10 +164,16 @@ class _Run:
 
         return option.convert(read, unit, name, self.settings.scales)
 
+    def _line(self, values: np.ndarray, what: str) -> np.ndarray:
+        """Return values along one axis as such."""
+        if sum(size > 1 for size in values.shape) > 1:
+            raise ReaderError(f"{self.container.path}: {what} has shape {values.shape}, expected one axis")
+        return values.ravel()
+
     def _axis(self, axis: str, unit: str) -> np.ndarray:
         option: Mapped = getattr(self.settings, axis)
         count = self._kept(axis)
-        stored = np.ravel(self._read(option, unit, axis, count))
+        stored = self._line(self._read(option, unit, axis, count), axis)
         if stored.size == self.sizes[axis] != count:
             stored = self._trim(stored, axis)
         elif axis in self.settings.reverse:
@@ -202,7 +208,7 @@ class _Run:
     def _series(self, given: str | Mapped, unit: str, what: str) -> np.ndarray:
         """Read a time series, in `unit`; one value is for all times."""
         option = Mapped(variable=given) if isinstance(given, str) else given
-        values = np.ravel(self._read(option, unit, what, self.time.size))
+        values = self._line(self._read(option, unit, what, self.time.size), what)
         if option.values is None and option.range is None and values.size == self.sizes["time"]:
             values = self._trim(values, "time")
         if values.size == 1:

@@ -48,8 +48,10 @@ class NativeReader:
         container = open_container(path)
         try:
             return _run(container)
-        except Exception:
+        except Exception as error:
             container.close()
+            if isinstance(error, FieldError) and str(path) not in str(error):
+                raise FieldError(f"{path}: {str(error).removeprefix('dataset: ')}") from error
             raise
 
 

@@ -93,12 +93,17 @@ class StagyyReader:
             raise ReaderError(f"{folder}: no snapshot with field {settings.temperature!r} and a time")
         if not shape.endswith("annulus"):
             raise ReaderError(f"{folder}: the geometry is {shape}; a corpus holds sectors of a 2D annulus")
-        factors = _factors(data, settings.scales, folder)
-        annulus = _annulus(steps[0].geom, factors.length, folder)
-        walls = {
-            name: _wall(getattr(settings, name), data.par, side, factors, folder)
-            for name, side in (("core", "bot"), ("surface", "top"))
-        }
+        try:
+            factors = _factors(data, settings.scales, folder)
+            annulus = _annulus(steps[0].geom, factors.length, folder)
+            walls = {
+                name: _wall(getattr(settings, name), data.par, side, factors, folder)
+                for name, side in (("core", "bot"), ("surface", "top"))
+            }
+        except ReaderError:
+            raise
+        except Exception as error:
+            raise ReaderError(f"{folder / 'par'}: {error!r}") from error
 
         def load(number: int) -> np.ndarray:
             where = f"{folder}: field {settings.temperature!r} of snapshot {steps[number].isnap}"
