@@ -52,7 +52,8 @@ def test_bad_requests_are_named(cases: list[str] | None, resolutions: list[int],
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [name for name in BENCHMARK_CASES if name.startswith(("blankenbach", "cylinder"))])
 def test_every_steady_case_at_64(case: str) -> None:
-    table = run_benchmarks([case], [48, 64])
+    # From 32 cells: on a uniform grid of 48 case 2a stays in pulsations of its lower boundary layer.
+    table = run_benchmarks([case], [32, 48, 64])
     for quantity in ("Nu", "vrms"):
         assert abs(value(table, quantity, "64").difference) < 0.01
         assert abs(value(table, quantity, "Richardson").difference) < 0.003
