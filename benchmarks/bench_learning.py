@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from surrogate.config import Config
-from surrogate.learning import autoencoder_networks, lstm_networks
 from surrogate.learning.fnn import residual_network
 from surrogate.learning.networks.layers import LatentLoss
+from surrogate.learning.networks.pod import ModeLoss, PodNetworks
+from surrogate.learning.networks.rollout import rollout_network
 from surrogate.learning.pod import Reduction
 
 CONFIG = Config()
@@ -20,7 +21,7 @@ LATENTS = CONFIG.autoencoder.latents
 
 def autoencoder():
     reduction = Reduction.zeros(SHAPE[0] * SHAPE[1], 1, CONFIG.autoencoder.modes)
-    return autoencoder_networks.PodNetworks(SHAPE, 1, CONFIG.autoencoder, reduction)
+    return PodNetworks(SHAPE, 1, CONFIG.autoencoder, reduction)
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_autoencoder_step(benchmark, generator):
     size = CONFIG.autoencoder.training.batch_size
     modes = CONFIG.autoencoder.modes
     coefficients, walls = (generator.normal(size=(size, width)).astype("float32") for width in (modes, 1))
-    loss = autoencoder_networks.ModeLoss([1.0] * modes)
+    loss = ModeLoss([1.0] * modes)
     train_step(benchmark, autoencoder().between, loss, [coefficients, walls], coefficients)
 
 
@@ -53,7 +54,7 @@ def test_lstm_step(benchmark, generator):
     size, steps = CONFIG.lstm.training.batch_size, CONFIG.simulator.snapshots
     shapes = ((LATENTS,), (steps, 6), (steps - 1, LATENTS))
     initial, forcing, targets = (generator.normal(size=(size, *shape)).astype("float32") for shape in shapes)
-    network = lstm_networks.rollout_network(6, LATENTS, CONFIG.lstm)
+    network = rollout_network(6, LATENTS, CONFIG.lstm)
     train_step(benchmark, network, LatentLoss([1.0] * LATENTS), [initial, forcing], targets)
 
 

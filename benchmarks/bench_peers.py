@@ -125,10 +125,10 @@ def short_training(known: xr.Dataset, asked: xr.Dataset) -> np.ndarray:
     from surrogate.learning.autoencoder import encode_corpus, train_autoencoder
     from surrogate.learning.fnn import FnnPredictor
     from surrogate.learning.studies.compression import fewer_epochs
-    from surrogate.settings import FnnSettings, PodAutoencoderSettings
+    from surrogate.settings import PodAutoencoderSettings, ResidualFnnSettings
 
     settings = PodAutoencoderSettings(latents=RANK, modes=100, mirror=False, refinement=0)
-    predictor = FnnSettings(members=4)
+    predictor = ResidualFnnSettings(members=4)
     with tempfile.TemporaryDirectory() as folder:
         autoencoder = train_autoencoder(known, fewer_epochs(settings, 1 / 60), f"{folder}/autoencoder", progress=None)
         latents = encode_corpus(autoencoder, known)

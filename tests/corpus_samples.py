@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from surrogate.fields import make_run, write_netcdf
 DESIGN = make_design(DesignSettings(runs=64))
 
 
-def sample_run(number, annulus=None, snapshots=12, end=4.5, **attributes):
+def sample_run(number: int, annulus: Any = None, snapshots: Any = 12, end: Any = 4.5, **attributes: Any) -> Any:
     """A run that looks like a cooling mantle with plumes, different for every number."""
     annulus = annulus or Annulus.quarter(10, 16)
     generator = np.random.default_rng(number)
@@ -36,7 +37,7 @@ def sample_run(number, annulus=None, snapshots=12, end=4.5, **attributes):
     )
 
 
-def write_runs(folder, numbers, **keywords):
+def write_runs(folder: Path, numbers: Any, **keywords: Any) -> Any:
     """Write runs as NetCDF and return their paths."""
     paths = []
     for number in numbers:
@@ -46,7 +47,7 @@ def write_runs(folder, numbers, **keywords):
     return paths
 
 
-def tree_digest(folder):
+def tree_digest(folder: Path) -> Any:
     """Checksums of all files below a folder by relative path."""
     folder = Path(folder)
     return {

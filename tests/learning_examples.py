@@ -19,7 +19,7 @@ def parameters(count: int, seed: int = 3) -> np.ndarray:
     low, high = (np.array([getattr(entry, end) for entry in EVOLUTION_PARAMETERS]) for end in ("low", "high"))
     values = low + unit * (high - low)
     values[:, 0] = 10 ** (19 + 3 * unit[:, 0])
-    return values
+    return np.asarray(values)
 
 
 def made_up_corpus(runs: int = len(SPLIT), snapshots: int = 8, short: bool = True) -> xr.Dataset:
@@ -48,4 +48,4 @@ def made_up_corpus(runs: int = len(SPLIT), snapshots: int = 8, short: bool = Tru
 
 
 def training(**changes: object) -> TrainingSettings:
-    return TrainingSettings(**{"epochs": 3, "batch_size": 16, "learning_rate": 3e-3, **changes})  # type: ignore[arg-type]
+    return TrainingSettings.model_validate({"epochs": 3, "batch_size": 16, "learning_rate": 3e-3, **changes})

@@ -1,5 +1,7 @@
 """Made-up runs and predictions for tests: convecting-looking fields that cost nothing."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -21,7 +23,7 @@ def made_up_parameters(count: int, seed: int = 0) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def made_up_temperature(times, annulus: Annulus = ANNULUS, seed: int = 0) -> np.ndarray:
+def made_up_temperature(times: Any, annulus: Annulus = ANNULUS, seed: int = 0) -> np.ndarray:
     """Hot below, cold above, with a few drifting plumes, K, shape (time, radius, angle)."""
     rng = np.random.default_rng(seed)
     depth = (annulus.depth / annulus.thickness)[None, :, None]
@@ -41,7 +43,7 @@ def made_up_run(count: int = 8, annulus: Annulus = ANNULUS, seed: int = 0) -> xr
     return make_run(made_up_temperature(times, annulus, seed), times, annulus, PARAMETER_POINT)
 
 
-def made_up_corpus(counts=(8, 5, 8), annulus: Annulus = ANNULUS, seed: int = 0, split=None) -> xr.Dataset:
+def made_up_corpus(counts: Any = (8, 5, 8), annulus: Annulus = ANNULUS, seed: int = 0, split: Any = None) -> xr.Dataset:
     """Runs of different lengths, padded with NaN."""
     length = max(counts)
     temperature = np.full((len(counts), length, *annulus.shape), np.nan, dtype=np.float32)

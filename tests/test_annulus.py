@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ cells = st.integers(2, 40)
 
 
 @given(cells, cells, st.floats(0.1, 6.28))
-def test_cell_volumes_fill_the_sector(radial, angular, width):
+def test_cell_volumes_fill_the_sector(radial: Any, angular: Any, width: Any) -> None:
     annulus = Annulus.quarter(radial, angular, width=width)
     inner, outer = annulus.radius_faces[[0, -1]]
     assert annulus.shape == (radial + 2, angular) == annulus.volume.shape
@@ -23,7 +25,7 @@ def test_cell_volumes_fill_the_sector(radial, angular, width):
 
 @given(cells, cells)
 @settings(max_examples=25)
-def test_averages_of_known_fields(radial, angular):
+def test_averages_of_known_fields(radial: Any, angular: Any) -> None:
     annulus = Annulus.quarter(radial, angular)
     radius = annulus.radius[:, None] + np.zeros(annulus.shape)
     # Mid-point rule: the mean of r over an annulus is 2/3 (R^3 - r^3) / (R^2 - r^2), to second order.
@@ -35,7 +37,7 @@ def test_averages_of_known_fields(radial, angular):
 
 
 @given(st.floats(-1e4, 1e4), st.floats(-5, 5))
-def test_the_average_is_linear_and_keeps_constants(constant, factor):
+def test_the_average_is_linear_and_keeps_constants(constant: Any, factor: Any) -> None:
     annulus = Annulus.quarter(6, 8)
     field = np.random.default_rng(1).normal(size=(3, *annulus.shape))
     assert annulus.average(field).shape == (3,)
@@ -45,7 +47,7 @@ def test_the_average_is_linear_and_keeps_constants(constant, factor):
 
 
 @pytest.mark.parametrize("shape", [(8,), (8, 7), (6,), (1, 8), (8, 6, 1)])
-def test_a_profile_is_not_mistaken_for_a_field(shape):
+def test_a_profile_is_not_mistaken_for_a_field(shape: Any) -> None:
     with pytest.raises(ValueError, match="expected a field of shape"):
         Annulus.quarter(6, 6).average(np.ones(shape))
 
@@ -63,12 +65,12 @@ def test_a_profile_is_not_mistaken_for_a_field(shape):
         ([[1.0, 2.0]], [0, 1], "radius_faces"),
     ],
 )
-def test_an_impossible_grid_is_refused(radius, angle, message):
+def test_an_impossible_grid_is_refused(radius: Any, angle: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Annulus(np.array(radius), np.array(angle))
 
 
-def test_grids_are_equal_up_to_rounding_only():
+def test_grids_are_equal_up_to_rounding_only() -> None:
     grid = Annulus.quarter(10, 12)
     same = Annulus(grid.radius_faces.copy() * (1 + 1e-12), grid.angle_faces)
     assert grid == same

@@ -2,23 +2,24 @@ import ast
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from surrogate.config import Config, ConfigError, documented_default, load_config, parse, schema, write_generated
-from surrogate.settings import Section
+from surrogate.settings import RolloutLstmSettings, Section
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_generated_files_are_up_to_date(tmp_path):
+def test_the_generated_files_are_up_to_date(tmp_path: Path) -> None:
     write_generated(tmp_path)
     for name in ("config/config.yaml", "workflow/schemas/config.schema.json"):
         assert (ROOT / name).read_text() == (tmp_path / name).read_text(), f"{name}: run `python -m surrogate.config`"
 
 
-def test_the_documented_default_is_the_default():
+def test_the_documented_default_is_the_default() -> None:
     content = yaml.safe_load(documented_default())
     assert parse(content) == Config()
     # Each value stands there, not only as the default of a key that is left out.
@@ -29,8 +30,8 @@ def test_the_documented_default_is_the_default():
     assert "melt_pressure" not in content["simulator"]["physics"], "a key without effect is a comment"
 
 
-def test_every_key_is_documented():
-    def check(section, where):
+def test_every_key_is_documented() -> None:
+    def check(section: Any, where: Any) -> None:
         for name, entry in type(section).model_fields.items():
             assert entry.description, f"{where}{name} has no description"
             if isinstance(getattr(section, name), Section):
@@ -39,7 +40,7 @@ def test_every_key_is_documented():
     check(Config(), "")
 
 
-def test_the_schema_refuses_unknown_keys():
+def test_the_schema_refuses_unknown_keys() -> None:
     content = schema()
     assert content["additionalProperties"] is False
     assert all(part["additionalProperties"] is False for part in content["$defs"].values())
@@ -84,7 +85,7 @@ def test_the_schema_refuses_unknown_keys():
         (0, "configuration"),
     ],
 )
-def test_a_wrong_key_or_value_is_named(content, place):
+def test_a_wrong_key_or_value_is_named(content: Any, place: Any) -> None:
     with pytest.raises(ConfigError) as raised:
         parse(content)
     assert place in str(raised.value)
@@ -105,20 +106,20 @@ def test_a_wrong_key_or_value_is_named(content, place):
         ({"evaluation": {"baselines": [], "pod_modes": 8}}, "evaluation.pod_modes"),
     ],
 )
-def test_a_key_without_effect_is_an_error(content, place):
+def test_a_key_without_effect_is_an_error(content: Any, place: Any) -> None:
     with pytest.raises(ConfigError) as raised:
         parse(content)
     assert place in str(raised.value)
 
 
-def sections(section=Section):
+def sections(section: Any = Section) -> Any:
     for part in section.__subclasses__():
         if part.__module__.startswith("surrogate"):
             yield part
             yield from sections(part)
 
 
-def test_every_key_is_read_somewhere():
+def test_every_key_is_read_somewhere() -> None:
     """Keys of networks are held against what a training reads in test_learning_models."""
     rules = "".join(path.read_text() for path in ROOT.glob("workflow/rules/*.smk"))
     read = {name for chain in re.findall(r"SETTINGS\.([a-z_.]+)", rules) for name in chain.split(".")}
@@ -131,16 +132,17 @@ def test_every_key_is_read_somewhere():
     assert known - read - {"learning_curve", "compression_curve"} == set()
 
 
-def test_a_network_takes_the_shared_training_and_overrides_it():
+def test_a_network_takes_the_shared_training_and_overrides_it() -> None:
     config = parse({"training": {"seed": 7, "patience": 3}, "fnn": {"training": {"epochs": 4, "patience": 5}}})
     assert (config.fnn.training.seed, config.fnn.training.patience, config.fnn.training.epochs) == (7, 5, 4)
     assert config.fnn.training.batch_size == Config().fnn.training.batch_size, "what is not overridden stays its own"
+    assert isinstance(config.lstm, RolloutLstmSettings)
     assert (config.lstm.evolution.seed, config.lstm.training.patience) == (7, 3)
     assert type(config).model_validate(config.model_dump(mode="json")) == config
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("config/*.yaml")), ids=lambda path: path.stem)
-def test_every_configuration_that_is_shipped_is_valid(path):
+def test_every_configuration_that_is_shipped_is_valid(path: Path) -> None:
     load_config(path)
 
 
@@ -152,12 +154,12 @@ def test_every_configuration_that_is_shipped_is_valid(path):
         {"fnn": {"network": "paper"}, "evaluation": {"baselines": []}},
     ],
 )
-def test_what_is_effective_can_be_read_back(content):
+def test_what_is_effective_can_be_read_back(content: Any) -> None:
     config = parse(content)
     assert parse(config.effective()) == config
 
 
-def test_all_wrong_keys_are_named_at_once():
+def test_all_wrong_keys_are_named_at_once() -> None:
     with pytest.raises(ConfigError) as raised:
         parse({"design": {"runs": 0, "sed": 1}, "nam": "x"})
     assert len(str(raised.value).splitlines()) == 3
@@ -173,7 +175,7 @@ def test_all_wrong_keys_are_named_at_once():
         ("a: !!python/object/apply:os.system ['true']", "not valid YAML"),
     ],
 )
-def test_a_broken_file_is_named(tmp_path, text, message):
+def test_a_broken_file_is_named(tmp_path: Path, text: Any, message: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=message) as raised:
@@ -181,19 +183,19 @@ def test_a_broken_file_is_named(tmp_path, text, message):
     assert "mine.yaml" in str(raised.value)
 
 
-def test_an_empty_file_is_the_default_and_a_missing_one_is_named(tmp_path):
+def test_an_empty_file_is_the_default_and_a_missing_one_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("")
     assert load_config(tmp_path / "empty.yaml") == Config()
     with pytest.raises(ConfigError, match=r"absent\.yaml: no such file"):
         load_config(tmp_path / "absent.yaml")
 
 
-def test_the_fingerprint_follows_every_value():
+def test_the_fingerprint_follows_every_value() -> None:
     assert parse({"design": {"runs": 128}}).fingerprint() == Config().fingerprint()
     assert parse({"design": {"runs": 64}}).fingerprint() != Config().fingerprint()
 
 
-def test_planet_constants_reach_the_planet():
+def test_planet_constants_reach_the_planet() -> None:
     assert parse({"planet": {"gravity": 9.81}}).make_planet().gravity == 9.81
 
 

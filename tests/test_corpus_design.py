@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +14,7 @@ from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, ParameterSpace
 
 @given(st.integers(1, 100), st.integers(0, 2**31))
 @settings(max_examples=25, deadline=None)
-def test_within_ranges_and_extended_not_redrawn(runs, seed):
+def test_within_ranges_and_extended_not_redrawn(runs: Any, seed: Any) -> None:
     small = make_design(DesignSettings(runs=runs, seed=seed))
     large = make_design(DesignSettings(runs=2 * runs, seed=seed))
     assert small.equals(large.iloc[:runs])
@@ -19,7 +22,7 @@ def test_within_ranges_and_extended_not_redrawn(runs, seed):
         assert small[parameter.name].between(parameter.low, parameter.high).all()
 
 
-def test_logarithmic_parameter_is_uniform_in_its_logarithm():
+def test_logarithmic_parameter_is_uniform_in_its_logarithm() -> None:
     design = make_design(DesignSettings(runs=512))
     exponent = np.log10(design.reference_viscosity)
     counts, _ = np.histogram(exponent, bins=8, range=(19, 22))
@@ -28,17 +31,17 @@ def test_logarithmic_parameter_is_uniform_in_its_logarithm():
     assert counts.tolist() == [64] * 8
 
 
-def test_seed_changes_the_points():
+def test_seed_changes_the_points() -> None:
     assert not make_design(DesignSettings(runs=4, seed=1)).equals(make_design(DesignSettings(runs=4, seed=2)))
 
 
-def test_floats_survive_the_table_exactly(tmp_path):
+def test_floats_survive_the_table_exactly(tmp_path: Path) -> None:
     design = make_design(DesignSettings(runs=64))
     write_design(design, tmp_path / "design.csv")
     back = read_design(tmp_path / "design.csv")
     assert back.index.name == "simulation"
     assert np.array_equal(back.to_numpy(), design.to_numpy())
-    assert parameters_of_run(back, 5).as_array().tolist() == design.loc[5].tolist()
+    assert parameters_of_run(back, 5).as_array().tolist() == design.loc[5].to_numpy().tolist()
     with pytest.raises(DesignError, match="run 64"):
         parameters_of_run(back, 64)
 
@@ -59,7 +62,7 @@ def test_floats_survive_the_table_exactly(tmp_path):
         (lambda text: text.replace("{", "{{", 1), "parameter 'reference_viscosity' is not JSON"),
     ],
 )
-def test_a_broken_table_is_named(tmp_path, change, message):
+def test_a_broken_table_is_named(tmp_path: Path, change: Any, message: str) -> None:
     path = tmp_path / "design.csv"
     write_design(make_design(DesignSettings(runs=4)), path)
     path.write_text(change(path.read_text()))
@@ -68,16 +71,16 @@ def test_a_broken_table_is_named(tmp_path, change, message):
     assert str(path) in str(caught.value)
 
 
-def test_a_missing_table_is_named(tmp_path):
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nothing"):
         read_design(tmp_path / "nothing.csv")
 
 
-def test_columns_follow_the_parameters():
+def test_columns_follow_the_parameters() -> None:
     assert tuple(make_design(DesignSettings(runs=2)).columns) == EVOLUTION_PARAMETERS.names
 
 
-def test_the_table_says_what_its_columns_are_and_pandas_reads_it(tmp_path):
+def test_the_table_says_what_its_columns_are_and_pandas_reads_it(tmp_path: Path) -> None:
     space = ParameterSpace(
         [
             Parameter("rayleigh_number", low=1e4, high=1e7, logarithmic=True),
@@ -94,7 +97,7 @@ def test_the_table_says_what_its_columns_are_and_pandas_reads_it(tmp_path):
     np.testing.assert_allclose(pd.read_csv(tmp_path / "design.csv", comment="#", index_col=0), design, rtol=1e-15)
 
 
-def test_a_table_without_a_description_holds_the_parameters_of_the_simulator(tmp_path):
+def test_a_table_without_a_description_holds_the_parameters_of_the_simulator(tmp_path: Path) -> None:
     design = make_design(DesignSettings(runs=4))
     design.to_csv(tmp_path / "design.csv", index_label="simulation")
     assert design_space(read_design(tmp_path / "design.csv")) == EVOLUTION_PARAMETERS

@@ -1,6 +1,7 @@
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ SMALL = CorpusSettings(validation_fraction=0.2, test_fraction=0.2, tolerated_rej
 
 
 @pytest.fixture(scope="module")
-def sick(tmp_path_factory):
+def sick(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Six good runs, one of each of three kinds of bad ones, and one to be flagged."""
     folder = tmp_path_factory.mktemp("sick")
     paths = write_runs(folder, range(6))
@@ -45,7 +46,7 @@ def sick(tmp_path_factory):
     return [*paths, *(folder / f"run_0000{number}.nc" for number in range(6, 10))]
 
 
-def test_the_doctor_says_of_raw_runs_what_the_ingest_will_reject(sick, tmp_path):
+def test_the_doctor_says_of_raw_runs_what_the_ingest_will_reject(sick: Any, tmp_path: Path) -> None:
     examination = examine(sick, SMALL)
     severe = {(entry.simulation, entry.what) for entry in examination.findings if entry.severity == "severe"}
     mild = {(entry.simulation, entry.what) for entry in examination.findings if entry.severity == "warning"}
@@ -57,7 +58,7 @@ def test_the_doctor_says_of_raw_runs_what_the_ingest_will_reject(sick, tmp_path)
     assert {(entry.simulation, entry.what) for entry in again.findings} == severe | mild
 
 
-def test_the_doctor_finds_rot_in_a_store(sick, tmp_path):
+def test_the_doctor_finds_rot_in_a_store(sick: Any, tmp_path: Path) -> None:
     ingest(sick[:6], tmp_path / "corpus.zarr", SMALL)
     assert not examine_store(tmp_path / "corpus.zarr").findings
     shards = sorted(path for path in (tmp_path / "corpus.zarr" / "temperature" / "c").rglob("*") if path.is_file())
@@ -72,22 +73,23 @@ def test_the_doctor_finds_rot_in_a_store(sick, tmp_path):
 
 
 class _Strict(HTMLParser):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.open, self.circles = [], 0
+        self.open: list[Any] = []
+        self.circles = 0
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag: Any, attributes: Any) -> None:
         if tag not in ("meta",):
             self.open.append(tag)
 
-    def handle_startendtag(self, tag, attributes):
+    def handle_startendtag(self, tag: Any, attributes: Any) -> None:
         self.circles += tag == "circle"
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: Any) -> None:
         assert self.open.pop() == tag
 
 
-def test_reports(sick):
+def test_reports(sick: Any) -> None:
     examination = examine(sick, SMALL)
     text = markdown_report(examination)
     assert "3 with severe findings" in text
@@ -101,7 +103,7 @@ def test_reports(sick):
     assert "Nothing is wrong" in markdown_report(healthy)
 
 
-def test_coverage_counts_every_run_once():
+def test_coverage_counts_every_run_once() -> None:
     points = np.array([[entry.low for entry in EVOLUTION_PARAMETERS], [entry.high for entry in EVOLUTION_PARAMETERS]])
     points = np.vstack([points, 2 * points[1]])
     for row in coverage(points, EVOLUTION_PARAMETERS):
@@ -109,7 +111,7 @@ def test_coverage_counts_every_run_once():
         assert row["outside"] == 1
 
 
-def test_runs_too_near_each_other_across_the_split():
+def test_runs_too_near_each_other_across_the_split() -> None:
     point = np.array([1e20, 3e5, 6e-6, 20.0, 1700.0])
     near = point * [1.01, 1.001, 1.0, 1.0, 1.0]
     far = point * [10, 1, 1, 1, 1]
@@ -123,7 +125,7 @@ def test_runs_too_near_each_other_across_the_split():
     assert near_across_split(records, np.array([0, 2, 2, 0]), EVOLUTION_PARAMETERS, known=2) == []
 
 
-def test_a_parameter_of_unknown_range_is_measured_by_the_runs():
+def test_a_parameter_of_unknown_range_is_measured_by_the_runs() -> None:
     space = ParameterSpace([Parameter("rayleigh_number", low=1e4, high=1e8, logarithmic=True), Parameter("tilt")])
     points = np.array([[1e4, 0.0], [1e6, 5.0], [1e8, 10.0], [1e6, 5.01]])
     rows = coverage(points, space)
@@ -134,8 +136,8 @@ def test_a_parameter_of_unknown_range_is_measured_by_the_runs():
     assert [entry.simulation for entry in found] == [3]
 
 
-def test_time_bases_that_disagree():
-    def record(number, times):
+def test_time_bases_that_disagree() -> Any:
+    def record(number: int, times: Any) -> Any:
         point = np.array([float(number)])
         return RunRecord(str(number), simulation=number, digest=str(number), times=times, parameters=point)
 
@@ -146,7 +148,7 @@ def test_time_bases_that_disagree():
 
 
 @pytest.mark.parametrize("block", [1, 5, 12])
-def test_checks_and_moments_do_not_depend_on_the_blocks(block):
+def test_checks_and_moments_do_not_depend_on_the_blocks(block: Any) -> None:
     values = sample_run(3).temperature.values
     check = RunCheck(3, "run", SMALL)
     for start in range(0, 12, block):
@@ -164,7 +166,7 @@ def test_checks_and_moments_do_not_depend_on_the_blocks(block):
 
 @pytest.mark.parametrize("runs", [3, 8, 128, 1000])
 @pytest.mark.parametrize("seed", [0, 11, 99])
-def test_split_sizes_and_stability(runs, seed):
+def test_split_sizes_and_stability(runs: Any, seed: Any) -> None:
     settings = CorpusSettings(split_seed=seed)
     split = assign_split(np.arange(runs), settings)
     counts = np.bincount(split, minlength=3)
@@ -180,12 +182,12 @@ def test_split_sizes_and_stability(runs, seed):
     assert set(grown) == {0, 1, 2}
 
 
-def test_too_few_runs_to_split():
+def test_too_few_runs_to_split() -> None:
     with pytest.raises(ValueError, match="2 runs cannot be split"):
         assign_split([0, 1], SMALL)
 
 
-def test_inspect(sick, tmp_path):
+def test_inspect(sick: Any, tmp_path: Path) -> None:
     content = inspect_file(sick[0])
     assert (content["reader"], content["snapshots"], content["grid"]) == ("native", 12, [12, 16])
     assert "12 snapshots from 0 to 4.5 Gyr" in inspection_text(content)
@@ -198,7 +200,7 @@ def test_inspect(sick, tmp_path):
     assert "no reader takes this file" in inspection_text(inspect_file(tmp_path / "notes.txt"))
 
 
-def test_show(sick, tmp_path):
+def test_show(sick: Any, tmp_path: Path) -> None:
     ingest(sick, tmp_path / "corpus.zarr", SMALL)
     content = show_store(tmp_path / "corpus.zarr")
     assert content["shape"] == {"simulation": 7, "time": 12, "radius": 12, "angle": 16}
@@ -209,7 +211,7 @@ def test_show(sick, tmp_path):
     assert "run 7: duplicate: the same temperatures as run 1" in text
 
 
-def test_runs_of_another_planet_are_named(tmp_path):
+def test_runs_of_another_planet_are_named(tmp_path: Path) -> None:
     paths = write_runs(tmp_path, range(5))
     shell = Annulus(np.linspace(1700e3, 3390e3, 11), np.linspace(0.0, np.pi / 2, 17))
     half = Annulus(Annulus.quarter(10, 16).radius_faces, np.linspace(0.0, np.pi, 17))

@@ -1,5 +1,8 @@
 """What was stored reaches the networks, or an error says which run does not: never NaN."""
 
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -20,23 +23,25 @@ RUN = 4 * 12 * 12 * 16 / 1e9
 """Gigabytes of a run of 12 snapshots."""
 
 
-def make_store(folder, **changes):
+def make_store(folder: Path, **changes: Any) -> Any:
     runs = [*write_runs(folder, range(9)), *write_runs(folder, [9], snapshots=10)]
     ingest(runs, folder / "corpus.zarr", SETTINGS.model_copy(update=changes))
     return folder / "corpus.zarr"
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return make_store(tmp_path_factory.mktemp("whole"))
 
 
-def read_all(corpus):
+def read_all(corpus: Any) -> Any:
     return list(map(run_reader(corpus), range(corpus.sizes["simulation"])))
 
 
 @pytest.mark.parametrize("encoding", ["float32", "int16"])
-def test_runs_of_a_store_are_read_past_dask_and_others_as_they_are(tmp_path, monkeypatch, encoding):
+def test_runs_of_a_store_are_read_past_dask_and_others_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: Any
+) -> None:
     store = make_store(tmp_path, encoding=encoding)
     corpus = open_corpus(store)
     train = select_split(corpus, "train")
@@ -55,7 +60,7 @@ def test_runs_of_a_store_are_read_past_dask_and_others_as_they_are(tmp_path, mon
             np.testing.assert_array_equal(one, another)
 
 
-def test_a_lost_shard_is_an_error_and_ingesting_again_mends_it(tmp_path):
+def test_a_lost_shard_is_an_error_and_ingesting_again_mends_it(tmp_path: Path) -> None:
     store = make_store(tmp_path)
     corpus = open_corpus(store)
     place = store / "temperature/c/3/0/0/0"
@@ -72,7 +77,7 @@ def test_a_lost_shard_is_an_error_and_ingesting_again_mends_it(tmp_path):
     assert place.read_bytes() == content
 
 
-def test_training_names_the_run_whose_shard_is_lost(tmp_path):
+def test_training_names_the_run_whose_shard_is_lost(tmp_path: Path) -> None:
     store = make_store(tmp_path)
     corpus = open_corpus(store)
     scaler = FieldScaler.fit(corpus)
@@ -99,7 +104,7 @@ def test_training_names_the_run_whose_shard_is_lost(tmp_path):
         FieldScaler.fit(corpus)
 
 
-def test_nan_in_any_other_store_names_store_run_and_variable(whole, tmp_path):
+def test_nan_in_any_other_store_names_store_run_and_variable(whole: Any, tmp_path: Path) -> None:
     corpus = open_corpus(whole).load()
     corpus.temperature[6, 4:9, 2, 3] = np.nan
     corpus.temperature.encoding = {"chunks": (1, 6, 12, 16)}
@@ -111,10 +116,10 @@ def test_nan_in_any_other_store_names_store_run_and_variable(whole, tmp_path):
         FieldScaler.fit(rewritten)
 
 
-def test_the_next_epoch_is_read_ahead_and_batches_stay_those_of_seed_and_epoch(whole):
+def test_the_next_epoch_is_read_ahead_and_batches_stay_those_of_seed_and_epoch(whole: Any) -> None:
     corpus = open_corpus(whole)
     scaler = FieldScaler.fit(corpus)
-    keywords = {"batch_size": 8, "seed": 3, "memory": 6.5 * RUN}
+    keywords: dict[str, Any] = {"batch_size": 8, "seed": 3, "memory": 6.5 * RUN}
     ahead = SnapshotBatches(corpus, scaler, **keywords)
     assert ahead.runs_held == 3
     memory = set()
@@ -125,8 +130,12 @@ def test_the_next_epoch_is_read_ahead_and_batches_stay_those_of_seed_and_epoch(w
         for index in range(len(ahead)):
             for one, other in zip(ahead[index][0], fresh[index][0], strict=True):
                 np.testing.assert_array_equal(one, other)
+            assert ahead._held
+            assert ahead._coming
             memory |= {id(group.memory) for group in (ahead._held, ahead._coming)}
+        assert ahead._coming
         assert ahead._coming.runs in ahead._plan(epoch)[0] + ahead._plan(epoch + 1)[0][:1]
+    assert ahead._coming
     assert ahead._coming.runs == ahead._plan(3)[0][0]
     assert len(memory) == 2  # the same pages from the first group to the last
     ahead.epoch = 7  # not what was read ahead

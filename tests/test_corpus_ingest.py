@@ -2,6 +2,8 @@ import hashlib
 import json
 import shutil
 import warnings
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,18 +44,18 @@ SMALL = CorpusSettings(validation_fraction=0.2, test_fraction=0.2)
 
 
 @pytest.fixture(scope="module")
-def raw(tmp_path_factory):
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return write_runs(tmp_path_factory.mktemp("raw"), range(8))
 
 
 @pytest.fixture(scope="module")
-def store(raw, tmp_path_factory):
+def store(raw: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("store") / "corpus.zarr"
     ingest(raw, path, SMALL, path.parent / "rejected.csv")
     return path
 
 
-def test_every_value_arrives(raw, store):
+def test_every_value_arrives(raw: Any, store: Any) -> None:
     corpus = validate(open_corpus(store))
     assert corpus.temperature.chunks is not None  # lazy
     for path, run in zip(raw, iterate_runs(corpus), strict=True):
@@ -65,23 +67,23 @@ def test_every_value_arrives(raw, store):
     assert pd.read_csv(store.parent / "rejected.csv").empty
 
 
-def test_xarray_opens_it_alone_and_in_silence(store):
+def test_xarray_opens_it_alone_and_in_silence(store: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for keywords in ({"consolidated": False}, {}):
-            corpus = xr.open_zarr(store, **keywords)
+        for consolidated in (False, None):
+            corpus = xr.open_zarr(store, consolidated=consolidated)
             assert corpus.temperature.dtype == np.float32
             assert corpus.temperature.attrs["units"] == "K"
             assert set(corpus.split.attrs["flag_meanings"].split()) == {"train", "validation", "test"}
             corpus.temperature.isel(simulation=0).values  # noqa: B018
 
 
-def test_one_file_per_run(store):
+def test_one_file_per_run(store: Any) -> None:
     shards = [path for path in (store / "temperature" / "c").rglob("*") if path.is_file()]
     assert len(shards) == 8
 
 
-def test_statistics_see_only_the_training_runs(store):
+def test_statistics_see_only_the_training_runs(store: Any) -> None:
     corpus = open_corpus(store)
     train = select_split(corpus, "train")
     values = train.temperature.values.astype(float)
@@ -99,7 +101,7 @@ def test_statistics_see_only_the_training_runs(store):
     assert found["time"] == [0.0, 4.5]
 
 
-def test_provenance_names_every_file(raw, store):
+def test_provenance_names_every_file(raw: Any, store: Any) -> None:
     notes = provenance_of(store)
     assert [run.file for run in notes.runs] == [str(path) for path in raw]
     assert all(run.size == path.stat().st_size for run, path in zip(notes.runs, raw, strict=True))
@@ -109,12 +111,12 @@ def test_provenance_names_every_file(raw, store):
     assert notes.settings["corpus"]["split_seed"] == SMALL.split_seed
 
 
-def _broken(folder):
+def _broken(folder: Path) -> Any:
     """Eight good runs and every kind of bad one; what each is called and why it must be left out."""
     paths = write_runs(folder, range(8))
     expected = {}
 
-    def add(number, what, run=None):
+    def add(number: int, what: Any, run: Any = None) -> None:
         path = folder / f"run_{number:05d}.nc"
         if run is not None:
             write_netcdf(run, path)
@@ -145,7 +147,7 @@ def _broken(folder):
     return paths, expected
 
 
-def test_bad_runs_are_named_and_left_out(tmp_path):
+def test_bad_runs_are_named_and_left_out(tmp_path: Path) -> None:
     paths, expected = _broken(tmp_path)
     statuses = pd.DataFrame(
         {"simulation": [0, 40], "file": [str(paths[0]), ""], "status": ["done", "failed"], "reason": ["", "diverged"]}
@@ -161,7 +163,7 @@ def test_bad_runs_are_named_and_left_out(tmp_path):
     assert "activation_energy" in severe[severe.simulation == 15].message.item()
 
 
-def test_too_many_rejects_stop_the_ingest(tmp_path):
+def test_too_many_rejects_stop_the_ingest(tmp_path: Path) -> None:
     paths, _ = _broken(tmp_path)
     with pytest.raises(IngestError, match=r"11 of 19 runs are rejected.*unreadable \(4\)"):
         ingest(paths, tmp_path / "corpus.zarr", SMALL, tmp_path / "rejected.csv")
@@ -169,7 +171,7 @@ def test_too_many_rejects_stop_the_ingest(tmp_path):
     assert len(pd.read_csv(tmp_path / "rejected.csv")) >= 11
 
 
-def test_mild_findings_are_flagged_and_kept(tmp_path):
+def test_mild_findings_are_flagged_and_kept(tmp_path: Path) -> None:
     paths = write_runs(tmp_path, range(6))
     paths += write_runs(tmp_path, [6], end=3.0)
     run = sample_run(7)
@@ -181,13 +183,13 @@ def test_mild_findings_are_flagged_and_kept(tmp_path):
     assert found == {(6, "short"), (7, "boundary drift")}
 
 
-def test_nothing_to_ingest(tmp_path):
+def test_nothing_to_ingest(tmp_path: Path) -> None:
     with pytest.raises(IngestError, match="empty"):
         ingest([], tmp_path / "corpus.zarr")
 
 
 @pytest.mark.parametrize("change", [{}, {"encoding": "int16"}, {"times": "resample", "snapshots": 11}])
-def test_an_appended_store_holds_what_a_new_one_does(raw, tmp_path, change):
+def test_an_appended_store_holds_what_a_new_one_does(raw: Any, tmp_path: Path, change: Any) -> None:
     settings = SMALL.model_copy(update=change)
     ingest(raw[:5], tmp_path / "grown.zarr", settings)
     ingest(raw, tmp_path / "grown.zarr", settings)
@@ -198,7 +200,7 @@ def test_an_appended_store_holds_what_a_new_one_does(raw, tmp_path, change):
     np.testing.assert_array_equal(grown.simulation.values, new.simulation.values)
 
 
-def test_append_leaves_old_shards_alone(raw, tmp_path):
+def test_append_leaves_old_shards_alone(raw: Any, tmp_path: Path) -> None:
     store = tmp_path / "corpus.zarr"
     ingest(raw[:5], store, SMALL)
     old = {path: path.stat().st_ino for path in (store / "temperature" / "c").rglob("*") if path.is_file()}
@@ -220,7 +222,7 @@ def test_append_leaves_old_shards_alone(raw, tmp_path):
     assert ingest([*raw, *longer], store, SMALL).added == 0
 
 
-def test_store_follows_the_list_unless_told_to_keep(raw, tmp_path):
+def test_store_follows_the_list_unless_told_to_keep(raw: Any, tmp_path: Path) -> None:
     store = tmp_path / "corpus.zarr"
     ingest(raw[:6], store, SMALL)
     assert ingest(raw[5:], store, SMALL, keep_unlisted=True).runs == 8
@@ -233,7 +235,7 @@ def test_store_follows_the_list_unless_told_to_keep(raw, tmp_path):
 
 
 @pytest.mark.parametrize("change", [{}, {"times": "resample", "snapshots": 11}])
-def test_parts_converted_apart_become_the_store_that_one_ingest_makes(raw, tmp_path, change):
+def test_parts_converted_apart_become_the_store_that_one_ingest_makes(raw: Any, tmp_path: Path, change: Any) -> None:
     settings = SMALL.model_copy(update=change)
     longer = write_runs(tmp_path, [0], snapshots=14, end=4.7)  # a second run 0: gets the next free number
     paths = [*raw, *longer, tmp_path / "nothing.nc"]
@@ -242,7 +244,7 @@ def test_parts_converted_apart_become_the_store_that_one_ingest_makes(raw, tmp_p
         key = plan_ingest(listed, store, settings)
         counts = [ingest_part(store, key, part, 3) for part in (2, 0, 1)]
         assert plan_ingest(listed, store, settings) == key  # planned again: what is converted stays
-        told = []
+        told: list[Any] = []
         summary = ingest(listed, store, settings, progress=lambda *what, told=told: told.append(what))
         assert [what for what in told if what[0] == "ingest"] == [("ingest", summary.added, summary.added)]
         assert sum(count["runs"] for count in counts) == summary.added
@@ -255,7 +257,7 @@ def test_parts_converted_apart_become_the_store_that_one_ingest_makes(raw, tmp_p
         ingest_part(store, key, 0, 3)
 
 
-def test_a_changed_file_is_noticed(raw, tmp_path):
+def test_a_changed_file_is_noticed(raw: Any, tmp_path: Path) -> None:
     paths = [shutil.copy2(path, tmp_path) for path in raw]
     ingest(paths, tmp_path / "corpus.zarr", SMALL)
     write_netcdf(sample_run(30).assign_attrs(number=2), paths[2])
@@ -264,7 +266,7 @@ def test_a_changed_file_is_noticed(raw, tmp_path):
     np.testing.assert_array_equal(corpus.temperature[2].values, sample_run(30).temperature.values)
 
 
-def test_packed_store_is_within_its_stated_error(raw, tmp_path):
+def test_packed_store_is_within_its_stated_error(raw: Any, tmp_path: Path) -> None:
     summary = ingest(raw, tmp_path / "corpus.zarr", SMALL.model_copy(update={"encoding": "int16"}))
     corpus = open_corpus(tmp_path / "corpus.zarr")
     assert corpus.temperature.dtype == np.float32
@@ -274,7 +276,7 @@ def test_packed_store_is_within_its_stated_error(raw, tmp_path):
     assert summary.stored_bytes < 0.6 * 4 * np.prod(summary.shape)
 
 
-def test_regridded_and_resampled(raw, tmp_path):
+def test_regridded_and_resampled(raw: Any, tmp_path: Path) -> None:
     settings = SMALL.model_copy(update={"radial_cells": 20, "angular_cells": 8, "times": "resample", "snapshots": 10})
     ingest([*raw, *write_runs(tmp_path, [9], end=2.6)], tmp_path / "corpus.zarr", settings)
     corpus = validate(open_corpus(tmp_path / "corpus.zarr"))
@@ -289,7 +291,9 @@ def test_regridded_and_resampled(raw, tmp_path):
 
 
 @pytest.mark.parametrize("scheduler", ["threads", pytest.param("processes", marks=pytest.mark.slow)])
-def test_dask_gives_the_same_store(raw, store, tmp_path, monkeypatch, scheduler):
+def test_dask_gives_the_same_store(
+    raw: Any, store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheduler: Any
+) -> None:
     monkeypatch.setattr("surrogate.corpus.workers.useful_workers", lambda workers, size: workers)
     told = []
     ingest(
@@ -299,7 +303,7 @@ def test_dask_gives_the_same_store(raw, store, tmp_path, monkeypatch, scheduler)
     assert told[-1] == ("ingest", 8, 8)
 
 
-def test_errors_of_opening(store, tmp_path):
+def test_errors_of_opening(store: Any, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nothing\.zarr"):
         open_corpus(tmp_path / "nothing.zarr")
     (tmp_path / "empty.zarr").mkdir()
@@ -322,7 +326,7 @@ def test_errors_of_opening(store, tmp_path):
     assert "statistics" in root["attributes"]
 
 
-def test_a_corpus_of_other_parameters_keeps_them_and_refuses_runs_that_lack_them(raw, tmp_path):
+def test_a_corpus_of_other_parameters_keeps_them_and_refuses_runs_that_lack_them(raw: Any, tmp_path: Path) -> None:
     space = ParameterSpace(
         [
             Parameter("rayleigh_number", low=1e4, high=1e7, logarithmic=True, symbol="Ra"),

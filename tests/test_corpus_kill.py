@@ -9,6 +9,8 @@ import os
 import shutil
 import signal
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 from corpus_samples import tree_digest, write_runs
@@ -24,25 +26,25 @@ CHANGES = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
-def in_one_go(paths, store):
+def in_one_go(paths: Any, store: Any) -> None:
     ingest(paths, store, SMALL)
 
 
-def in_parts(paths, store):
+def in_parts(paths: Any, store: Any) -> None:
     key = plan_ingest(paths, store, SMALL)
     for part in range(2):
         ingest_part(store, key, part, 2)
     ingest(paths, store, SMALL)
 
 
-def _run_and_die(work, paths, store, deaths):
+def _run_and_die(work: Any, paths: Any, store: Any, deaths: Any) -> Any:
     """Do `work` in a child that kills itself at its `deaths`-th change; return its exit status."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    left, folder, write = deaths, str(store.parent), convert.write_snapshots
+    left, folder, write = deaths, str(store.parent), vars(convert)["write_snapshots"]
 
-    def change(torn=None):
+    def change(torn: Any = None) -> None:
         nonlocal left
         left -= 1
         if left == 0:
@@ -51,7 +53,7 @@ def _run_and_die(work, paths, store, deaths):
                     stream.write(b"torn")
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def lethal(event, arguments):
+    def lethal(event: Any, arguments: Any) -> None:
         if event not in CHANGES or (event == "open" and not arguments[2] & WRITING):
             return
         relative = event != "open" and arguments[-1] != -1  # to a folder that is open: the removal of a tree
@@ -59,14 +61,14 @@ def _run_and_die(work, paths, store, deaths):
             return
         change(arguments[0] if event == "open" else None)
 
-    def lethal_write(array, run, start, stored):
+    def lethal_write(array: Any, run: Any, start: Any, stored: Any) -> None:
         place = staging_folder(store) / f"array/c/{run}/0/0/0"
         place.parent.mkdir(parents=True, exist_ok=True)
         change(place)
         write(array, run, start, stored)
 
     sys.addaudithook(lethal)
-    convert.write_snapshots = lethal_write
+    vars(convert)["write_snapshots"] = lethal_write
     try:
         work(paths, store)
         os._exit(0)
@@ -74,7 +76,7 @@ def _run_and_die(work, paths, store, deaths):
         os._exit(1)
 
 
-def check_kills(work, paths, store, whole, start, first, step):
+def check_kills(work: Any, paths: Any, store: Any, whole: Any, start: Any, first: Any, step: Any) -> Any:
     """Kill at every `step`-th change, run again, compare; return the number of changes that were reached."""
     deaths, status = first, -signal.SIGKILL
     while status != 0:
@@ -94,12 +96,12 @@ def check_kills(work, paths, store, whole, start, first, step):
 
 
 @pytest.fixture(scope="module")
-def raw(tmp_path_factory):
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return write_runs(tmp_path_factory.mktemp("raw"), range(4))
 
 
 @pytest.fixture(scope="module")
-def references(raw, tmp_path_factory):
+def references(raw: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("references")
     ingest(raw[:3], folder / "first.zarr", SMALL)
     shutil.copytree(folder / "first.zarr", folder / "grown.zarr")
@@ -112,7 +114,7 @@ WAYS = {"new": (in_one_go, "new", None), "append": (in_one_go, "grown", "first")
 
 
 @pytest.mark.parametrize(("way", "first", "step"), [("new", 30, 149), ("append", 15, 151), ("parts", 25, 173)])
-def test_killed_and_run_again(raw, references, tmp_path, way, first, step):
+def test_killed_and_run_again(raw: Any, references: Any, tmp_path: Path, way: Any, first: Any, step: Any) -> None:
     work, whole, start = WAYS[way]
     start = None if start is None else references / f"{start}.zarr"
     digest = tree_digest(references / f"{whole}.zarr")
@@ -121,7 +123,7 @@ def test_killed_and_run_again(raw, references, tmp_path, way, first, step):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
-def test_killed_at_every_change(raw, references, tmp_path, way):
+def test_killed_at_every_change(raw: Any, references: Any, tmp_path: Path, way: Any) -> None:
     work, whole, start = WAYS[way]
     start = None if start is None else references / f"{start}.zarr"
     digest = tree_digest(references / f"{whole}.zarr")

@@ -2,6 +2,8 @@
 
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from corpus_samples import write_runs
@@ -10,21 +12,21 @@ from test_pipeline import snakemake
 from surrogate.corpus import provenance_of
 
 
-def configuration(folder, files, size):
+def configuration(folder: Path, files: Any, size: Any) -> Any:
     path = folder / f"sharded_{size}.yaml"
     source = {"kind": "files", "files": files, "reader": "native"}
     path.write_text(json.dumps({"name": "sharded", "source": source, "resources": {"ingest_size": size}}))
     return path
 
 
-def planned(folder, path):
+def planned(folder: Path, path: Path) -> Any:
     """How many jobs of each rule a dry run would start."""
     code, text = snakemake(folder, "corpus", "--dry-run", "--quiet", "rules", configuration=path)
     assert code == 0, text
     return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", text, re.MULTILINE)}
 
 
-def test_parts_staged_by_jobs_become_the_store_that_one_ingest_makes(tmp_path):
+def test_parts_staged_by_jobs_become_the_store_that_one_ingest_makes(tmp_path: Path) -> None:
     names = [str(path.relative_to(tmp_path)) for path in write_runs(tmp_path, range(8))]
     (tmp_path / "run_00008.nc").write_text("broken")
     sharded = configuration(tmp_path, "run_*.nc", 3)
@@ -45,7 +47,7 @@ def test_parts_staged_by_jobs_become_the_store_that_one_ingest_makes(tmp_path):
     assert "Nothing to be done" in text
 
 
-def test_ten_thousand_runs_make_a_small_graph(tmp_path):
+def test_ten_thousand_runs_make_a_small_graph(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()
     for number in range(10_525):

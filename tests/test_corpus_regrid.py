@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,14 +17,14 @@ quick = settings(max_examples=40, deadline=None)
 
 
 @st.composite
-def fields(draw, annulus):
+def fields(draw: Any, annulus: Any) -> Any:
     seed = draw(st.integers(0, 2**32 - 1))
     return np.random.default_rng(seed).uniform(250.0, 2500.0, (2, *annulus.shape))
 
 
 @given(grids, grids, st.data())
 @quick
-def test_regridding_keeps_the_lateral_mean_profile_and_the_walls(source, target, data):
+def test_regridding_keeps_the_lateral_mean_profile_and_the_walls(source: Any, target: Any, data: Any) -> None:
     field = data.draw(fields(source))
     result = Regridder(source, target)(field)
     profile = field.mean(axis=-1)
@@ -33,23 +35,23 @@ def test_regridding_keeps_the_lateral_mean_profile_and_the_walls(source, target,
 
 @given(grids, st.data())
 @quick
-def test_regridding_to_the_same_grid_changes_nothing(grid, data):
+def test_regridding_to_the_same_grid_changes_nothing(grid: Any, data: Any) -> None:
     field = data.draw(fields(grid))
     np.testing.assert_allclose(Regridder(grid, grid)(field), field, rtol=1e-12)
 
 
 @given(grids, grids, st.data())
 @quick
-def test_a_uniform_wall_stays_uniform(source, target, data):
+def test_a_uniform_wall_stays_uniform(source: Any, target: Any, data: Any) -> None:
     field = data.draw(fields(source))
     field[:, -1] = 250.0
     np.testing.assert_allclose(Regridder(source, target)(field)[:, -1], 250.0, rtol=1e-12)
 
 
-def test_regridding_is_second_order():
+def test_regridding_is_second_order() -> Any:
     """The error on a smooth field falls fourfold where the source is refined twofold."""
 
-    def smooth(annulus):
+    def smooth(annulus: Any) -> Any:
         z = (annulus.radius[:, None] - annulus.radius[0]) / annulus.thickness
         return 1000.0 + 500 * np.sin(np.pi * z) * np.cos(4 * annulus.angle[None])
 
@@ -61,13 +63,13 @@ def test_regridding_is_second_order():
     assert all(ratio > 3.0 for ratio in np.array(errors[:-1]) / errors[1:])
 
 
-def test_wider_columns_take_the_mean_of_what_they_cover():
+def test_wider_columns_take_the_mean_of_what_they_cover() -> None:
     field = np.random.default_rng(1).normal(1700.0, 100.0, (6, 12))
     result = Regridder(Annulus.quarter(4, 12), Annulus.quarter(4, 4))(field)
     np.testing.assert_allclose(result, field.reshape(6, 4, 3).mean(axis=-1))
 
 
-def test_other_domains_and_shapes_are_refused():
+def test_other_domains_and_shapes_are_refused() -> None:
     one = Annulus.quarter(4, 6)
     with pytest.raises(ValueError, match="same sector"):
         Regridder(one, Annulus(one.radius_faces * 1.1, one.angle_faces))
@@ -78,7 +80,7 @@ def test_other_domains_and_shapes_are_refused():
 
 @given(st.integers(2, 30), st.integers(1, 20), st.integers(0, 2**32 - 1))
 @quick
-def test_resampling_is_exact_on_what_is_linear_in_time(length, count, seed):
+def test_resampling_is_exact_on_what_is_linear_in_time(length: Any, count: Any, seed: Any) -> None:
     generator = np.random.default_rng(seed)
     times = np.cumsum(generator.uniform(0.01, 1.0, length))
     slope = generator.normal(size=(3, 4))
@@ -88,7 +90,7 @@ def test_resampling_is_exact_on_what_is_linear_in_time(length, count, seed):
     np.testing.assert_array_equal(resample(times, slope[0, 0] * times, times), slope[0, 0] * times)
 
 
-def test_nothing_is_extrapolated():
+def test_nothing_is_extrapolated() -> None:
     with pytest.raises(ValueError, match="reach beyond"):
         resample(np.array([0.0, 1.0]), np.zeros(2), np.array([1.1]))
 
@@ -100,7 +102,7 @@ temperatures = hnp.arrays(
 
 @given(temperatures)
 @quick
-def test_packing_is_within_half_a_step_and_idempotent(values):
+def test_packing_is_within_half_a_step_and_idempotent(values: Any) -> None:
     packed = encode(values, "int16")
     back = decode(packed, *PACKING["int16"])
     assert np.array_equal(np.isnan(back), np.isnan(values))
@@ -111,18 +113,18 @@ def test_packing_is_within_half_a_step_and_idempotent(values):
 
 
 @pytest.mark.parametrize("value", [PACKED_RANGE[0] - 0.1, PACKED_RANGE[1] + 0.1])
-def test_what_does_not_fit_is_refused(value):
+def test_what_does_not_fit_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="int16 holds"):
         encode([1000.0, value], "int16")
 
 
-def test_shards_are_bounded():
+def test_shards_are_bounded() -> None:
     assert shard_length(60, 50, 64) == 60
     assert shard_length(5000, 302, 394) * 302 * 394 * 4 <= 2**28
     assert shard_length(5, 20_000, 20_000) == 1
 
 
-def _mesh(annulus, radial, angular, seed=None):
+def _mesh(annulus: Any, radial: Any, angular: Any, seed: Any = None) -> Any:
     """Nodes of a mesh of the annulus, repeated as cells repeat them, jittered inside where there is a seed."""
     z, phi = (entry.ravel() for entry in np.meshgrid(np.linspace(0, 1, radial), np.linspace(0, 1, angular)))
     if seed is not None:
@@ -138,7 +140,9 @@ def _mesh(annulus, radial, angular, seed=None):
 
 @given(grids, st.integers(5, 20), st.integers(5, 20), st.none() | st.integers(0, 99))
 @settings(max_examples=15, deadline=None)
-def test_scattered_points_give_walls_sums_and_linear_profiles_exactly(annulus, radial, angular, seed):
+def test_scattered_points_give_walls_sums_and_linear_profiles_exactly(
+    annulus: Any, radial: Any, angular: Any, seed: Any
+) -> None:
     radius, angle = _mesh(annulus, radial, angular, seed)
     weights = point_weights(radius, angle, annulus)
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-12)
@@ -151,7 +155,7 @@ def test_scattered_points_give_walls_sums_and_linear_profiles_exactly(annulus, r
 
 @given(st.integers(0, 99))
 @settings(max_examples=10, deadline=None)
-def test_scattered_points_keep_the_lateral_mean(seed):
+def test_scattered_points_keep_the_lateral_mean(seed: Any) -> None:
     """On a mesh of rings, the mean over a ring that is a row of nodes is the trapezoidal mean of its nodes."""
     annulus = Annulus(np.linspace(1.0, 2.0, 5), np.linspace(0, np.pi / 2, 9))
     radius, angle = _mesh(annulus, 9, 33)  # rings at the faces and at the centres of the rows
@@ -161,12 +165,15 @@ def test_scattered_points_keep_the_lateral_mean(seed):
     np.testing.assert_allclose(field.mean(axis=-1), np.trapezoid(rings, dx=1 / 32, axis=-1), atol=1e-9)
 
 
-def test_weights_are_made_once_per_mesh(monkeypatch):
+def test_weights_are_made_once_per_mesh(monkeypatch: pytest.MonkeyPatch) -> None:
     annulus = Annulus.quarter(4, 6)
     made = []
-    monkeypatch.setattr(
-        "surrogate.corpus.regrid.point_weights", lambda *arguments: made.append(1) or point_weights(*arguments)
-    )
+
+    def counted(*arguments: Any) -> Any:
+        made.append(1)
+        return point_weights(*arguments)
+
+    monkeypatch.setattr("surrogate.corpus.regrid.point_weights", counted)
     monkeypatch.setattr("surrogate.corpus.regrid.MESHES_KEPT", 2)
     meshes = []
     for size in (5, 6, 7):
@@ -178,7 +185,7 @@ def test_weights_are_made_once_per_mesh(monkeypatch):
     assert len(made) == 3
 
 
-def test_points_that_do_not_cover_the_annulus_are_refused():
+def test_points_that_do_not_cover_the_annulus_are_refused() -> None:
     annulus = Annulus.quarter(4, 6)
     radius, angle = _mesh(annulus, 6, 6)
     with pytest.raises(ValueError, match="do not cover"):

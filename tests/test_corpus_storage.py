@@ -5,6 +5,8 @@ import pickle
 import signal
 import tracemalloc
 import warnings
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -35,7 +37,7 @@ SMALL = CorpusSettings(validation_fraction=0.25, test_fraction=0.25)
 CODECS = ["zarrs", None]
 
 
-def with_codecs(patch, codecs):
+def with_codecs(patch: Any, codecs: Any) -> None:
     if codecs is None:
         patch.setattr(storage, "zarrs", None)
     else:
@@ -44,7 +46,9 @@ def with_codecs(patch, codecs):
 
 @settings(max_examples=20)
 @given(st.integers(1, 12), st.integers(1, 7), st.sampled_from(["float32", "int16"]))
-def test_shards_are_the_same_bytes_whichever_codecs_write_them(tmp_path_factory, length, per_shard, encoding):
+def test_shards_are_the_same_bytes_whichever_codecs_write_them(
+    tmp_path_factory: pytest.TempPathFactory, length: Any, per_shard: Any, encoding: Any
+) -> None:
     folder = tmp_path_factory.mktemp("shards")
     per_shard = min(per_shard, length)
     values = encode(np.random.default_rng(length).uniform(250, 2000, (length, 5, 8)), encoding)
@@ -58,14 +62,16 @@ def test_shards_are_the_same_bytes_whichever_codecs_write_them(tmp_path_factory,
                 write_snapshots(open_array(place, "r+"), 0, start, values[start : start + per_shard])
             found.append(tree_digest(place))
             for other in (zarr.open_array(place), open_array(place)):
-                np.testing.assert_array_equal(other[0:1][0], values)
+                np.testing.assert_array_equal(np.asarray(other[0:1])[0], values)
     assert found[0] == found[1]
     assert sum(name.startswith("c/") for name in found[0]) == -(-length // per_shard)
 
 
 @settings(max_examples=20)
 @given(st.data(), st.sampled_from(["float32", "int16"]), st.sampled_from(CODECS))
-def test_a_store_is_read_as_xarray_reads_it(tmp_path_factory, data, encoding, codecs):
+def test_a_store_is_read_as_xarray_reads_it(
+    tmp_path_factory: pytest.TempPathFactory, data: Any, encoding: Any, codecs: Any
+) -> None:
     length = data.draw(st.integers(1, 9))
     per_shard = data.draw(st.integers(1, length))
     entry = temperature_encoding(encoding, 5, 8, per_shard)
@@ -91,12 +97,12 @@ def test_a_store_is_read_as_xarray_reads_it(tmp_path_factory, data, encoding, co
 
 
 @pytest.fixture(scope="module")
-def raw(tmp_path_factory):
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return write_runs(tmp_path_factory.mktemp("raw"), range(4))
 
 
 @pytest.mark.parametrize("codecs", CODECS)
-def test_a_corrupt_shard_is_named(raw, tmp_path, monkeypatch, codecs):
+def test_a_corrupt_shard_is_named(raw: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codecs: Any) -> None:
     with_codecs(monkeypatch, codecs)
     monkeypatch.setattr(storage, "SHARD_BYTES", 4 * 12 * 16 * 5)  # three shards a run
     ingest(raw, tmp_path / "corpus.zarr", SMALL)
@@ -118,7 +124,9 @@ def test_a_corrupt_shard_is_named(raw, tmp_path, monkeypatch, codecs):
 
 
 @pytest.mark.parametrize("codecs", CODECS)
-def test_a_chunk_that_was_never_written_is_an_error(raw, tmp_path, monkeypatch, codecs):
+def test_a_chunk_that_was_never_written_is_an_error(
+    raw: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codecs: Any
+) -> None:
     with_codecs(monkeypatch, codecs)
     for encoding in ("float32", "int16"):
         path = tmp_path / f"{encoding}.zarr"
@@ -131,7 +139,7 @@ def test_a_chunk_that_was_never_written_is_an_error(raw, tmp_path, monkeypatch, 
                 reading(3)
 
 
-def test_the_settings_of_zarr_stay_those_of_the_user(raw, tmp_path):
+def test_the_settings_of_zarr_stay_those_of_the_user(raw: Any, tmp_path: Path) -> None:
     before = zarr.config.to_dict() if hasattr(zarr.config, "to_dict") else dict(zarr.config.config)
     path = zarr.config.get("codec_pipeline.path")
     ingest(raw, tmp_path / "corpus.zarr", SMALL)
@@ -140,7 +148,7 @@ def test_the_settings_of_zarr_stay_those_of_the_user(raw, tmp_path):
     assert (after, zarr.config.get("codec_pipeline.path")) == (before, path)
 
 
-def test_a_forked_process_goes_on_reading(raw, tmp_path):
+def test_a_forked_process_goes_on_reading(raw: Any, tmp_path: Path) -> None:
     ingest(raw, tmp_path / "corpus.zarr", SMALL)
     read = run_reader(open_corpus(tmp_path / "corpus.zarr"))
     expected = read(1)
@@ -156,15 +164,15 @@ def test_a_forked_process_goes_on_reading(raw, tmp_path):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_a_full_disk_is_no_fault_of_the_runs(raw, tmp_path, monkeypatch):
+def test_a_full_disk_is_no_fault_of_the_runs(raw: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class FullDisk:
         store_path = "staging/array"
 
-        def __setitem__(self, key, values):
+        def __setitem__(self, key: Any, values: Any) -> None:
             raise OSError(28, "No space left on device")
 
-    def full(array, run, start, stored):
-        write_snapshots(FullDisk(), run, start, stored)
+    def full(array: Any, run: Any, start: Any, stored: Any) -> None:
+        write_snapshots(cast(Any, FullDisk()), run, start, stored)
 
     with monkeypatch.context() as patch:
         patch.setattr("surrogate.corpus.ingestion.convert.write_snapshots", full)
@@ -174,7 +182,7 @@ def test_a_full_disk_is_no_fault_of_the_runs(raw, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("encoding", ["float32", "int16"])
-def test_memory_does_not_grow_with_the_number_of_runs(tmp_path, encoding):
+def test_memory_does_not_grow_with_the_number_of_runs(tmp_path: Path, encoding: Any) -> None:
     """Of arrays, that is: NumPy tells tracemalloc of them, whatever the allocator does."""
     paths = write_runs(tmp_path, range(24), snapshots=60)
     chosen = SMALL.model_copy(update={"encoding": encoding})
@@ -193,14 +201,14 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path, encoding):
 
 
 @given(npst.arrays(np.float32, (3, 4, 5), elements=st.floats(1, 4095, width=32) | st.sampled_from([np.nan, np.inf])))
-def test_one_value_that_is_not_finite_is_seen_in_any_encoding(temperature):
+def test_one_value_that_is_not_finite_is_seen_in_any_encoding(temperature: Any) -> None:
     for encoding in ("float32", "int16"):
         check = RunCheck(0, "run", SMALL)
         finite = check.feed(decode(encode(temperature, encoding), *PACKING[encoding]))
         assert finite == np.isfinite(temperature).all()
 
 
-def test_a_record_survives_json(tmp_path):
+def test_a_record_survives_json(tmp_path: Path) -> None:
     run = sample_run(3)
     check = RunCheck(3, "run.nc", SMALL)
     check.feed(run.temperature.values)
@@ -222,6 +230,8 @@ def test_a_record_survives_json(tmp_path):
     back = RunRecord.from_json(record.to_json())
     assert back.to_json() == record.to_json()
     np.testing.assert_array_equal(back.series["mean_temperature"], record.series["mean_temperature"])
+    assert back.moments
+    assert record.moments
     np.testing.assert_array_equal(back.moments.profile_mean, record.moments.profile_mean)
     assert back.findings == record.findings
     assert back.accepted

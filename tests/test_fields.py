@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -26,7 +29,9 @@ from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 POINT = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
 
 
-def example(times=(0.0, 1.0, 4.5), cells=(4, 5), seed=0, parameters=POINT, dtype=np.float32):
+def example(
+    times: Any = (0.0, 1.0, 4.5), cells: Any = (4, 5), seed: Any = 0, parameters: Any = POINT, dtype: Any = np.float32
+) -> Any:
     annulus = Annulus.quarter(*cells)
     field = np.random.default_rng(seed).uniform(250, 2250, (len(times), *annulus.shape)).astype(dtype)
     series = {"mean_temperature": annulus.average(field)}
@@ -45,7 +50,7 @@ runs = st.builds(
 
 @given(runs)
 @settings(max_examples=20)
-def test_a_run_survives_its_file_bit_for_bit(tmp_path_factory, run):
+def test_a_run_survives_its_file_bit_for_bit(tmp_path_factory: pytest.TempPathFactory, run: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "run.nc"
     write_netcdf(run, path)
     with open_netcdf(path) as again:
@@ -56,7 +61,7 @@ def test_a_run_survives_its_file_bit_for_bit(tmp_path_factory, run):
 
 
 @pytest.mark.parametrize("compress", [True, False])
-def test_a_snapshot_is_a_chunk_of_its_file(tmp_path, compress):
+def test_a_snapshot_is_a_chunk_of_its_file(tmp_path: Path, compress: Any) -> None:
     run = example(np.arange(4) + 0.5)
     write_netcdf(run, tmp_path / "run.nc", compress)
     write_netcdf(stack_runs([run, run]), tmp_path / "corpus.nc", compress)
@@ -67,7 +72,7 @@ def test_a_snapshot_is_a_chunk_of_its_file(tmp_path, compress):
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 9))
 @settings(max_examples=20)
-def test_runs_survive_stacking(lengths, seed):
+def test_runs_survive_stacking(lengths: Any, seed: Any) -> None:
     originals = [example(np.arange(n) + 0.5, seed=seed + n, parameters=Parameters(1e20 * (i + 1), 3e5, 6e-6, 10, 1700))
                  for i, n in enumerate(lengths)]  # fmt: skip
     corpus = validate(stack_runs(originals))
@@ -80,13 +85,13 @@ def test_runs_survive_stacking(lengths, seed):
         validate(select_run(corpus, position))
 
 
-def test_stacking_keeps_what_all_runs_say():
+def test_stacking_keeps_what_all_runs_say() -> None:
     corpus = stack_runs([example(seed=1), example(seed=2)])
     assert corpus.attrs["solver"] == "test"
     assert "seed" not in corpus.attrs
 
 
-def test_stacking_widens_the_type_and_refuses_other_grids():
+def test_stacking_widens_the_type_and_refuses_other_grids() -> None:
     assert stack_runs([example(dtype=np.float32), example(dtype=np.float64)]).temperature.dtype == np.float64
     with pytest.raises(FieldError, match="run 1 of 2: its grid differs"):
         stack_runs([example(), example(cells=(4, 6))])
@@ -94,13 +99,13 @@ def test_stacking_widens_the_type_and_refuses_other_grids():
         stack_runs([])
 
 
-def test_selecting_a_run_stays_lazy():
+def test_selecting_a_run_stays_lazy() -> None:
     corpus = stack_runs([example(), example()]).chunk({"simulation": 1})
     run = select_run(corpus, 1)
     assert run.temperature.chunks is not None
 
 
-def test_splits():
+def test_splits() -> None:
     corpus = stack_runs([example(seed=n) for n in range(4)], split=[0, 2, 0, 1], simulation=[5, 6, 7, 8])
     assert select_split(corpus, "train").simulation.values.tolist() == [5, 7]
     assert select_split(corpus, "test").simulation.values.tolist() == [6]
@@ -110,7 +115,7 @@ def test_splits():
         select_split(stack_runs([example()]), "train")
 
 
-def broken(change):
+def broken(change: Any) -> Any:
     run = example().copy(deep=True)
     return change(run)
 
@@ -138,7 +143,7 @@ def broken(change):
         (lambda run: run.assign_coords(time=run.time.assign_attrs(units="Myr")), "units 'Myr', expected 'Gyr'"),
     ],
 )  # fmt: skip
-def test_a_broken_run_is_refused_by_file_and_variable(change, message):
+def test_a_broken_run_is_refused_by_file_and_variable(change: Any, message: str) -> None:
     with pytest.raises(FieldError, match=message) as raised:
         validate(broken(change), "folder/run_7.nc")
     assert (
@@ -158,7 +163,7 @@ def test_a_broken_run_is_refused_by_file_and_variable(change, message):
         (lambda c: c.assign(temperature=c.temperature.where(c.simulation == 1)), "NaN or infinite"),
     ],
 )
-def test_a_broken_corpus_is_refused(change, message):
+def test_a_broken_corpus_is_refused(change: Any, message: str) -> None:
     corpus = stack_runs([example(), example((0.0, 2.0))])
     validate(corpus)
     if message is None:
@@ -168,14 +173,14 @@ def test_a_broken_corpus_is_refused(change, message):
         validate(change(corpus))
 
 
-def test_gaps_in_the_times_are_no_padding():
+def test_gaps_in_the_times_are_no_padding() -> None:
     annulus = Annulus.quarter(3, 4)
     corpus = make_corpus(np.full((1, 3, *annulus.shape), 1700.0), [[0.0, np.nan, 2.0]], annulus, POINT.as_array()[None])
     with pytest.raises(FieldError, match="snapshot_time"):
         validate(corpus)
 
 
-def test_arrays_that_do_not_fit_are_refused():
+def test_arrays_that_do_not_fit_are_refused() -> None:
     annulus = Annulus.quarter(3, 4)
     for shape, times in (((2, 5, 4), [0.0]), ((1, 3, 4), [0.0]), ((1, 5, 5), [0.0])):
         with pytest.raises(FieldError):
@@ -184,7 +189,7 @@ def test_arrays_that_do_not_fit_are_refused():
         make_run(np.full((1, 5, 4), 1700.0), [0.0], annulus, POINT, {"nusselt": [1.0]})
 
 
-def test_missing_parameters_are_named():
+def test_missing_parameters_are_named() -> None:
     run = example().drop_vars(["activation_volume", "initial_temperature"])
     with pytest.raises(FieldError, match="activation_volume, initial_temperature"):
         parameters_of(run)
@@ -192,7 +197,7 @@ def test_missing_parameters_are_named():
         parameter_table(stack_runs([example()]).drop_vars("activation_volume"))
 
 
-def test_a_damaged_file_is_named(tmp_path):
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "run.nc"
     write_netcdf(example(), path)
     content = path.read_bytes()
@@ -207,7 +212,7 @@ def test_a_damaged_file_is_named(tmp_path):
         open_netcdf(tmp_path / "absent.nc")
 
 
-def test_a_failed_write_leaves_no_file(tmp_path):
+def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
     run = example().assign_attrs(bad={"a": 1})
     with pytest.raises(TypeError):
         write_netcdf(run, tmp_path / "run.nc")

@@ -1,5 +1,8 @@
 """The parts of the default autoencoder that are our own arithmetic: slopes, refined latents, mirror images, weights."""
 
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -16,12 +19,12 @@ MODES, LATENTS = 9, 5
 
 
 @pytest.fixture(scope="module")
-def corpus():
+def corpus() -> Any:
     return made_up_corpus()
 
 
 @pytest.fixture
-def correction():
+def correction() -> Any:
     """A network with weights of order one: as it starts, its output is zero."""
     keras.utils.set_random_seed(3)
     layer = Correction(12, 3, 0.2, MODES)
@@ -30,7 +33,7 @@ def correction():
     return layer
 
 
-def test_slope_is_the_derivative_of_the_output(correction):
+def test_slope_is_the_derivative_of_the_output(correction: Any) -> None:
     points = np.random.default_rng(0).normal(size=(4, LATENTS)).astype(np.float32)
     value, slope = (keras.ops.convert_to_numpy(part) for part in correction.slope(points))
     np.testing.assert_allclose(value, keras.ops.convert_to_numpy(correction(points)), rtol=1e-5, atol=1e-6)
@@ -42,13 +45,13 @@ def test_slope_is_the_derivative_of_the_output(correction):
         np.testing.assert_allclose(slope[:, direction], (up - down) / (2 * step), atol=2e-3)
 
 
-def departures(correction, latents, coefficients, variance):
+def departures(correction: Any, latents: Any, coefficients: Any, variance: Any) -> Any:
     decoded = keras.ops.convert_to_numpy(correction(latents))
     decoded[:, : LATENTS - 1] += latents[:, 1:]
     return ((decoded - coefficients) ** 2 * variance).sum(axis=1)
 
 
-def test_refined_latents_are_those_that_made_the_field(correction):
+def test_refined_latents_are_those_that_made_the_field(correction: Any) -> None:
     generator = np.random.default_rng(1)
     truth = generator.normal(size=(20, LATENTS)).astype(np.float32)
     variance = np.linspace(2.0, 0.1, MODES)
@@ -59,7 +62,7 @@ def test_refined_latents_are_those_that_made_the_field(correction):
     before = departures(correction, guess, coefficients, variance)
     found = {}
     for steps in (0, 1, 6):
-        layer = Refine(correction, variance, 1, steps)
+        layer = Refine(correction, variance.tolist(), 1, steps)
         found[steps] = keras.ops.convert_to_numpy(layer([guess, coefficients]))
         np.testing.assert_array_equal(found[steps][:, 0], truth[:, 0])  # the wall is given
         assert (departures(correction, found[steps], coefficients, variance) <= before * (1 + 1e-5)).all()
@@ -69,7 +72,7 @@ def test_refined_latents_are_those_that_made_the_field(correction):
     assert np.median(np.abs(found[6] - truth).max(axis=1)) < 1e-4
 
 
-def networks(corpus, **changes):
+def networks(corpus: Any, **changes: Any) -> Any:
     settings = PodAutoencoderSettings(latents=LATENTS, modes=MODES, width=16, depth=2, **changes)
     train = select_split(corpus, "train")
     scaler = FieldScaler.fit(train, "pod")
@@ -79,7 +82,7 @@ def networks(corpus, **changes):
     return PodNetworks(images.shape[1:], scaler.scalars, settings, reduction), reduction, (images, walls)
 
 
-def test_an_encoder_with_refinement_is_read_back_as_it_was_written(corpus, tmp_path):
+def test_an_encoder_with_refinement_is_read_back_as_it_was_written(corpus: Any, tmp_path: Path) -> None:
     built, _, (images, walls) = networks(corpus, refinement=2)
     writer = built.between.get_layer("expand").get_layer("correction")
     writer.last.kernel.assign(0.3 * np.random.default_rng(5).normal(size=writer.last.kernel.shape))
@@ -91,14 +94,14 @@ def test_an_encoder_with_refinement_is_read_back_as_it_was_written(corpus, tmp_p
     assert np.abs(plain.encoder.predict_on_batch([images, walls]) - written).max() > 1e-3
 
 
-def test_before_training_the_networks_are_the_pod(corpus):
+def test_before_training_the_networks_are_the_pod(corpus: Any) -> None:
     built, reduction, (images, walls) = networks(corpus)
     latents = built.encoder.predict_on_batch([images, walls])
     coefficients = reduction.coefficients(images, walls)[:, : LATENTS - walls.shape[1]]
     np.testing.assert_allclose(latents, np.concatenate([walls, coefficients], axis=1), atol=1e-3)
 
 
-def test_mirror_images_stand_beside_their_originals(corpus):
+def test_mirror_images_stand_beside_their_originals(corpus: Any) -> None:
     train = select_split(corpus, "train")
     _, reduction, _ = networks(corpus)
     scaler = FieldScaler.fit(train, "pod")
@@ -112,7 +115,7 @@ def test_mirror_images_stand_beside_their_originals(corpus):
     assert {tuple(row) for row in np.round(mirrored.targets, 4)} <= rows
 
 
-def test_rows_next_to_the_walls_weigh_more(corpus):
+def test_rows_next_to_the_walls_weigh_more(corpus: Any) -> None:
     scaler = FieldScaler.fit(select_split(corpus, "train"), "pod")
     plain, heavy = (autoencoders._row_weight(corpus, scaler, factor) for factor in (1.0, 10.0))
     volume = annulus_of(corpus).weight.sum(axis=1)[scaler.rows]

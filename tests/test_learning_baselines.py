@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from learning_examples import made_up_corpus, parameters
@@ -8,16 +10,16 @@ from surrogate.learning.baselines import MeanProfile, NearestRun, PodGaussianPro
 
 
 @pytest.fixture(scope="module")
-def corpus():
+def corpus() -> Any:
     return made_up_corpus(36)
 
 
 @pytest.fixture(scope="module")
-def train(corpus):
+def train(corpus: Any) -> Any:
     return select_split(corpus, "train")
 
 
-def test_mean_profile_is_the_mean_over_the_runs_that_reach_a_time(train):
+def test_mean_profile_is_the_mean_over_the_runs_that_reach_a_time(train: Any) -> None:
     predicted = MeanProfile().fit(train).predict(parameters(2), [0.0, 4.5])
     assert predicted.shape == (2, 2, 12, 10)
     valid = valid_snapshots(train)
@@ -27,13 +29,13 @@ def test_mean_profile_is_the_mean_over_the_runs_that_reach_a_time(train):
     assert np.ptp(predicted, axis=-1).max() == 0
 
 
-def test_nearest_run_of_a_training_run_is_itself(train):
+def test_nearest_run_of_a_training_run_is_itself(train: Any) -> None:
     times = train.snapshot_time.values[1]
     predicted = NearestRun().fit(train).predict(parameter_table(train)[1:2], times)
     np.testing.assert_array_equal(predicted[0], train.temperature.values[1])
 
 
-def test_gaussian_process_reconstructs_and_generalises(corpus, train):
+def test_gaussian_process_reconstructs_and_generalises(corpus: Any, train: Any) -> None:
     method = PodGaussianProcess(EvaluationSettings(pod_modes=6)).fit(train)
     test = select_split(corpus, "test")
     valid = valid_snapshots(test)

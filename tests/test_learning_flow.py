@@ -1,5 +1,8 @@
 """The flow, on a process whose distribution is known: each step goes up or down by one half, never in between."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -20,7 +23,7 @@ FLOW = FlowSettings(width=48, depth=2, dropout=0.0, training=training(epochs=100
 
 
 @pytest.fixture(scope="module")
-def latents():
+def latents() -> Any:
     generator = np.random.default_rng(4)
     values = np.zeros((RUNS, TIMES, 2), dtype=np.float32)
     for step in range(1, TIMES):
@@ -42,7 +45,7 @@ def latents():
 
 
 @pytest.fixture(scope="module")
-def folder(latents, tmp_path_factory):
+def folder(latents: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("models")
     train_predictor("fnn", latents, FNN, folder / "fnn", progress=None)
     train_predictor("flow", latents, FLOW, folder / "flow", {"by": "a test"}, None)
@@ -50,15 +53,15 @@ def folder(latents, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def flow(folder):
+def flow(folder: Path) -> Any:
     return load_predictor("flow", folder)
 
 
-def steps_of(values):
+def steps_of(values: Any) -> Any:
     return values[..., 1:, :] - PERSISTENCE * values[..., :-1, :]
 
 
-def test_samples_have_the_distribution_of_the_process_not_only_its_moments(flow, latents):
+def test_samples_have_the_distribution_of_the_process_not_only_its_moments(flow: Any, latents: Any) -> None:
     runs = select_split(latents, "test")
     times = runs.snapshot_time.values
     samples = flow.sample(parameter_table(runs), times, runs.latent.values[:, 0], samples=8)
@@ -72,13 +75,13 @@ def test_samples_have_the_distribution_of_the_process_not_only_its_moments(flow,
     np.testing.assert_allclose(samples[:, :, 6:].std(), truth[:, 6:].std(), rtol=0.12)
 
 
-def test_steps_of_the_two_latents_are_independent_as_in_the_process(flow, latents):
+def test_steps_of_the_two_latents_are_independent_as_in_the_process(flow: Any, latents: Any) -> None:
     runs = select_split(latents, "test")
     steps = steps_of(flow.sample(parameter_table(runs), runs.snapshot_time.values, samples=8)[:, :, 1:])
     assert abs(np.corrcoef(steps.reshape(-1, 2).T)[0, 1]) < 0.1
 
 
-def test_samples_start_from_what_is_given_and_depend_on_the_seed_alone(flow, latents):
+def test_samples_start_from_what_is_given_and_depend_on_the_seed_alone(flow: Any, latents: Any) -> None:
     table, initial = parameter_table(latents)[:3], np.full((3, 2), 0.25, dtype=np.float32)
     one = flow.sample(table, np.linspace(0, 4.5, TIMES), initial, samples=2, seed=1)
     np.testing.assert_allclose(one[:, :, 0], 0.25, atol=1e-6)
@@ -91,7 +94,7 @@ def test_samples_start_from_what_is_given_and_depend_on_the_seed_alone(flow, lat
     np.testing.assert_allclose(halfway[:, :, 0], later.mean(axis=2), atol=1e-5)
 
 
-def test_departures_that_the_fnn_learnt_by_heart_do_not_shrink_the_noise(flow, latents):
+def test_departures_that_the_fnn_learnt_by_heart_do_not_shrink_the_noise(flow: Any, latents: Any) -> None:
     """Spread and error of the mean agree on unseen runs: the departures came from members that had not seen them."""
     runs = select_split(latents, "test")
     samples = flow.sample(parameter_table(runs), runs.snapshot_time.values, samples=16)
@@ -99,7 +102,7 @@ def test_departures_that_the_fnn_learnt_by_heart_do_not_shrink_the_noise(flow, l
     assert samples[:, :, 3:].std(axis=1).mean() == pytest.approx(error, rel=0.2)
 
 
-def test_wrong_arguments_and_strangers_are_refused(flow, folder, latents, tmp_path):
+def test_wrong_arguments_and_strangers_are_refused(flow: Any, folder: Path, latents: Any, tmp_path: Path) -> None:
     table = parameter_table(latents)[:2]
     with pytest.raises(ValueError, match="samples: expected at least 1, got 0"):
         flow.sample(table, [1.0], samples=0)

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -29,7 +30,7 @@ from surrogate.settings import (
     RolloutLstmSettings,
 )
 
-TINY = {
+TINY: dict[str, Any] = {
     "autoencoder": PodAutoencoderSettings(latents=5, modes=8, width=16, depth=2, wall_weight=1.0, training=training()),
     "fnn": ResidualFnnSettings(width=16, depth=4, members=2, training=training(epochs=30)),
     "lstm": RolloutLstmSettings(
@@ -39,17 +40,17 @@ TINY = {
 COLUMNS = ["epoch", "loss", "validation_loss", "learning_rate", "seconds"]
 
 
-def settings(kind, **changes):
+def settings(kind: Any, **changes: Any) -> Any:
     return TINY[kind].model_copy(update=changes)
 
 
 @pytest.fixture(scope="module")
-def corpus():
+def corpus() -> Any:
     return made_up_corpus()
 
 
 @pytest.fixture(scope="module")
-def folder(corpus, tmp_path_factory):
+def folder(corpus: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """All three models, trained and written; latents too."""
     folder = tmp_path_factory.mktemp("models")
     autoencoder = train_autoencoder(corpus, TINY["autoencoder"], folder / "autoencoder", {"by": "a test"}, None)
@@ -60,13 +61,13 @@ def folder(corpus, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def latents(folder):
+def latents(folder: Path) -> Any:
     import xarray as xr
 
     return xr.load_dataset(folder / "latents.nc", engine="h5netcdf")
 
 
-def test_autoencoder_comes_back_from_its_folder_and_keeps_walls_exact(folder, corpus):
+def test_autoencoder_comes_back_from_its_folder_and_keeps_walls_exact(folder: Path, corpus: Any) -> None:
     autoencoder = Autoencoder.load(folder / "autoencoder")
     truth = select_split(corpus, "test").temperature.values[0]
     latent = autoencoder.encode(truth)
@@ -80,7 +81,7 @@ def test_autoencoder_comes_back_from_its_folder_and_keeps_walls_exact(folder, co
     np.testing.assert_allclose(one, back[0], atol=0.01)
 
 
-def test_autoencoder_refuses_other_shapes(folder):
+def test_autoencoder_refuses_other_shapes(folder: Path) -> None:
     autoencoder = Autoencoder.load(folder / "autoencoder")
     with pytest.raises(ValueError, match=r"expected shape \(\.\.\., 12, 10\)"):
         autoencoder.encode(np.zeros((3, 10, 12)))
@@ -88,7 +89,7 @@ def test_autoencoder_refuses_other_shapes(folder):
         autoencoder.decode(np.zeros((3, 4)))
 
 
-def test_untrained_autoencoder_is_the_pod(corpus, tmp_path):
+def test_untrained_autoencoder_is_the_pod(corpus: Any, tmp_path: Path) -> None:
     """With a learning rate of nearly nothing the error must be that of the best linear map."""
     frozen = settings("autoencoder", training=training(epochs=1, learning_rate=1e-12))
     autoencoder = train_autoencoder(corpus, frozen, tmp_path / "autoencoder", progress=None)
@@ -99,7 +100,7 @@ def test_untrained_autoencoder_is_the_pod(corpus, tmp_path):
     assert np.abs(error).max() < 3.0
 
 
-def test_canonical_latents_measure_the_field_in_kelvin(folder, corpus):
+def test_canonical_latents_measure_the_field_in_kelvin(folder: Path, corpus: Any) -> None:
     autoencoder = Autoencoder.load(folder / "autoencoder")
     from surrogate.fields import annulus_of
 
@@ -122,14 +123,14 @@ def test_canonical_latents_measure_the_field_in_kelvin(folder, corpus):
         assert np.sqrt(size).mean() == pytest.approx(1.0, rel=0.1)
 
 
-def test_encoded_corpus_keeps_coordinates_and_padding(latents, corpus):
+def test_encoded_corpus_keeps_coordinates_and_padding(latents: Any, corpus: Any) -> None:
     assert latents.latent.dims == ("simulation", "time", "component")
     np.testing.assert_array_equal(np.isnan(latents.latent.values[..., 0]), np.isnan(corpus.snapshot_time.values))
     assert set(corpus.coords) <= set(latents.coords)
     np.testing.assert_array_equal(parameter_table(latents), parameter_table(corpus))
 
 
-def test_decoded_corpus_follows_the_convention(folder, latents, corpus):
+def test_decoded_corpus_follows_the_convention(folder: Path, latents: Any, corpus: Any) -> None:
     decoded = decode_corpus(Autoencoder.load(folder / "autoencoder"), latents)
     validate(decoded)
     error = np.abs(decoded.temperature - corpus.temperature)
@@ -138,7 +139,7 @@ def test_decoded_corpus_follows_the_convention(folder, latents, corpus):
 
 
 @pytest.mark.parametrize(("kind", "cls"), [("fnn", FnnPredictor), ("lstm", LstmPredictor)])
-def test_predictor_learns_and_comes_back(folder, latents, kind, cls):
+def test_predictor_learns_and_comes_back(folder: Path, latents: Any, kind: Any, cls: Any) -> None:
     predictor = cls.load(folder / kind)
     test = select_split(latents, "test")
     times = np.linspace(0, 4.5, 8)
@@ -160,7 +161,7 @@ def test_predictor_learns_and_comes_back(folder, latents, kind, cls):
         predictor.predict(parameters(3), np.zeros((2, 4)))
 
 
-def test_lstm_starts_from_what_it_is_given_and_interpolates(folder, latents):
+def test_lstm_starts_from_what_it_is_given_and_interpolates(folder: Path, latents: Any) -> None:
     predictor = LstmPredictor.load(folder / "lstm")
     test = select_split(latents, "test")
     values, initial = parameter_table(test), test.latent.values[:, 0]
@@ -175,7 +176,7 @@ def test_lstm_starts_from_what_it_is_given_and_interpolates(folder, latents):
         predictor.predict(values, grid, initial[:, :2])
 
 
-def test_initial_latents_come_from_the_parameters(folder, latents):
+def test_initial_latents_come_from_the_parameters(folder: Path, latents: Any) -> None:
     predictor = LstmPredictor.load(folder / "lstm")
     train = select_split(latents, "train")
     error = predictor.initial_latents(parameter_table(train)) - train.latent.values[:, 0]
@@ -183,7 +184,7 @@ def test_initial_latents_come_from_the_parameters(folder, latents):
 
 
 @pytest.mark.parametrize("kind", ["autoencoder", "fnn", "lstm"])
-def test_folder_holds_manifest_and_losses(folder, kind):
+def test_folder_holds_manifest_and_losses(folder: Path, kind: Any) -> None:
     manifest = json.loads((folder / kind / "manifest.json").read_text())
     assert manifest["kind"] == kind
     assert {"settings", "scaling", "shapes", "provenance", "training", "files"} <= set(manifest)
@@ -195,7 +196,7 @@ def test_folder_holds_manifest_and_losses(folder, kind):
     assert not (folder / kind / "checkpoint.npz").exists()
 
 
-def test_damaged_folders_are_named(folder, tmp_path):
+def test_damaged_folders_are_named(folder: Path, tmp_path: Path) -> None:
     import shutil
 
     with pytest.raises(ModelError, match="no such folder"):
@@ -217,7 +218,7 @@ def test_damaged_folders_are_named(folder, tmp_path):
 
 
 @pytest.mark.parametrize("latents", [1, 102, 5000])
-def test_latents_that_compress_nothing_are_refused(corpus, tmp_path, latents):
+def test_latents_that_compress_nothing_are_refused(corpus: Any, tmp_path: Path, latents: Any) -> None:
     # One wall scalar, and ten rows of ten columns between the walls.
     settings = TINY["autoencoder"].model_copy(update={"latents": latents})
     with pytest.raises(ValueError, match=rf"autoencoder\.latents: expected from 2 to 100, .* got {latents}"):
@@ -225,14 +226,14 @@ def test_latents_that_compress_nothing_are_refused(corpus, tmp_path, latents):
     assert not list(tmp_path.iterdir())
 
 
-def test_missing_split_is_named(corpus, tmp_path):
+def test_missing_split_is_named(corpus: Any, tmp_path: Path) -> None:
     none = corpus.assign_coords(split=("simulation", np.zeros(18, dtype=np.int8)))
     with pytest.raises(ValueError, match="no validation runs"):
         train_autoencoder(none, TINY["autoencoder"], tmp_path, progress=None)
 
 
 @pytest.mark.slow
-def test_paper_autoencoder_end_to_end(corpus, tmp_path):
+def test_paper_autoencoder_end_to_end(corpus: Any, tmp_path: Path) -> None:
     one = training(epochs=1, batch_size=64)
     autoencoder = train_autoencoder(
         corpus, PaperAutoencoderSettings(network="paper", training=one), tmp_path / "autoencoder", progress=None
@@ -252,7 +253,7 @@ def test_paper_autoencoder_end_to_end(corpus, tmp_path):
     np.testing.assert_allclose(rolled[:, 0], latents.latent.values[1:3, 0], rtol=1e-4)
 
 
-def test_paper_autoencoder_has_840_latents_on_its_own_grid():
+def test_paper_autoencoder_has_840_latents_on_its_own_grid() -> None:
     from surrogate.learning.networks.paper import paper_autoencoder
 
     encoder, decoder = paper_autoencoder((302, 394))
@@ -269,16 +270,16 @@ tests.train_resumable(sys.argv[1], lambda line: print(line, flush=True))
 """
 
 
-def train_resumable(folder, progress=None):
+def train_resumable(folder: Path, progress: Any = None) -> None:
     corpus = made_up_corpus()
     latents = corpus.temperature[..., 3, :4].rename(angle="component").to_dataset(name="latent")
     plan = training(epochs=30)
     settings = ResidualFnnSettings(width=16, depth=4, members=2, dropout=0.1, training=plan)
-    driver.fit.__kwdefaults__["checkpoint_seconds"] = 0.0
+    (driver.fit.__kwdefaults__ or {})["checkpoint_seconds"] = 0.0
     train_predictor("fnn", latents, settings, folder, progress=progress)
 
 
-def test_killed_training_resumes_on_the_same_loss_curve(tmp_path):
+def test_killed_training_resumes_on_the_same_loss_curve(tmp_path: Path) -> None:
     """kill -9 in the middle, then the same call: the losses are those of a training that was never disturbed."""
     script = SCRIPT.format(tests=str(Path(__file__).parent))
     process = subprocess.Popen(
@@ -288,14 +289,14 @@ def test_killed_training_resumes_on_the_same_loss_curve(tmp_path):
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    for line in process.stdout:
+    for line in process.stdout or ():
         if " epoch 12/" in line:
             break
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "cut" / "manifest.json").exists()
     assert (tmp_path / "cut" / "checkpoint.npz").exists()
-    lines = []
+    lines: list[str] = []
     train_resumable(tmp_path / "cut", lines.append)
     assert lines[0].startswith("fnn trains on ")
     assert "resumes after epoch 1" in lines[1]
@@ -306,7 +307,7 @@ def test_killed_training_resumes_on_the_same_loss_curve(tmp_path):
     pd.testing.assert_frame_equal(first, second, rtol=1e-5)
 
 
-def test_jax_reads_what_tensorflow_wrote(folder, latents):
+def test_jax_reads_what_tensorflow_wrote(folder: Path, latents: Any) -> None:
     """A folder trained on one backend gives the same numbers on another."""
     pytest.importorskip("jax")
     if keras.backend.backend() == "jax":
@@ -366,7 +367,7 @@ TWO_DEVICES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_two_devices_train_as_one_does(backend, tmp_path):
+def test_two_devices_train_as_one_does(backend: Any, tmp_path: Path) -> None:
     """The batch is shared, the gradient is that of the whole batch: the same losses."""
     pytest.importorskip(backend)
     before, after = TWO_DEVICES[backend]
@@ -382,7 +383,9 @@ def test_two_devices_train_as_one_does(backend, tmp_path):
 
 
 @pytest.mark.parametrize("tracker", ["tensorboard", "mlflow"])
-def test_trackers_follow_the_training(tracker, latents, tmp_path, monkeypatch):
+def test_trackers_follow_the_training(
+    tracker: Any, latents: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = training(epochs=2, loggers=[tracker])
     settings = ResidualFnnSettings(width=8, depth=2, members=2, training=plan)
     with monkeypatch.context() as without:
@@ -412,11 +415,11 @@ READ_ELSEWHERE = {
 }  # of a training: by what surrounds it, or rarely
 
 
-def recorded(settings, read):
+def recorded(settings: Any, read: Any) -> Any:
     """Return the same settings, which note the name of every key that is read."""
 
-    class Recorder(type(settings)):
-        def __getattribute__(self, name):
+    class Recorder(type(settings)):  # type: ignore[misc]
+        def __getattribute__(self, name: str) -> Any:
             if name in type(self).model_fields:
                 read.add(name)
             return super().__getattribute__(name)
@@ -437,9 +440,12 @@ def recorded(settings, read):
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else value,
 )
-def test_a_training_reads_every_key_of_its_network(folder, corpus, latents, tmp_path, method, plan):
+def test_a_training_reads_every_key_of_its_network(
+    folder: Path, corpus: Any, latents: Any, tmp_path: Path, method: Any, plan: Any
+) -> None:
     """No key of a section is without effect on the network that the section describes."""
-    read, of_training = set(), set()
+    read: set[str] = set()
+    of_training: set[str] = set()
     own = recorded(plan.model_copy(update={"training": recorded(plan.training, of_training)}), read)
     if method == "autoencoder":
         train_autoencoder(corpus, own, tmp_path / method, progress=None)

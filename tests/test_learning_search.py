@@ -1,6 +1,8 @@
 """The search for settings: starts from what there is, goes on where it stopped, refuses what it cannot search."""
 
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ RANGES = {"width": (4, 16), "learning_rate": (1e-3, 3e-2)}
 
 
 @pytest.fixture(scope="module")
-def latents():
+def latents() -> Any:
     table = parameters(24)
     times = np.tile(np.linspace(0.0, 4.5, 6), (24, 1))
     values = np.log10(table[:, :1])[:, None] * np.sin(times)[..., None] * np.array([1.0, -2.0])
@@ -33,7 +35,7 @@ def latents():
     )
 
 
-def test_a_stopped_search_goes_on_and_never_ends_worse_than_it_began(latents, tmp_path):
+def test_a_stopped_search_goes_on_and_never_ends_worse_than_it_began(latents: Any, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     journal = tmp_path / "search/journal.log"
     first, _ = search_settings(latents, SETTINGS, SearchSettings(trials=2, ranges=RANGES), journal, None)
@@ -54,12 +56,12 @@ def test_a_stopped_search_goes_on_and_never_ends_worse_than_it_began(latents, tm
     assert len(other) == 1
 
 
-def test_starting_point_is_moved_into_the_ranges():
+def test_starting_point_is_moved_into_the_ranges() -> None:
     plan = SearchSettings(ranges={"width": (16, 64), "learning_rate": (1e-4, 1e-3)})
     assert starting_point(SETTINGS, plan) == {"width": 16, "learning_rate": 1e-3}
 
 
-def test_unknown_settings_are_named(latents, tmp_path):
+def test_unknown_settings_are_named(latents: Any, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     plan = SearchSettings(ranges={"colour": (1, 2)})
     with pytest.raises(ValueError, match="ResidualFnnSettings has no setting 'colour'"):
@@ -68,12 +70,12 @@ def test_unknown_settings_are_named(latents, tmp_path):
         SearchSettings(ranges={"width": (8, 8)})
 
 
-def test_without_optuna_the_extra_is_named(latents, tmp_path, monkeypatch):
+def test_without_optuna_the_extra_is_named(latents: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ImportError, match=r"pip install 'surrogate\[search\]'"):
         search_settings(latents, SETTINGS, SearchSettings(), tmp_path / "journal.log", None)
 
 
-def test_changed_settings_are_validated():
+def test_changed_settings_are_validated() -> None:
     with pytest.raises(ValueError, match="width"):
         changed(SETTINGS, {"width": 0})

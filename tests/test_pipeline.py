@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,14 +17,14 @@ ROOT = Path(__file__).parents[1]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 
 
-def snakemake(folder, *arguments, configuration=ROOT / "config/tiny.yaml"):
+def snakemake(folder: Path, *arguments: Any, configuration: Any = ROOT / "config/tiny.yaml") -> Any:
     command = [SNAKEMAKE, *arguments, "--snakefile", ROOT / "Snakefile", "--directory", folder, "--cores", "2"]
     command += ["--workflow-profile", ROOT / "profiles/default", "--configfile", configuration]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
-def jobs(folder, *arguments, **keywords):
+def jobs(folder: Path, *arguments: Any, **keywords: Any) -> Any:
     """Return how many jobs of each rule a dry run would start."""
     code, text = snakemake(folder, "--dry-run", "--quiet", "rules", *arguments, **keywords)
     assert code == 0, text
@@ -31,7 +32,7 @@ def jobs(folder, *arguments, **keywords):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("pipeline")
     code, text = snakemake(folder)
     assert code == 0, text[-5000:]
@@ -39,18 +40,18 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture
-def copy(finished, tmp_path):
+def copy(finished: Any, tmp_path: Path) -> Any:
     """Return a copy of the finished run that a test may damage."""
     shutil.copytree(finished, tmp_path / "copy", symlinks=True)
     return tmp_path / "copy"
 
 
 @pytest.fixture
-def results(finished):
+def results(finished: Any) -> Any:
     return finished / "results/tiny"
 
 
-def changed(folder, section, **values):
+def changed(folder: Path, section: Any, **values: Any) -> Any:
     """Write a copy of the tiny configuration with some keys of one section changed."""
     content = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
     content.setdefault(section, {}).update(values)
@@ -59,14 +60,14 @@ def changed(folder, section, **values):
     return path
 
 
-def test_every_run_is_simulated_and_ingested(results):
+def test_every_run_is_simulated_and_ingested(results: Any) -> None:
     statuses = pd.concat([pd.read_csv(path) for path in sorted((results / "shards").glob("*.csv"))])
     assert list(statuses.simulation) == list(range(16))
     assert set(statuses.status) == {"done"}
     assert len(pd.read_csv(results / "rejected.csv")) == 0
 
 
-def test_measures_of_every_method_are_finite_and_ordered(results):
+def test_measures_of_every_method_are_finite_and_ordered(results: Any) -> None:
     metrics = json.loads((results / "metrics.json").read_text())["methods"]
     expected = {"autoencoder", "fnn", "lstm", "flow", "mean_profile", "nearest_run", "pod_gaussian_process"}
     assert set(metrics) == expected
@@ -84,13 +85,13 @@ def test_measures_of_every_method_are_finite_and_ordered(results):
     assert metrics["fnn"]["relative_accuracy"]["mean"] == pytest.approx(accuracy, abs=1e-3)
 
 
-def test_a_second_run_does_nothing(finished):
+def test_a_second_run_does_nothing(finished: Any) -> None:
     code, text = snakemake(finished)
     assert code == 0
     assert "Nothing to be done" in text
 
 
-def test_the_report_holds_figures_and_captions(finished):
+def test_the_report_holds_figures_and_captions(finished: Any) -> None:
     report = finished / "report.html"
     code, text = snakemake(finished, "--report", report)
     assert code == 0, text[-3000:]
@@ -98,7 +99,7 @@ def test_the_report_holds_figures_and_captions(finished):
     assert "in five numbers" in report.read_text()
 
 
-def test_a_deleted_figure_is_made_again_alone(copy):
+def test_a_deleted_figure_is_made_again_alone(copy: Any) -> None:
     figure = copy / "results/tiny/figures/coverage.png"
     before = figure.read_bytes()
     figure.unlink()
@@ -108,7 +109,7 @@ def test_a_deleted_figure_is_made_again_alone(copy):
     assert figure.read_bytes() == before
 
 
-def test_a_changed_key_reruns_what_depends_on_it_and_nothing_else(finished, tmp_path):
+def test_a_changed_key_reruns_what_depends_on_it_and_nothing_else(finished: Any, tmp_path: Path) -> None:
     width = jobs(finished, configuration=changed(tmp_path, "fnn", width=96))
     assert {"fnn", "flow", "predict", "evaluate", "bundle"} <= set(width)
     assert width["predict"] == 2  # the FNN and the flow around its mean
@@ -121,7 +122,7 @@ def test_a_changed_key_reruns_what_depends_on_it_and_nothing_else(finished, tmp_
     assert not {"design", "simulate"} & set(split)
 
 
-def test_broken_raw_runs_are_left_out_and_named(copy):
+def test_broken_raw_runs_are_left_out_and_named(copy: Any) -> None:
     results = copy / "results/tiny"
     raw = sorted((results / "raw").glob("*.nc"))
     raw[3].write_bytes(raw[3].read_bytes()[:2000])
@@ -135,8 +136,8 @@ def test_broken_raw_runs_are_left_out_and_named(copy):
     assert code == 0, text[-3000:]
     rejected = pd.read_csv(results / "rejected.csv").set_index("simulation")
     assert sorted(rejected.index) == [3, 5]
-    assert raw[3].name in rejected.loc[3, "file"]
-    assert "NaN" in rejected.loc[5, "message"]
+    assert raw[3].name in str(rejected.loc[3, "file"])
+    assert "NaN" in str(rejected.loc[5, "message"])
     assert json.loads((results / "corpus.json").read_text())["runs"] == 14
 
 
@@ -148,14 +149,16 @@ def test_broken_raw_runs_are_left_out_and_named(copy):
         ("source", {"kind": "files", "files": "nowhere/*.nc"}, "no file matches 'nowhere/*.nc'"),
     ],
 )
-def test_a_wrong_configuration_is_named_before_anything_runs(tmp_path, section, values, message):
+def test_a_wrong_configuration_is_named_before_anything_runs(
+    tmp_path: Path, section: Any, values: Any, message: str
+) -> None:
     code, text = snakemake(tmp_path, configuration=changed(tmp_path, section, **values))
     assert code == 1
     assert message in text
     assert not (tmp_path / "results").exists()
 
 
-def test_the_bundle_answers_from_python_and_from_a_shell(results, tmp_path):
+def test_the_bundle_answers_from_python_and_from_a_shell(results: Any, tmp_path: Path) -> None:
     from surrogate import Surrogate
 
     surrogate = Surrogate.load(results / "surrogate")
@@ -167,7 +170,7 @@ def test_the_bundle_answers_from_python_and_from_a_shell(results, tmp_path):
         assert answer.temperature.attrs["units"] == "K"
         assert float(answer.temperature.isel(radius=-1).max()) == pytest.approx(250.0, abs=0.5)
     output = tmp_path / "answer.nc"
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in parameters.items()]
+    options = [f"--{str(name).replace('_', '-')}={value}" for name, value in parameters.items()]
     command = [Path(sys.executable).parent / "surrogate", "predict", results / "surrogate", *options]
     done = subprocess.run(
         [*map(str, command), "--time=1", "--time=4.5", "--method=lstm", f"--output={output}"],

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,13 +17,13 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory):
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Any:
     run = Run(tmp_path_factory.mktemp("expected"))
     assert run.finish("corpus") == 0, run.text()[-4000:]
     return fingerprints(run.results)
 
 
-def test_everything_is_killed(tmp_path, expected):
+def test_everything_is_killed(tmp_path: Path, expected: Any) -> None:
     run = Run(tmp_path)
     process = run.start("corpus")
     run.wait_until(run.raw, process)
@@ -36,7 +37,7 @@ def test_everything_is_killed(tmp_path, expected):
     assert fingerprints(run.results) == expected
 
 
-def test_a_job_is_killed_and_the_others_go_on(tmp_path, expected):
+def test_a_job_is_killed_and_the_others_go_on(tmp_path: Path, expected: Any) -> None:
     run = Run(tmp_path)
     process = run.start("corpus")
     run.wait_until(run.raw, process)
@@ -50,7 +51,7 @@ def test_a_job_is_killed_and_the_others_go_on(tmp_path, expected):
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="mounts a small file system: needs root")
-def test_a_full_disk(tmp_path, expected):
+def test_a_full_disk(tmp_path: Path, expected: Any) -> None:
     run = Run(tmp_path)
     (tmp_path / "results").mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path / "results")]
@@ -70,7 +71,7 @@ def test_a_full_disk(tmp_path, expected):
         subprocess.run(["umount", "--lazy", str(tmp_path / "results")], check=False)
 
 
-def test_a_damaged_run_of_an_unfinished_shard_is_made_again(tmp_path, expected):
+def test_a_damaged_run_of_an_unfinished_shard_is_made_again(tmp_path: Path, expected: Any) -> None:
     run = Run(tmp_path)
     assert run.finish("corpus") == 0, run.text()[-4000:]
     damaged, kept = run.raw()[0], run.raw()[2]
@@ -85,7 +86,7 @@ def test_a_damaged_run_of_an_unfinished_shard_is_made_again(tmp_path, expected):
     assert not leftovers(run.results)
 
 
-def test_a_machine_that_has_to_compile_first_makes_the_same_runs(tmp_path, expected):
+def test_a_machine_that_has_to_compile_first_makes_the_same_runs(tmp_path: Path, expected: Any) -> None:
     run = Run(tmp_path, environment={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "empty")})
     assert run.finish("corpus") == 0, run.text()[-4000:]
     assert re.search(r"compiled \d+ functions", run.text())

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 
 
-def dry_run(folder):
+def dry_run(folder: Path) -> Any:
     """Jobs by rule of a dry run of the Mars configuration."""
     command = [SNAKEMAKE, "--dry-run", "--quiet", "rules", "--snakefile", ROOT / "Snakefile", "--directory", folder]
     command += ["--workflow-profile", ROOT / "profiles/default", "--configfile", ROOT / "config/mars.yaml"]
@@ -22,7 +23,7 @@ def dry_run(folder):
 
 
 @pytest.mark.parametrize("present", [0, 83])
-def test_ten_thousand_runs_are_a_hundred_jobs(present, tmp_path):
+def test_ten_thousand_runs_are_a_hundred_jobs(present: Any, tmp_path: Path) -> None:
     results = tmp_path / "results/mars"
     (results / "shards").mkdir(parents=True)
     (results / "raw").mkdir()

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.slurm
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster():
+def cluster() -> Any:
     """A cluster that runs; left running if it did before."""
     pytest.importorskip("snakemake_executor_plugin_slurm", reason="needs the extra slurm")
     running = one_node.running()
@@ -33,7 +34,7 @@ def cluster():
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory):
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Fingerprints of the corpus to break, made here without a fault."""
     run = Run(tmp_path_factory.mktemp("expected"))
     assert run.finish("corpus") == 0, run.text()[-4000:]
@@ -41,36 +42,36 @@ def expected(tmp_path_factory):
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path: Path) -> Any:
     """The same corpus, to be made on the cluster."""
     return Run(tmp_path, site=SITE, environment=one_node.environment())
 
 
-def accounts(begin):
+def accounts(begin: Any) -> Any:
     """What the accounting says of jobs since `begin`: rule, partition, state, what was allocated, nodes."""
     text = one_node.ask("sacct", "-X", "-P", "-n", "-S", begin, "-o", "comment,partition,state,alloctres,nodelist")
     rows = [line.split("|") for line in text.splitlines() if line.startswith("rule_")]
     return [(comment.removeprefix("rule_").partition("_wildcards")[0], *rest) for comment, *rest in rows]
 
 
-def now():
+def now() -> Any:
     time.sleep(1.1)  # sacct counts whole seconds
     return time.strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def running_jobs():
+def running_jobs() -> Any:
     """Number, node and name of the jobs that simulate now."""
     text = one_node.ask("squeue", "-h", "-t", "R", "-o", "%i %N %j %k")
     return [line.split()[:3] for line in text.splitlines() if "rule_simulate" in line]
 
 
-def hit(run, process):
+def hit(run: Any, process: Any) -> Any:
     """Wait until both shards are at work and a run is finished."""
     run.wait_until(lambda: len(running_jobs()) == 2 and run.raw(), process)
     return running_jobs()
 
 
-def test_training_runs_on_the_gpu_node_and_nothing_else_does(tmp_path):
+def test_training_runs_on_the_gpu_node_and_nothing_else_does(tmp_path: Path) -> None:
     tiny = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
     run = Run(tmp_path, tiny, SITE, one_node.environment())
     begin = now()
@@ -95,7 +96,7 @@ def test_training_runs_on_the_gpu_node_and_nothing_else_does(tmp_path):
 
 
 @pytest.mark.parametrize("power", ["on", "off"])
-def test_a_lost_node(power, run, expected):
+def test_a_lost_node(power: Any, run: Any, expected: Any) -> None:
     begin = now()
     process = run.start("corpus")
     (_, node, _), *_ = hit(run, process)
@@ -111,7 +112,7 @@ def test_a_lost_node(power, run, expected):
     assert not leftovers(run.results)
 
 
-def test_a_cancelled_job(run, expected):
+def test_a_cancelled_job(run: Any, expected: Any) -> None:
     begin = now()
     process = run.start("corpus")
     (number, _, _), *_ = hit(run, process)
@@ -122,7 +123,7 @@ def test_a_cancelled_job(run, expected):
     assert not leftovers(run.results)
 
 
-def test_too_little_memory(tmp_path, expected):
+def test_too_little_memory(tmp_path: Path, expected: Any) -> None:
     # A job with two cores starts with 400 MB: less than two simulations take; the fourth attempt has 1600.
     site = {**SITE, "memory_per_core": 200}
     run = Run(tmp_path, site=site, environment=one_node.environment())
@@ -134,7 +135,7 @@ def test_too_little_memory(tmp_path, expected):
     assert fingerprints(run.results) == expected
 
 
-def test_too_little_time(tmp_path):
+def test_too_little_time(tmp_path: Path) -> None:
     # One of the runs takes about a minute, the least that Slurm knows; each attempt goes on where the last stopped.
     # Three are the fewest that can be split.
     content = {**CONFIGURATION, "design": {**CONFIGURATION["design"], "runs": 3}}
@@ -148,7 +149,7 @@ def test_too_little_time(tmp_path):
     assert fingerprints(run.results) == fingerprints(whole.results)
 
 
-def test_snakemake_is_killed_and_its_jobs_with_it(run, expected):
+def test_snakemake_is_killed_and_its_jobs_with_it(run: Any, expected: Any) -> None:
     process = run.start("corpus")
     (_, _, name), *_ = hit(run, process)
     process.send_signal(signal.SIGKILL)
@@ -162,7 +163,7 @@ def test_snakemake_is_killed_and_its_jobs_with_it(run, expected):
     assert fingerprints(run.results) == expected
 
 
-def test_snakemake_is_killed_and_its_jobs_go_on_beside_new_ones(run, expected):
+def test_snakemake_is_killed_and_its_jobs_go_on_beside_new_ones(run: Any, expected: Any) -> None:
     # Not as the page says to do it: two jobs make the same runs. Whole files replace whole, equal files.
     process = run.start("corpus")
     hit(run, process)
@@ -174,7 +175,7 @@ def test_snakemake_is_killed_and_its_jobs_go_on_beside_new_ones(run, expected):
     assert fingerprints(run.results) == expected
 
 
-def test_ctrl_c_takes_the_jobs_along(run):
+def test_ctrl_c_takes_the_jobs_along(run: Any) -> None:
     process = run.start("corpus")
     hit(run, process)
     process.send_signal(signal.SIGINT)

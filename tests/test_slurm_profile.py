@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -32,14 +33,14 @@ OTHER = {
 }
 
 
-def read(path):
+def read(path: Path) -> Any:
     """Read a profile as Snakemake does."""
     with open(path) as file:
         return yte.process_yaml(file, require_use_yte=True)
 
 
 @pytest.fixture
-def site_file(tmp_path, monkeypatch):
+def site_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     path = tmp_path / "site.yaml"
     path.write_text(yaml.safe_dump(OTHER))
     monkeypatch.setenv("SURROGATE_SITE", str(path))
@@ -47,29 +48,31 @@ def site_file(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def plugin(monkeypatch):
+def plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the plugin found, installed or not."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, find=importlib.util.find_spec: find("yte"))
 
 
 @pytest.fixture
-def profile(site_file, plugin):
+def profile(site_file: Any, plugin: Any) -> Any:
     return read(ROOT / "profiles/slurm/profile.yaml")
 
 
-def test_the_site_lies_beside_the_profile_wherever_that_is_used(plugin, tmp_path, monkeypatch):
+def test_the_site_lies_beside_the_profile_wherever_that_is_used(
+    plugin: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("SURROGATE_SITE", raising=False)
     monkeypatch.chdir(tmp_path)
     assert read(ROOT / "profiles/slurm/profile.yaml")["jobs"] == SITE["jobs"]
 
 
-def test_a_missing_plugin_names_the_extra(monkeypatch):
+def test_a_missing_plugin_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SystemExit, match=r"surrogate\[slurm\]"):
         read(ROOT / "profiles/slurm/profile.yaml")
 
 
-def test_the_profile_for_a_gpu_says_so_where_there_is_none(monkeypatch, capsys):
+def test_the_profile_for_a_gpu_says_so_where_there_is_none(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     for found, said in ([], "no NVIDIA GPU"), (["/dev/nvidia0"], ""):
         monkeypatch.setattr("glob.glob", lambda pattern, found=found: found)
         read(ROOT / "profiles/gpu/profile.yaml")
@@ -77,9 +80,9 @@ def test_the_profile_for_a_gpu_says_so_where_there_is_none(monkeypatch, capsys):
         assert said in err if said else err == ""
 
 
-def rules():
+def rules() -> Any:
     """Text of every rule of the workflow that has a name of its own, or one of two."""
-    found = {}
+    found: dict[str, str] = {}
     for name, text in re.findall(r"^rule ?(\w*):\n(.*?)(?=^\S|\Z)", RULES, re.MULTILINE | re.DOTALL):
         choice = re.search(r"name:\n +\"(\w+)\" if .* else \"(\w+)\"", text)
         found |= dict.fromkeys(choice.groups() if choice else [name], text)
@@ -89,7 +92,7 @@ def rules():
     return found | {method.key: predictors for method in methods("mean", "sample")}
 
 
-def on_a_gpu(name, text):
+def on_a_gpu(name: str, text: Any) -> Any:
     """Whether a rule trains a network, or simulates many runs at once."""
     if name == "simulate_together":
         return True
@@ -98,7 +101,7 @@ def on_a_gpu(name, text):
     return re.search(r"\b(train_\w+|search_settings)\(", content) is not None
 
 
-def test_training_and_batches_of_simulations_and_nothing_else_go_to_a_gpu(profile):
+def test_training_and_batches_of_simulations_and_nothing_else_go_to_a_gpu(profile: Any) -> None:
     expected = {name for name, text in rules().items() if on_a_gpu(name, text)}
     assert {"autoencoder", "fnn", "lstm", "learning_curve_point", "simulate_together"} <= expected
     assert "simulate" in rules()
@@ -109,7 +112,7 @@ def test_training_and_batches_of_simulations_and_nothing_else_go_to_a_gpu(profil
         assert (entry["gpu"], entry["gpu_model"], entry["slurm_partition"]) == (1, "a100", "a100.long")
 
 
-def test_on_a_workstation_one_job_at_a_time_has_the_gpu():
+def test_on_a_workstation_one_job_at_a_time_has_the_gpu() -> None:
     workstation = yaml.safe_load((ROOT / "profiles/gpu/profile.yaml").read_text())
     assert workstation["resources"]["gpu"] == 1
     asking = {name for name, entry in workstation["set-resources"].items() if entry["gpu"] == 1}
@@ -119,22 +122,22 @@ def test_on_a_workstation_one_job_at_a_time_has_the_gpu():
     }
 
 
-def test_the_profile_names_rules_that_exist(profile):
+def test_the_profile_names_rules_that_exist(profile: Any) -> None:
     assert set(profile["set-threads"]) | set(profile["set-resources"]) <= set(rules())
 
 
-def test_a_rule_that_shares_the_cores_of_a_machine_gets_its_cores_from_the_profile(profile):
+def test_a_rule_that_shares_the_cores_of_a_machine_gets_its_cores_from_the_profile(profile: Any) -> None:
     # A job on a node sees all cores of the node: without an entry it would use more than it was given.
     sharing = {name for name, text in rules().items() if re.search(r"threads: (share|SETTINGS)", text)}
     assert {"autoencoder", "ingest", "evaluate"} <= sharing <= set(profile["set-threads"])
 
 
-def test_rules_name_no_cluster():
+def test_rules_name_no_cluster() -> None:
     assert not re.search(r"slurm|partition|\bgpu\s*=|account", re.sub(r"#.*", "", RULES))
 
 
-def test_retries_ask_for_more_and_never_for_more_than_there_is(profile):
-    def ask(text, **names):
+def test_retries_ask_for_more_and_never_for_more_than_there_is(profile: Any) -> Any:
+    def ask(text: Any, **names: Any) -> Any:
         return eval(text, {"min": min}, names)
 
     memory = profile["default-resources"]["mem_mb"]
@@ -145,7 +148,7 @@ def test_retries_ask_for_more_and_never_for_more_than_there_is(profile):
     assert profile["retries"] >= 2
 
 
-def test_every_entry_has_a_comment_on_its_line_or_above_its_group():
+def test_every_entry_has_a_comment_on_its_line_or_above_its_group() -> None:
     for line in (ROOT / "profiles/slurm/site.yaml").read_text().splitlines():
         assert "#" in line
     for line in (ROOT / "profiles/slurm/profile.yaml").read_text().splitlines():
@@ -154,7 +157,7 @@ def test_every_entry_has_a_comment_on_its_line_or_above_its_group():
 
 
 @pytest.mark.skipif(importlib.util.find_spec("snakemake_executor_plugin_slurm") is None, reason="needs the extra slurm")
-def test_jobs_of_a_dry_run_ask_for_what_the_site_has(site_file, tmp_path):
+def test_jobs_of_a_dry_run_ask_for_what_the_site_has(site_file: Any, tmp_path: Path) -> None:
     command = [SNAKEMAKE, "--dry-run", "--profile", ROOT / "profiles/slurm", "--snakefile", ROOT / "Snakefile"]
     command += ["--configfile", ROOT / "config/tiny.yaml", "--directory", tmp_path]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)

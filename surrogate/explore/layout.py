@@ -325,7 +325,7 @@ class Layout:
             parts[f"picture_{name}"] = pn.pane.Bokeh(picture.figure, sizing_mode="scale_width", margin=0)
             parts[f"bar_{name}"] = self.bars[name]
 
-        class Template(pn.Template):  # type: ignore[misc, name-defined]
+        class Template(pn.Template):  # type: ignore[name-defined]
             """Panel writes out a template again for every part that is added; it takes seconds."""
 
             def __repr__(self) -> str:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,7 +63,7 @@ class Run:
         For Snakemake and its jobs.
     """
 
-    def __init__(self, folder, content=CONFIGURATION, site=None, environment=None):
+    def __init__(self, folder: Path, content: Any = CONFIGURATION, site: Any = None, environment: Any = None) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.configuration = self.folder / "configuration.yaml"
@@ -75,7 +76,7 @@ class Run:
             (self.folder / "site.yaml").write_text(yaml.safe_dump(site))
             self.environment["SURROGATE_SITE"] = str(self.folder / "site.yaml")
 
-    def command(self, *arguments) -> list[str]:
+    def command(self, *arguments: Any) -> list[str]:
         """Snakemake's command line."""
         words = [SNAKEMAKE, *arguments, "--snakefile", ROOT / "Snakefile", "--directory", self.folder]
         words += ["--configfile", self.configuration]
@@ -87,14 +88,14 @@ class Run:
             words += ["--slurm-init-seconds-before-status-checks", 5]
         return list(map(str, words))
 
-    def start(self, *arguments) -> subprocess.Popen:
+    def start(self, *arguments: Any) -> subprocess.Popen[bytes]:
         """Start it and return at once."""
         with open(self.log, "a") as log:
             return subprocess.Popen(
                 self.command(*arguments), env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
 
-    def finish(self, *arguments, seconds=900) -> int:
+    def finish(self, *arguments: Any, seconds: Any = 900) -> int:
         """Run to the end; the exit code."""
         return self.start(*arguments).wait(seconds)
 
@@ -106,7 +107,7 @@ class Run:
         """Raw runs that are there."""
         return sorted((self.results / "raw").glob("run_*.nc"))
 
-    def wait_until(self, condition: Callable[[], bool], process: subprocess.Popen, seconds=300) -> None:
+    def wait_until(self, condition: Callable[[], bool], process: subprocess.Popen[bytes], seconds: Any = 300) -> None:
         """Poll while Snakemake runs."""
         end = time.monotonic() + seconds
         while not condition():

@@ -49,5 +49,5 @@ def start(snakemake: Any) -> None:
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
     name = " ".join([snakemake.rule, *map(str, snakemake.wildcards)])
-    sys.stdout = _Tee(log, terminal, name)  # type: ignore[assignment]
-    sys.stderr = _Tee(log, terminal, name)  # type: ignore[assignment]
+    sys.stdout = _Tee(log, terminal, name)
+    sys.stderr = _Tee(log, terminal, name)

@@ -12,10 +12,12 @@ if __name__ == "__main__":
     from surrogate.methods import METHODS
 
     share, sections = snakemake.params.epochs, snakemake.params[0]
+    autoencoder, fnn = (METHODS[key].make_settings(sections[key]) for key in ("autoencoder", "fnn"))
     points = train_at_compression(
         float(snakemake.wildcards.compression),
         open_corpus(snakemake.params.store),
-        *(METHODS[key].make_settings(sections[key]) for key in ("autoencoder", "fnn")),
+        autoencoder,
+        fnn,
         Path(snakemake.output[0]).parent,
         # Networks that were trained longer than the others would stand out of the curve.
         snakemake.params.models if share == 1.0 else None,

@@ -6,9 +6,8 @@ from _job import start
 if __name__ == "__main__":
     start(snakemake)
     from surrogate.config import Config
-    from surrogate.corpus import read_design
+    from surrogate.corpus import parameters_of_run, read_design
     from surrogate.files import atomic
-    from surrogate.parameters import Parameters
     from surrogate.simulator import compile_kernels, run_shard
 
     config = Config(**snakemake.params[0])
@@ -18,7 +17,7 @@ if __name__ == "__main__":
     size = snakemake.params.shard_size
     first = int(snakemake.wildcards.shard) * size
     design = read_design(snakemake.input[0]).iloc[first : first + size]
-    runs = [(int(number), Parameters.create(row.to_dict())) for number, row in design.iterrows()]
+    runs = [(int(number), parameters_of_run(design, int(number))) for number in design.index]
     statuses = run_shard(
         runs,
         config.simulator,

@@ -15,7 +15,7 @@ from surrogate.diagnostics.pod.exact import truncated
 from surrogate.diagnostics.pod.gram import MEMORY, prepare
 
 
-class POD(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class POD(TransformerMixin, BaseEstimator):
     """Proper orthogonal decomposition, exact in every mode asked for, of arrays that need not fit into memory.
 
     Parameters
