@@ -7,6 +7,7 @@ temperature in K of shape (n, t, radius, angle).
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -37,7 +38,7 @@ def _runs(corpus: xr.Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield _times(corpus, run), read(run)
 
 
-class Baseline:
+class Baseline(ABC):
     """What all baselines share.
 
     Parameters
@@ -50,13 +51,13 @@ class Baseline:
     def __init__(self, settings: EvaluationSettings | None = None) -> None:
         self.settings = settings or EvaluationSettings()
 
+    @abstractmethod
     def fit(self, corpus: xr.Dataset) -> Self:
         """Fit to a corpus of training runs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def predict(self, parameters: Any, times: Any) -> np.ndarray:
         """Predict temperature, K, shape (n, t, radius, angle), for parameters (n, p) at times (t,) or (n, t), Gyr."""
-        raise NotImplementedError
 
 
 class MeanProfile(Baseline):

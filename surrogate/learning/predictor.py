@@ -6,6 +6,7 @@ A predictor is a class like :class:`LatentPredictor` and a record in :mod:`surro
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -108,7 +109,7 @@ def _needs(method: str, models: Path) -> dict[str, Predictor]:
     return {name: load_predictor(name, models) for name in METHODS[method].needs}
 
 
-class LatentPredictor:
+class LatentPredictor(ABC):
     """A trained network from parameters and times to latents.
 
     Attributes
@@ -138,9 +139,9 @@ class LatentPredictor:
         self.parameter_scaler, self.latent_scaler, self.calibration = parameter_scaler, latent_scaler, calibration
         self._members = keras.Model(network.inputs, network.get_layer("each_member").output)
 
+    @abstractmethod
     def predict_members(self, parameters: Any, times: Any, initial_latent: Any = None) -> np.ndarray:
         """Predict with every member of the ensemble, shape (n, member, t, latent), float32."""
-        raise NotImplementedError
 
     def predict(self, parameters: Any, times: Any, initial_latent: Any = None) -> np.ndarray:
         """Predict latents: the mean over the ensemble.
