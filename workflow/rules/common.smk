@@ -55,9 +55,7 @@ def landing_pictures():
     """The figures that the report opens on, in a format that a page shows, if there is one."""
     shown = [suffix for suffix in SETTINGS.figures.formats if suffix != "pdf"][:1]
     return [
-        f"{RESULTS}/figures/{name}.{suffix}"
-        for name in LANDING
-        for suffix in shown
+        f"{RESULTS}/figures/{name}.{suffix}" for name in LANDING for suffix in shown
     ]
 
 

@@ -11,7 +11,9 @@ else:
     if NUMBER_OF_RUNS == 0:
         raise WorkflowError(f"source.files: no file matches {SETTINGS.source.files!r}")
 
-SHARDS = [f"{k:04d}" for k in range(-(-NUMBER_OF_RUNS // SETTINGS.resources.shard_size))]
+SHARDS = [
+    f"{k:04d}" for k in range(-(-NUMBER_OF_RUNS // SETTINGS.resources.shard_size))
+]
 
 # What became of every simulation, or the list of existing files.
 RUN_TABLES = (
@@ -21,7 +23,9 @@ RUN_TABLES = (
 )
 
 # One part: the job that makes the store also reads the runs. More: it finds them read by as many jobs before it.
-PARTS = [f"{k:04d}" for k in range(-(-NUMBER_OF_RUNS // SETTINGS.resources.ingest_size))]
+PARTS = [
+    f"{k:04d}" for k in range(-(-NUMBER_OF_RUNS // SETTINGS.resources.ingest_size))
+]
 if len(PARTS) == 1:
     PARTS = []
 
