@@ -79,7 +79,7 @@ rule predict:
     threads: share(2)
     params:
         store=f"{RESULTS}/corpus.zarr",
-        models=f"{RESULTS}/models",
+        models=lambda wildcards, input: os.path.dirname(os.path.dirname(input[0])),
     script:
         "../scripts/predict.py"
 
