@@ -115,7 +115,8 @@ def test_a_changed_key_reruns_what_depends_on_it_and_nothing_else(finished: Any,
     assert width["predict"] == 2  # the FNN and the flow around its mean
     assert not {"design", "simulate", "ingest", "autoencoder", "encode", "lstm", "baseline"} & set(width)
     picture = jobs(finished, configuration=changed(tmp_path, "figures", resolution=99))
-    assert {rule for rule in picture if not rule.startswith("figure_")} == {"all", "total"}
+    # The first page of the report shows two of the pictures.
+    assert {rule for rule in picture if not rule.startswith("figure_")} == {"all", "captions", "total"}
     assert {"figure_coverage", "figure_examples"} <= set(picture)
     split = jobs(finished, configuration=changed(tmp_path, "corpus", split_seed=99))
     assert {"ingest", "autoencoder", "baseline"} <= set(split)
@@ -141,12 +142,24 @@ def test_broken_raw_runs_are_left_out_and_named(copy: Any) -> None:
     assert json.loads((results / "corpus.json").read_text())["runs"] == 14
 
 
+def test_files_that_are_not_there_are_named_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "none.yaml").write_text(yaml.safe_dump({"source": {"kind": "files", "files": "nowhere/*.nc"}}))
+    code, text = snakemake(tmp_path, configuration=tmp_path / "none.yaml")
+    assert code == 1
+    assert "no file matches 'nowhere/*.nc'" in text
+    assert not (tmp_path / "results").exists()
+
+
 @pytest.mark.parametrize(
     ("section", "values", "message"),
     [
         ("autoencoder", {"latent": 9}, "autoencoder.latent: unknown key"),
         ("design", {"runs": 0}, "design.runs: Input should be greater than or equal to 1"),
-        ("source", {"kind": "files", "files": "nowhere/*.nc"}, "no file matches 'nowhere/*.nc'"),
+        (
+            "source",
+            {"kind": "files", "files": "nowhere/*.nc"},
+            "simulator: has no effect; expected beside it source.kind",
+        ),
     ],
 )
 def test_a_wrong_configuration_is_named_before_anything_runs(
@@ -160,9 +173,10 @@ def test_a_wrong_configuration_is_named_before_anything_runs(
 
 def test_the_bundle_answers_from_python_and_from_a_shell(results: Any, tmp_path: Path) -> None:
     from surrogate import Surrogate
+    from surrogate.corpus import read_design
 
     surrogate = Surrogate.load(results / "surrogate")
-    design = pd.read_csv(results / "design.csv", index_col=0)
+    design = read_design(results / "design.csv")
     parameters = design.iloc[0].to_dict()
     for method in ("fnn", "lstm"):
         answer = surrogate.predict(parameters, time=[1.0, 4.5], method=method)

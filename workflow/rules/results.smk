@@ -50,7 +50,10 @@ rule captions:
         f"{RESULTS}/benchmarks/captions.tsv"
     threads: 1
     params:
-        section("figures", "studies"),
+        SETTINGS.model_dump(
+            mode="json",
+            include={"figures": {"examples", "example_times"}, "studies": set(CURVES)},
+        ),
         name=SETTINGS.name,
     script:
         "../scripts/captions.py"

@@ -26,6 +26,7 @@ Settings = TypeVar("Settings", bound=Section)
 def fewer_epochs(settings: Settings, share: float) -> Settings:
     """Return settings with a share of the epochs, at least one.
 
+    >>> from surrogate.settings import ResidualFnnSettings
     >>> fewer_epochs(ResidualFnnSettings(), 0.5).training.epochs
     25
     """

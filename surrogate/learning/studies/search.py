@@ -24,6 +24,7 @@ from surrogate.learning.training import Progress
 def changed(settings: Any, values: Mapping[str, Any]) -> Any:
     """Return settings with other values; what belongs to the training goes there.
 
+    >>> from surrogate.settings import ResidualFnnSettings
     >>> other = changed(ResidualFnnSettings(), {"width": 64, "learning_rate": 1e-2})
     >>> other.width, other.training.learning_rate, other.depth == ResidualFnnSettings().depth
     (64, 0.01, True)
