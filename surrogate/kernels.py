@@ -28,6 +28,8 @@ def kernel(fastmath: frozenset[str] = NAN_SAFE_MATH, **options: Any) -> Callable
     of them can be written (a package installed by somebody else, an account without a home), it lies in a folder of
     this user under the temporary one, and where not even that can be, every process compiles anew, with a warning.
 
+    A division by zero gives infinity or NaN, as in NumPy: a loop that asks before each division is not vectorised.
+
     Parameters
     ----------
     fastmath : set of str
@@ -45,7 +47,7 @@ def kernel(fastmath: frozenset[str] = NAN_SAFE_MATH, **options: Any) -> Callable
     """
 
     def compiled(function: Function) -> Function:
-        build: Any = partial(njit, fastmath=set(fastmath), **options)
+        build: Any = partial(njit, fastmath=set(fastmath), error_model="numpy", **options)
         chosen = _numba.CACHE_DIR
         for folder in (lambda: chosen, _temporary_folder):
             place = folder()

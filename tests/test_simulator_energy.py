@@ -94,10 +94,8 @@ def rotating(mesh: Mesh) -> np.ndarray:
 
 
 def advected(mesh: Mesh, values: np.ndarray, scheme: int) -> np.ndarray:
-    radial, angular = np.empty((mesh.rows + 1, mesh.columns)), np.empty((mesh.rows, mesh.columns + 3))
     rate = np.empty_like(values)
-    transport.gradients(values, values[0, 0], values[-1, 0], mesh, radial, angular)
-    transport.advect(values, radial, angular, rotating(mesh), mesh, scheme, rate)
+    transport.advect(values, values[0].copy(), values[-1].copy(), rotating(mesh), mesh, scheme, rate)
     return rate
 
 

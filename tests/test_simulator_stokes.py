@@ -18,6 +18,8 @@ class Problem(NamedTuple):
     stencil: Stencil
     weights: tuple[np.ndarray, np.ndarray]
     drag: np.ndarray
+    lateral: np.ndarray
+    modes: stokes.AngularModes
     factors: np.ndarray
     load: np.ndarray
 
@@ -33,23 +35,25 @@ def problem(
     log_viscosity = generator.normal(size=(ROWS, COLUMNS if lateral else 1)) * 1.5 * np.ones((1, COLUMNS))
     weights = np.empty((ROWS, COLUMNS)), np.empty((ROWS + 1, COLUMNS + 1))
     means = np.empty(ROWS), np.empty(ROWS + 1)
-    stokes.viscosity_weights(log_viscosity, stencil, periodic, *weights, *means)
     width = COLUMNS if periodic else COLUMNS - 1
+    lateral_scale = np.empty((ROWS - 1, width))
+    stokes.viscosity_weights(log_viscosity, stencil, periodic, *weights, *means, lateral_scale)
     drag = np.zeros((ROWS + 1, COLUMNS + 2))
     drag[1:-1, 1:-1] = generator.uniform(0, 5, (ROWS - 1, COLUMNS if lateral else 1))
     if periodic:
         drag[:, 0], drag[:, -1] = drag[:, -2], drag[:, 1]
-    factors = np.empty((3, ROWS - 1, width))
-    stokes.factorise(stencil, *means, drag, factors)
+    modes = stokes.fold_modes(stencil, periodic)
+    factors = np.zeros((3, 2, ROWS - 1, modes.eigenvalues.shape[1]))
+    stokes.factorise(stencil, modes.eigenvalues, *means, drag, factors)
     load = generator.normal(size=(ROWS - 1, width))
-    return Problem(mesh, stencil, weights, drag, factors, load)
+    return Problem(mesh, stencil, weights, drag, lateral_scale, modes, factors, load)
 
 
 def iterate(given: Problem, tolerance: float = 1e-10, limit: int = 400) -> tuple[np.ndarray, int]:
-    mesh, stencil, weights, drag, factors, load = given
+    mesh, stencil, weights, drag, lateral, modes, factors, load = given
     solution = np.zeros_like(load)
     count = stokes.conjugate_gradients(
-        load, solution, stencil, *weights, drag, factors, mesh.periodic, tolerance, limit
+        load, solution, stencil, *weights, drag, lateral, modes, factors, mesh.periodic, tolerance, limit
     )
     return solution, count
 
@@ -65,7 +69,7 @@ GEOMETRIES = {
 @pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
 def test_iteration_agrees_with_banded_cholesky(options: dict[str, bool]) -> None:
     given = problem(**options)
-    mesh, stencil, weights, drag, _, load = given
+    mesh, stencil, weights, drag, _, _, _, load = given
     solution, count = iterate(given)
     exact = direct.direct_solution(load, stencil, mesh, *weights, drag)
     assert 1 < count < 200
@@ -78,8 +82,58 @@ def test_preconditioner_is_exact_for_a_viscosity_of_radius_only(options: dict[st
     assert count <= 2
 
 
+@pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
+def test_angular_modes_lead_there_and_back(options: dict[str, bool]) -> None:
+    given = problem(**options)
+    count = given.load.shape[0]
+    pairs = given.modes.eigenvalues.shape[1]
+    folded, spectrum = (np.empty((2, count, pairs), np.float32) for _ in range(2))
+    back = np.empty_like(given.load)
+    stokes._fold(given.load, given.lateral, given.mesh.periodic, folded)
+    for half in range(2):
+        np.dot(folded[half], given.modes.forward[half], spectrum[half])
+        np.dot(spectrum[half], given.modes.backward[half], folded[half])
+    stokes._unfold(folded, given.lateral, given.mesh.periodic, back)
+    np.testing.assert_allclose(back, given.lateral**2 * given.load, atol=1e-5 * np.abs(back).max())
+
+
+@pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
+def test_preconditioner_is_symmetric_and_positive(options: dict[str, bool]) -> None:
+    given = problem(**options)
+    count, width = given.load.shape
+    pairs = given.modes.eigenvalues.shape[1]
+    folded, spectrum = (np.empty((2, count, pairs), np.float32) for _ in range(2))
+    generator = np.random.default_rng(5)
+    vectors = generator.normal(size=(4, count, width))
+    images = np.empty_like(vectors)
+    for vector, image in zip(vectors, images, strict=True):
+        work = np.empty((2, count, pairs))
+        stokes.precondition(
+            vector, given.lateral, given.modes, given.factors, given.mesh.periodic, folded, spectrum, work, image
+        )
+    products = np.einsum("aij,bij->ab", vectors, images)
+    np.testing.assert_allclose(products, products.T, atol=1e-5 * np.abs(products).max())
+    assert np.linalg.eigvalsh(products).min() > 0
+
+
+def test_scaling_by_the_lateral_viscosity_saves_iterations() -> None:
+    given = problem(cartesian=True)
+    wave = np.cos(np.pi * (np.arange(COLUMNS) + 0.5) / COLUMNS)
+    weights = np.empty((ROWS, COLUMNS)), np.empty((ROWS + 1, COLUMNS + 1))
+    means = np.empty(ROWS), np.empty(ROWS + 1)
+    lateral = np.empty_like(given.load)
+    log_viscosity = 2.5 * wave * np.ones((ROWS, 1))
+    stokes.viscosity_weights(log_viscosity, given.stencil, False, *weights, *means, lateral)
+    assert lateral[:, 0].max() < 1.0 < lateral[:, -1].min()  # stiff on the left
+    stokes.factorise(given.stencil, given.modes.eigenvalues, *means, 0 * given.drag, given.factors)
+    plain = given._replace(weights=weights, drag=0 * given.drag, lateral=np.ones_like(lateral))
+    (one, without), (two, scaled) = iterate(plain), iterate(plain._replace(lateral=lateral))
+    np.testing.assert_allclose(one, two, atol=1e-7 * np.abs(one).max())
+    assert scaled < 0.8 * without
+
+
 def test_dissipation_is_the_work_of_the_load() -> None:
-    mesh, stencil, weights, _, _, load = problem(no_slip=True)
+    mesh, stencil, weights, _, _, _, _, load = problem(no_slip=True)
     solved = direct.direct_solution(load, stencil, mesh, *weights)
     psi = np.zeros((ROWS + 1, COLUMNS + 3))
     stokes.pad_streamfunction(solved, False, psi)
@@ -101,7 +155,7 @@ def test_velocity_has_no_divergence() -> None:
 
 
 def test_a_steady_flow_feels_no_drag() -> None:
-    mesh, stencil, weights, drag, _, load = problem()
+    mesh, stencil, weights, drag, _, _, _, load = problem()
     steady = direct.direct_solution(load, stencil, mesh, *weights)
     pushed = load.copy()
     stokes.drag_load(steady, drag, False, np.zeros((ROWS + 1, COLUMNS + 3)), pushed)
@@ -110,7 +164,7 @@ def test_a_steady_flow_feels_no_drag() -> None:
 
 
 def test_rotation_of_a_full_annulus_rotates_the_flow() -> None:
-    mesh, stencil, weights, _, _, load = problem(periodic=True)
+    mesh, stencil, weights, _, _, _, _, load = problem(periodic=True)
     turned = tuple(np.roll(weight[:, :COLUMNS], 3, axis=1) for weight in weights)
     turned_weights = turned[0], np.c_[turned[1], turned[1][:, :1]]
     solved = direct.direct_solution(load, stencil, mesh, *weights)

@@ -10,7 +10,7 @@ from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
 from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
 
-SOLVER_VERSION = "1.1"
+SOLVER_VERSION = "1.2"
 """Goes up when the same settings give other numbers: older runs are then made again."""
 
 

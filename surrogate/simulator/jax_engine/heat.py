@@ -98,7 +98,6 @@ def energy_step(
     time_step: Array,
     carrier: Carrier,
     phase_slope: Array,
-    transitions: bool,
     material: Coefficients,
     mesh: Mesh,
 ) -> tuple[Array, Array, Array]:
@@ -113,24 +112,21 @@ def energy_step(
     volume = jnp.asarray(mesh.volume)[:, None]
     through_r, through_t = material.conductance_r, material.conductance_t
 
-    def transported(values: Array, lower: Array, upper: Array) -> Array:
-        return advect(values, *gradients(values, lower, upper, mesh), carrier.psi, mesh)
-
-    def transported_phase(values: Array) -> Array:
-        return transported(values, values[0, 0], values[-1, 0]) if transitions else 0.0
+    def transported(content: Array, counted: Array) -> Array:
+        # What the flow carries is the temperature less what the phases hold of it.
+        return advect(content, *gradients(content, inner - counted[0], outer - counted[-1], mesh), carrier.psi, mesh)
 
     radial, angular = gradients(temperature, inner, outer, mesh)
     conducted = jnp.diff(through_r * radial, axis=0) + jnp.diff(through_t * angular, axis=1) + carrier.source
-    first = advect(temperature, radial, angular, carrier.psi, mesh)
-    latent = transported_phase(counted)
-    local = carrier.cooling * volume * temperature + latent
+    content = temperature - counted
+    first = transported(content, counted)
+    local = carrier.cooling * volume * temperature
     change = implicit_increment(time_step * (first + conducted - local), 0.5 * time_step, material, mesh)
-    predicted = temperature + change
-    first = 0.5 * (first + transported(predicted, inner, outer))
-    latent = 0.5 * (latent + transported_phase(counted + phase_slope * change))
-    predicted = 0.5 * (temperature + predicted)
-    local = carrier.cooling * volume * predicted + latent
-    change = implicit_increment(time_step * (first + conducted - local), 0.5 * time_step, material, mesh)
+    second = transported(content + material.capacity * change, counted + phase_slope * change)
+    predicted = temperature + 0.5 * change
+    local = carrier.cooling * volume * predicted
+    rate = 0.5 * (first + second) + conducted - local
+    change = implicit_increment(time_step * rate, 0.5 * time_step, material, mesh)
     middle = temperature + 0.5 * change
     converted = phase_slope * change
     tally = jnp.stack(

@@ -236,7 +236,6 @@ def _energy_substep(
         step,
         carrier,
         phase_slope,
-        layout.transitions,
         material,
         layout.mesh,
     )

@@ -14,6 +14,7 @@ from jax import lax
 
 from surrogate.simulator.jax_engine.materials import Array
 from surrogate.simulator.mesh import Mesh
+from surrogate.simulator.numba_engine.stokes import SCALING_EXPONENT, SMOOTHING_STRIDES
 from surrogate.simulator.stencil import Stencil
 
 ROWS_PER_TURN = 4
@@ -29,6 +30,8 @@ class Weights(NamedTuple):
     corner : array, shape (radial cells - 1, angular cells - 1)
     cell_mean, corner_mean : array, shapes (radial cells,), (radial cells + 1,)
     drag : array, shape (radial cells + 1, angular cells)
+    lateral : array, shape (radial cells - 1, angular cells - 1)
+        Diagonal scaling of the preconditioner.
     """
 
     cell: Array
@@ -36,6 +39,7 @@ class Weights(NamedTuple):
     cell_mean: Array
     corner_mean: Array
     drag: Array
+    lateral: Array
 
 
 class Factors(NamedTuple):
@@ -55,7 +59,19 @@ def viscosity_weights(log_viscosity: Array, drag: Array, stencil: Stencil) -> We
         jnp.exp(log_viscosity.mean(axis=1)),
         jnp.pad(jnp.exp(corner.mean(axis=1)), 1),
         drag,
+        jnp.exp(SCALING_EXPONENT * _smoothed(corner - corner.mean(axis=1, keepdims=True))),
     )
+
+
+def _smoothed(values: Array) -> Array:
+    """Average with neighbours at growing distances, weights 1/4, 1/2, 1/4, along both axes."""
+    for stride in SMOOTHING_STRIDES:
+        for axis in (0, 1):
+            padded = jnp.pad(values, [(stride, stride) if axis == n else (0, 0) for n in (0, 1)], mode="edge")
+            size = values.shape[axis]
+            left, right = (lax.slice_in_dim(padded, begin, begin + size, axis=axis) for begin in (0, 2 * stride))
+            values = 0.25 * (left + right) + 0.5 * values
+    return values
 
 
 def strain_rates(psi: Array, stencil: Stencil) -> tuple[Array, Array]:
@@ -130,8 +146,8 @@ def factorise(weights: Weights, stencil: Stencil) -> Factors:
     return Factors(*lax.scan(eliminate, (zero,) * 5, (diagonal, first, second), unroll=ROWS_PER_TURN)[1])
 
 
-def precondition(residual: Array, factors: Factors, stencil: Stencil) -> Array:
-    """Return M^-1 residual: angular modes, one pentadiagonal system in radius for each, and back."""
+def precondition(residual: Array, lateral: Array, factors: Factors, stencil: Stencil) -> Array:
+    """Return D M^-1 D residual: angular modes, one pentadiagonal system in radius for each, and back."""
     modes = jnp.asarray(stencil.modes)
 
     def forward(carry: tuple[Array, ...], row: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array]:
@@ -145,12 +161,12 @@ def precondition(residual: Array, factors: Factors, stencil: Stencil) -> Array:
         value = value - one * carry[0] - two * carry[1]
         return (value, carry[0]), value
 
-    work = residual @ modes
+    work = (lateral * residual) @ modes
     zero = jnp.zeros_like(work[0])
     _, work = lax.scan(forward, (zero,) * 5, (work, factors.first, factors.second), unroll=ROWS_PER_TURN)
     rows = (work * factors.inverse, factors.first, factors.second)
     _, work = lax.scan(backward, (zero, zero), rows, reverse=True, unroll=ROWS_PER_TURN)
-    return work @ modes.T
+    return lateral * (work @ modes.T)
 
 
 def conjugate_gradients(
@@ -188,12 +204,12 @@ def conjugate_gradients(
         image = apply_operator(direction, weights, stencil)
         step = product / jnp.sum(direction * image)
         solution, residual = solution + step * direction, residual - step * image
-        preconditioned = precondition(residual, factors, stencil)
+        preconditioned = precondition(residual, weights.lateral, factors, stencil)
         previous, product = product, jnp.sum(residual * preconditioned)
         return solution, residual, preconditioned + product / previous * direction, product, count + 1
 
     residual = load - apply_operator(solution, weights, stencil)
-    direction = precondition(residual, factors, stencil)
+    direction = precondition(residual, weights.lateral, factors, stencil)
     start = solution, residual, direction, jnp.sum(residual * direction), jnp.asarray(0)
     solution, _, _, product, count = lax.while_loop(proceed, iterate, start)
     return solution, count, (product < jnp.inf) & ~short_of(solution, product)

@@ -17,7 +17,7 @@ import numpy as np
 from surrogate.kernels import kernel
 from surrogate.simulator.mesh import Mesh
 from surrogate.simulator.numba_engine.stokes import stresses
-from surrogate.simulator.numba_engine.transport import advect, gradients
+from surrogate.simulator.numba_engine.transport import advect
 from surrogate.simulator.stencil import Stencil
 
 
@@ -222,6 +222,20 @@ def _solve_tridiagonal(values: np.ndarray, coupling: np.ndarray, inverse: np.nda
 
 
 @kernel()
+def _transpose(values: np.ndarray, turned: np.ndarray) -> None:
+    """Fill `turned` with the transpose, in strips of eight: whole columns would evict one another from the cache."""
+    rows, columns = values.shape
+    whole = rows - rows % 8
+    for strip in range(0, whole, 8):
+        for j in range(columns):
+            for i in range(8):
+                turned[j, strip + i] = values[strip + i, j]
+    for i in range(whole, rows):
+        for j in range(columns):
+            turned[j, i] = values[i, j]
+
+
+@kernel()
 def implicit_increment(
     change: np.ndarray, capacity: np.ndarray, mesh: Mesh, factors: DiffusionFactors, turned: np.ndarray
 ) -> None:
@@ -231,19 +245,56 @@ def implicit_increment(
         Work space.
     """
     rows, columns = change.shape
-    for i in range(rows):
-        for j in range(columns):
-            turned[j, i] = change[i, j]
+    _transpose(change, turned)
     _solve_tridiagonal(turned, factors.angular_coupling, factors.angular_inverse, factors.angular_upper)
     if mesh.periodic:
         for i in range(rows):
             ends = (turned[0, i] + turned[columns - 1, i]) * factors.angular_scale[i]
             for j in range(columns):
                 turned[j, i] += ends * factors.angular_corner[j, i]
+    _transpose(turned, change)
     for i in range(rows):
         for j in range(columns):
-            change[i, j] = turned[j, i] * capacity[i, j] * mesh.volume[i]
+            change[i, j] *= capacity[i, j] * mesh.volume[i]
     _solve_tridiagonal(change, factors.radial_coupling, factors.radial_inverse, factors.radial_upper)
+
+
+@kernel()
+def _conduct(
+    temperature: np.ndarray,
+    inner: float,
+    outer: float,
+    conductance_r: np.ndarray,
+    conductance_t: np.ndarray,
+    mesh: Mesh,
+    source: np.ndarray,
+    rate: np.ndarray,
+) -> None:
+    """Fill the heat that conduction and sources give to every cell in unit time."""
+    rows, columns = temperature.shape
+    below = np.empty(columns)
+    above = np.empty(columns)
+    across = np.zeros(columns + 1)
+    scale = 1.0 / mesh.spacing[0]
+    for j in range(columns):
+        below[j] = conductance_r[0, j] * (temperature[0, j] - inner) * scale
+    for i in range(rows):
+        scale = 1.0 / mesh.spacing[i + 1]
+        if i + 1 < rows:
+            for j in range(columns):
+                above[j] = conductance_r[i + 1, j] * (temperature[i + 1, j] - temperature[i, j]) * scale
+        else:
+            for j in range(columns):
+                above[j] = conductance_r[rows, j] * (outer - temperature[i, j]) * scale
+        for j in range(1, columns):
+            across[j] = conductance_t[i, j] * (temperature[i, j] - temperature[i, j - 1])
+        if mesh.periodic:
+            across[0] = conductance_t[i, 0] * (temperature[i, 0] - temperature[i, columns - 1])
+            across[columns] = across[0]
+        for j in range(columns):
+            rate[i, j] = source[i, j] + above[j] - below[j] + across[j + 1] - across[j]
+        for j in range(columns):
+            below[j] = above[j]
 
 
 @kernel()
@@ -257,7 +308,6 @@ def energy_step(
     source: np.ndarray,
     cooling: np.ndarray,
     phase_slope: np.ndarray,
-    transitions: bool,
     capacity: np.ndarray,
     conductance_r: np.ndarray,
     conductance_t: np.ndarray,
@@ -284,8 +334,6 @@ def energy_step(
         Adiabatic cooling rate per temperature.
     phase_slope : array, shape (radial cells, angular cells)
         Derivative of `counted` by temperature.
-    transitions : bool
-        Whether there are any phase transitions.
     capacity, conductance_r, conductance_t : array
     factors : DiffusionFactors
     scheme : int
@@ -293,50 +341,40 @@ def energy_step(
         Heat added to: in through the inner wall, out through the outer wall, sources, adiabatic, change of phase.
     """
     rows, columns = temperature.shape
-    radial = np.empty((rows + 1, columns))
-    angular = np.empty((rows, columns + 3))
+    content = np.empty_like(temperature)
+    rate = np.empty_like(temperature)
     first = np.empty_like(temperature)
-    second = np.empty_like(temperature)
-    latent = np.zeros_like(temperature)
-    diffusion = np.empty_like(temperature)
+    steady = np.empty_like(temperature)
     change = np.empty_like(temperature)
+    predicted = np.empty_like(temperature)
     turned = np.empty((columns, rows))
-    gradients(temperature, inner, outer, mesh, radial, angular)
+    # What the flow carries is the temperature less what the phases hold of it; at the walls the phases do not change.
+    wall_inner = inner - counted[0]
+    wall_outer = outer - counted[rows - 1]
     for i in range(rows):
         for j in range(columns):
-            diffusion[i, j] = source[i, j] + (
-                conductance_r[i + 1, j] * radial[i + 1, j]
-                - conductance_r[i, j] * radial[i, j]
-                + conductance_t[i, j + 1] * angular[i, j + 2]
-                - conductance_t[i, j] * angular[i, j + 1]
-            )
-    advect(temperature, radial, angular, psi, mesh, scheme, first)
-    if transitions:
-        gradients(counted, counted[0, 0], counted[rows - 1, 0], mesh, radial, angular)
-        advect(counted, radial, angular, psi, mesh, scheme, latent)
+            content[i, j] = temperature[i, j] - counted[i, j]
+    _conduct(temperature, inner, outer, conductance_r, conductance_t, mesh, source, steady)
+    advect(content, wall_inner, wall_outer, psi, mesh, scheme, first)
     for i in range(rows):
         volume = mesh.volume[i]
         for j in range(columns):
-            local = cooling[i, j] * volume * temperature[i, j] + latent[i, j]
-            change[i, j] = time_step * (first[i, j] + diffusion[i, j] - local)
+            local = cooling[i, j] * volume * temperature[i, j]
+            change[i, j] = time_step * (first[i, j] + steady[i, j] - local)
     implicit_increment(change, capacity, mesh, factors, turned)
-    predicted = temperature + change
-    gradients(predicted, inner, outer, mesh, radial, angular)
-    advect(predicted, radial, angular, psi, mesh, scheme, second)
-    first += second
-    if transitions:
-        for i in range(rows):
-            for j in range(columns):
-                change[i, j] = counted[i, j] + phase_slope[i, j] * change[i, j]
-        gradients(change, change[0, 0], change[rows - 1, 0], mesh, radial, angular)
-        advect(change, radial, angular, psi, mesh, scheme, second)
-        latent += second
+    for i in range(rows):
+        for j in range(columns):
+            content[i, j] += capacity[i, j] * change[i, j]
+    wall_inner -= phase_slope[0] * change[0]
+    wall_outer -= phase_slope[rows - 1] * change[rows - 1]
+    advect(content, wall_inner, wall_outer, psi, mesh, scheme, rate)
     for i in range(rows):
         volume = mesh.volume[i]
         for j in range(columns):
-            predicted[i, j] = 0.5 * (temperature[i, j] + predicted[i, j])
-            local = cooling[i, j] * volume * predicted[i, j] + 0.5 * latent[i, j]
-            change[i, j] = time_step * (0.5 * first[i, j] + diffusion[i, j] - local)
+            predicted[i, j] = temperature[i, j] + 0.5 * change[i, j]
+        for j in range(columns):
+            local = cooling[i, j] * volume * predicted[i, j]
+            change[i, j] = time_step * (0.5 * (first[i, j] + rate[i, j]) + steady[i, j] - local)
     implicit_increment(change, capacity, mesh, factors, turned)
     heat_in = 0.0
     heat_out = 0.0

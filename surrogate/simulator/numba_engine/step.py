@@ -31,8 +31,10 @@ def _prepare_flow(
     drag: np.ndarray,
     stencil: Stencil,
     mesh: Mesh,
+    modes: stokes.AngularModes,
     cell_weight: np.ndarray,
     corner_weight: np.ndarray,
+    lateral: np.ndarray,
     factors: np.ndarray,
     load: np.ndarray,
 ) -> None:
@@ -40,8 +42,10 @@ def _prepare_flow(
     rows = log_viscosity.shape[0]
     cell_mean = np.empty(rows)
     corner_mean = np.empty(rows + 1)
-    stokes.viscosity_weights(log_viscosity, stencil, mesh.periodic, cell_weight, corner_weight, cell_mean, corner_mean)
-    stokes.factorise(stencil, cell_mean, corner_mean, drag, factors)
+    stokes.viscosity_weights(
+        log_viscosity, stencil, mesh.periodic, cell_weight, corner_weight, cell_mean, corner_mean, lateral
+    )
+    stokes.factorise(stencil, modes.eigenvalues, cell_mean, corner_mean, drag, factors)
     stokes.buoyancy_load(force, mesh, load)
 
 
@@ -111,8 +115,9 @@ class Convection:
         self.phase, self.phase_slope, self.phase_work = np.zeros(cells), np.zeros(cells), np.zeros(cells)
         self.conductance_r, self.conductance_t = np.empty((rows + 1, columns)), np.empty((rows, columns + 1))
         self.cell_weight, self.corner_weight = np.empty(cells), np.empty((rows + 1, columns + 1))
-        self.factors = np.empty((3, rows - 1, self.width))
-        self.load = np.empty((rows - 1, self.width))
+        self.modes = stokes.fold_modes(self.stencil, mesh.periodic)
+        self.factors = np.zeros((3, 2, rows - 1, self.modes.eigenvalues.shape[1]))
+        self.load, self.lateral = np.empty((rows - 1, self.width)), np.empty((rows - 1, self.width))
         self.stiffness, self.lapse, self.drag = np.zeros(cells), np.zeros(cells), np.zeros((rows + 1, columns + 2))
         self.psi = np.zeros((rows + 1, columns + 3))
         self.diffusion_factors = heat.empty_diffusion_factors(mesh)
@@ -148,8 +153,10 @@ class Convection:
             self.drag,
             self.stencil,
             mesh,
+            self.modes,
             self.cell_weight,
             self.corner_weight,
+            self.lateral,
             self.factors,
             self.load,
         )
@@ -172,6 +179,8 @@ class Convection:
             self.cell_weight,
             self.corner_weight,
             self.drag,
+            self.lateral,
+            self.modes,
             self.factors,
             mesh.periodic,
             tolerance,
@@ -290,7 +299,6 @@ class Convection:
             self.source,
             self.adiabatic,
             self.phase_slope,
-            self.transitions,
             self.capacity,
             self.conductance_r,
             self.conductance_t,

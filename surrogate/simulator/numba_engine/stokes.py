@@ -7,13 +7,17 @@ free of divergence to round-off whatever the tolerance of the solver:
 
 The discrete dissipation, a sum over cells of 4 eta e_rr^2 and over corners of eta (2 e_rt)^2 times their volumes, is a
 positive definite quadratic form of psi; its minimum under the work of buoyancy is the flow. It is solved by conjugate
-gradients without a matrix; the preconditioner is the same operator for a viscosity that depends on radius only, which
-separates into one pentadiagonal system in radius for each angular mode.
+gradients without a matrix. The preconditioner is D M^-1 D: M is the same operator for a viscosity that depends on
+radius only, which separates into one pentadiagonal system in radius for each angular mode, and D a power of what the
+smoothed viscosity is over its lateral mean. The angular transforms are products with the even and the odd modes in
+single precision: the preconditioner only steers the search, the residual that ends it is in double precision.
 
 psi = 0 on the walls: closed sides, or, in a full annulus with free-slip walls, the choice of the rigid rotation.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +25,52 @@ from surrogate.kernels import kernel
 from surrogate.simulator.mesh import Mesh
 from surrogate.simulator.numba_engine.approximation import exponential
 from surrogate.simulator.stencil import Stencil
+
+SMOOTHING_STRIDES = (1, 2, 4)
+"""Neighbours with which ln(viscosity) is averaged before it scales the preconditioner: three cells of smoothing."""
+
+SCALING_EXPONENT = -0.4
+"""Of the smoothed viscosity over its lateral mean. Each solution starts from the last two: at the root of the inverse,
+-1/2, what one leaves unsolved is what the next finds hardest, and there are more iterations than without scaling."""
+
+
+class AngularModes(NamedTuple):
+    """Transforms between columns and angular modes, folded about the middle of the sector.
+
+    Attributes
+    ----------
+    forward, backward : array of float32, shape (2, pairs, pairs)
+        Of the sums of the columns that mirror one another to even modes, and of their differences to odd ones.
+    eigenvalues : array, shape (2, pairs)
+        Of minus the second angular difference.
+    """
+
+    forward: np.ndarray
+    backward: np.ndarray
+    eigenvalues: np.ndarray
+
+
+def fold_modes(stencil: Stencil, periodic: bool) -> AngularModes:
+    """Split the modes of the operator into even and odd ones."""
+    modes = stencil.modes
+    width = modes.shape[0]
+    columns = np.arange(width)
+    mirror = -columns % width if periodic else columns[::-1]
+    pairs = width // 2 + 1 if periodic else (width + 1) // 2
+    even = np.einsum("jk,jk->k", modes, modes[mirror]) > 0
+    folded = AngularModes(
+        np.zeros((2, pairs, pairs), np.float32),
+        np.zeros((2, pairs, pairs), np.float32),
+        np.full((2, pairs), stencil.eigenvalues.max()),  # there are fewer odd modes: what is left over is zero
+    )
+    single = np.where(mirror[:pairs] == columns[:pairs], 0.5, 1.0)  # a column that is its own mirror counts once
+    for half, chosen in enumerate((even, ~even)):
+        part = modes[:pairs, chosen]
+        count = part.shape[1]
+        folded.forward[half, :, :count] = single[:, None] * part
+        folded.backward[half, :count] = part.T
+        folded.eigenvalues[half, :count] = stencil.eigenvalues[chosen]
+    return folded
 
 
 @kernel()
@@ -32,8 +82,9 @@ def viscosity_weights(
     corner_weight: np.ndarray,
     cell_mean: np.ndarray,
     corner_mean: np.ndarray,
+    lateral: np.ndarray,
 ) -> None:
-    """Fill viscosity times volume in cells and at corners, and the lateral log-means of the viscosity alone.
+    """Fill viscosity times volume in cells and at corners, and what the preconditioner needs of the viscosity alone.
 
     At a corner the viscosity is the geometric mean of the cells around it (the best of the usual means).
 
@@ -42,6 +93,9 @@ def viscosity_weights(
     log_viscosity : array, shape (radial cells, angular cells)
     cell_weight, corner_weight : array, shapes (radial cells, angular cells), (radial cells + 1, angular cells + 1)
     cell_mean, corner_mean : array, shapes (radial cells,), (radial cells + 1,)
+        Lateral means of the logarithm, back from it.
+    lateral : array, shape (radial cells - 1, unknown columns)
+        The diagonal D of the preconditioner.
     """
     rows, columns = log_viscosity.shape
     for i in range(rows):
@@ -51,37 +105,63 @@ def viscosity_weights(
             cell_weight[i, j] = stencil.cell_volume[i] * exponential(log_viscosity[i, j])
         cell_mean[i] = np.exp(total / columns)
     first = 0 if periodic else 1
+    width = columns - first
+    value = np.empty(columns)
     for i in range(rows + 1):
         inner = max(i - 1, 0)
         outer = min(i, rows - 1)
         volume = stencil.corner_volume[i]
         total = 0.0
-        corner_weight[i, 0] = 0.0
-        corner_weight[i, columns] = 0.0
-        if volume == 0.0:
-            corner_weight[i, :] = 0.0
-            corner_mean[i] = 0.0
-            continue
         for j in range(1, columns):
-            value = 0.25 * (
+            value[j] = 0.25 * (
                 log_viscosity[inner, j - 1]
                 + log_viscosity[outer, j - 1]
                 + log_viscosity[inner, j]
                 + log_viscosity[outer, j]
             )
-            total += value
-            corner_weight[i, j] = volume * exponential(value)
-        if periodic:
-            value = 0.25 * (
-                log_viscosity[inner, columns - 1]
-                + log_viscosity[outer, columns - 1]
-                + log_viscosity[inner, 0]
-                + log_viscosity[outer, 0]
-            )
-            total += value
-            corner_weight[i, 0] = volume * exponential(value)
-            corner_weight[i, columns] = corner_weight[i, 0]
-        corner_mean[i] = np.exp(total / (columns - first))
+        last = columns - 1
+        value[0] = 0.25 * (
+            log_viscosity[inner, last] + log_viscosity[outer, last] + log_viscosity[inner, 0] + log_viscosity[outer, 0]
+        )
+        for j in range(first, columns):
+            total += value[j]
+        mean = total / width
+        for j in range(columns):
+            corner_weight[i, j] = volume * exponential(value[j])
+        corner_weight[i, columns] = corner_weight[i, 0]
+        if not periodic:
+            corner_weight[i, 0] = 0.0
+            corner_weight[i, columns] = 0.0
+        corner_mean[i] = np.exp(mean) if volume > 0.0 else 0.0
+        if 0 < i < rows:
+            for column in range(width):
+                lateral[i - 1, column] = value[column + first] - mean
+    for stride in SMOOTHING_STRIDES:
+        _smooth(lateral, stride, periodic)
+    for row in range(rows - 1):
+        for column in range(width):
+            lateral[row, column] = exponential(SCALING_EXPONENT * lateral[row, column])
+
+
+@kernel()
+def _smooth(values: np.ndarray, stride: int, periodic: bool) -> None:
+    """Average with the neighbours `stride` away, weights 1/4, 1/2, 1/4, in radius and then along the angle."""
+    count, width = values.shape
+    padded = np.empty((count, width + 2 * stride))
+    middle = padded[:, stride : stride + width]
+    right = padded[:, 2 * stride :]
+    for i in range(count):
+        below = max(i - stride, 0)
+        above = min(i + stride, count - 1)
+        for j in range(width):
+            middle[i, j] = 0.25 * (values[below, j] + values[above, j]) + 0.5 * values[i, j]
+    for i in range(count):
+        for j in range(stride):
+            padded[i, j] = middle[i, width - stride + j] if periodic else middle[i, 0]
+            right[i, width - stride + j] = middle[i, j] if periodic else middle[i, width - 1]
+    for i in range(count):
+        for j in range(width):
+            values[i, j] = 0.25 * (padded[i, j] + right[i, j]) + 0.5 * middle[i, j]
 
 
 @kernel()
@@ -177,72 +257,158 @@ def apply_operator(
 
 @kernel()
 def factorise(
-    stencil: Stencil, cell_mean: np.ndarray, corner_mean: np.ndarray, drag: np.ndarray, factors: np.ndarray
+    stencil: Stencil,
+    eigenvalues: np.ndarray,
+    cell_mean: np.ndarray,
+    corner_mean: np.ndarray,
+    drag: np.ndarray,
+    factors: np.ndarray,
 ) -> None:
-    """Fill the L D L^T factors, shape (3, radial cells - 1, modes), of the operator for a viscosity of radius only.
+    """Fill the L D L^T factors, shape (3, 2, radial cells - 1, pairs), of the operator for a viscosity of radius only.
 
-    factors[0] is 1 / D, factors[1] and factors[2] are the two lower diagonals of L.
+    factors[0] is 1 / D, factors[1] and factors[2] are the two lower diagonals of L, for even and odd modes each.
     """
     rows = cell_mean.size
     count = rows - 1
-    modes = stencil.eigenvalues.size
+    pairs = eigenvalues.shape[1]
+    pivot = np.zeros((2, pairs))  # D of the two rows before
+    here_pivot = np.empty(pairs)
+    for half in range(2):
+        pivot[:, :] = 0.0
+        for row in range(count):
+            i = row + 1
+            c = cell_mean[i - 1] * stencil.cell_volume[i - 1]
+            d = cell_mean[i] * stencil.cell_volume[i]
+            diagonal_cells = c * stencil.high[i - 1] ** 2 + d * stencil.low[i] ** 2 + np.mean(drag[i, 1:-1])
+            next_cells = -d * stencil.low[i] * stencil.high[i]
+            inner = corner_mean[i - 1] * stencil.corner_volume[i - 1]
+            here = corner_mean[i] * stencil.corner_volume[i]
+            outer = corner_mean[i + 1] * stencil.corner_volume[i + 1]
+            diagonal_walls = inner * stencil.above[i - 1] ** 2 + outer * stencil.below[i + 1] ** 2
+            centre = -stencil.below[i] - stencil.above[i]
+            centre_next = -stencil.below[i + 1] - stencil.above[i + 1]
+            second = outer * stencil.below[i + 1] * stencil.above[i + 1] if row + 2 < count else 0.0
+            below = max(row - 1, 0)  # the pivot there is zero where there is no such row
+            beneath = max(row - 2, 0)
+            for k in range(pairs):
+                s = eigenvalues[half, k]
+                corner = centre - s * stencil.sideways[i]
+                one = factors[1, half, below, k]
+                two = factors[2, half, beneath, k]
+                here_pivot[k] = (
+                    s * diagonal_cells
+                    + here * corner * corner
+                    + diagonal_walls
+                    - (one * one * pivot[1, k] if row > 0 else 0.0)
+                    - (two * two * pivot[0, k] if row > 1 else 0.0)
+                )
+            for k in range(pairs):
+                factors[0, half, row, k] = 1.0 / here_pivot[k]
+            for k in range(pairs):
+                s = eigenvalues[half, k]
+                corner = centre - s * stencil.sideways[i]
+                corner_next = centre_next - s * stencil.sideways[i + 1]
+                first = s * next_cells + here * corner * stencil.above[i] + outer * corner_next * stencil.below[i + 1]
+                if row > 0:
+                    first -= factors[2, half, below, k] * factors[1, half, below, k] * pivot[1, k]
+                factors[1, half, row, k] = first * factors[0, half, row, k]
+            for k in range(pairs):
+                factors[2, half, row, k] = second * factors[0, half, row, k]
+            for k in range(pairs):
+                pivot[0, k] = pivot[1, k]
+            for k in range(pairs):
+                pivot[1, k] = here_pivot[k]
+
+
+@kernel()
+def _fold(values: np.ndarray, lateral: np.ndarray, periodic: bool, folded: np.ndarray) -> None:
+    """Fill the sums and the differences of the columns that mirror one another, of values times `lateral`."""
+    count, width = values.shape
+    pairs = folded.shape[2]
+    first = 1 if periodic else 0
+    last = width if periodic else width - 1
+    scaled = np.empty(width)
     for row in range(count):
-        i = row + 1
-        c = cell_mean[i - 1] * stencil.cell_volume[i - 1]
-        d = cell_mean[i] * stencil.cell_volume[i]
-        diagonal_cells = c * stencil.high[i - 1] ** 2 + d * stencil.low[i] ** 2 + np.mean(drag[i, 1:-1])
-        next_cells = -d * stencil.low[i] * stencil.high[i]
-        inner = corner_mean[i - 1] * stencil.corner_volume[i - 1]
-        here = corner_mean[i] * stencil.corner_volume[i]
-        outer = corner_mean[i + 1] * stencil.corner_volume[i + 1]
-        diagonal_walls = inner * stencil.above[i - 1] ** 2 + outer * stencil.below[i + 1] ** 2
-        centre = -stencil.below[i] - stencil.above[i]
-        centre_next = -stencil.below[i + 1] - stencil.above[i + 1]
-        second = outer * stencil.below[i + 1] * stencil.above[i + 1] if row + 2 < count else 0.0
-        for k in range(modes):
-            s = stencil.eigenvalues[k]
-            corner = centre - s * stencil.sideways[i]
-            corner_next = centre_next - s * stencil.sideways[i + 1]
-            diagonal = s * diagonal_cells + here * corner * corner + diagonal_walls
-            first = s * next_cells + here * corner * stencil.above[i] + outer * corner_next * stencil.below[i + 1]
-            if row > 0:
-                one = factors[1, row - 1, k]
-                diagonal -= one * one / factors[0, row - 1, k]
-                first -= factors[2, row - 1, k] * one / factors[0, row - 1, k]
-            if row > 1:
-                two = factors[2, row - 2, k]
-                diagonal -= two * two / factors[0, row - 2, k]
-            inverse = 1.0 / diagonal
-            factors[0, row, k] = inverse
-            factors[1, row, k] = first * inverse
-            factors[2, row, k] = second * inverse
+        for j in range(width):
+            scaled[j] = values[row, j] * lateral[row, j]
+        if periodic:
+            folded[0, row, 0] = 2.0 * scaled[0]
+            folded[1, row, 0] = 0.0
+        for p in range(first, pairs):
+            folded[0, row, p] = scaled[p] + scaled[last - p]
+        for p in range(first, pairs):
+            folded[1, row, p] = scaled[p] - scaled[last - p]
+
+
+@kernel()
+def _unfold(folded: np.ndarray, lateral: np.ndarray, periodic: bool, values: np.ndarray) -> None:
+    """Fill values from their even and odd parts, times `lateral`."""
+    count, width = values.shape
+    pairs = folded.shape[2]
+    first = 1 if periodic else 0
+    last = width if periodic else width - 1
+    for row in range(count):
+        if periodic:
+            values[row, 0] = folded[0, row, 0]
+        for p in range(first, pairs):
+            values[row, p] = folded[0, row, p] + folded[1, row, p]
+        for p in range(first, pairs):
+            values[row, last - p] = folded[0, row, p] - folded[1, row, p]
+        for j in range(width):
+            values[row, j] *= lateral[row, j]
 
 
 @kernel()
 def precondition(
-    residual: np.ndarray, stencil: Stencil, factors: np.ndarray, work: np.ndarray, result: np.ndarray
+    residual: np.ndarray,
+    lateral: np.ndarray,
+    modes: AngularModes,
+    factors: np.ndarray,
+    periodic: bool,
+    folded: np.ndarray,
+    spectrum: np.ndarray,
+    work: np.ndarray,
+    result: np.ndarray,
 ) -> None:
-    """Fill result = M^-1 residual, both of shape (radial cells - 1, unknown columns)."""
-    np.dot(residual, stencil.modes, work)
-    count, modes = work.shape
-    for k in range(modes):
-        work[1, k] -= factors[1, 0, k] * work[0, k]
-    for row in range(2, count):
-        for k in range(modes):
-            work[row, k] -= factors[1, row - 1, k] * work[row - 1, k] + factors[2, row - 2, k] * work[row - 2, k]
-    for k in range(modes):
-        work[count - 1, k] *= factors[0, count - 1, k]
-        work[count - 2, k] = (
-            work[count - 2, k] * factors[0, count - 2, k] - factors[1, count - 2, k] * work[count - 1, k]
-        )
-    for row in range(count - 3, -1, -1):
-        for k in range(modes):
-            work[row, k] = (
-                work[row, k] * factors[0, row, k]
-                - factors[1, row, k] * work[row + 1, k]
-                - factors[2, row, k] * work[row + 2, k]
+    """Fill result = D M^-1 D residual, both of shape (radial cells - 1, unknown columns).
+
+    folded, spectrum : array of float32, shape (2, radial cells - 1, pairs); work is the same in float64. Work space.
+    """
+    _fold(residual, lateral, periodic, folded)
+    count, pairs = work.shape[1:]
+    for half in range(2):
+        np.dot(folded[half], modes.forward[half], spectrum[half])
+        for k in range(pairs):
+            work[half, 0, k] = spectrum[half, 0, k]
+        for k in range(pairs):
+            work[half, 1, k] = spectrum[half, 1, k] - factors[1, half, 0, k] * work[half, 0, k]
+        for row in range(2, count):
+            for k in range(pairs):
+                work[half, row, k] = (
+                    spectrum[half, row, k]
+                    - factors[1, half, row - 1, k] * work[half, row - 1, k]
+                    - factors[2, half, row - 2, k] * work[half, row - 2, k]
+                )
+        last = count - 1
+        for k in range(pairs):
+            work[half, last, k] *= factors[0, half, last, k]
+        for k in range(pairs):
+            work[half, last - 1, k] = (
+                work[half, last - 1, k] * factors[0, half, last - 1, k]
+                - factors[1, half, last - 1, k] * work[half, last, k]
             )
-    np.dot(work, stencil.modes.T, result)
+        for row in range(count - 3, -1, -1):
+            for k in range(pairs):
+                work[half, row, k] = (
+                    work[half, row, k] * factors[0, half, row, k]
+                    - factors[1, half, row, k] * work[half, row + 1, k]
+                    - factors[2, half, row, k] * work[half, row + 2, k]
+                )
+        for row in range(count):
+            for k in range(pairs):
+                spectrum[half, row, k] = work[half, row, k]
+        np.dot(spectrum[half], modes.backward[half], folded[half])
+    _unfold(folded, lateral, periodic, result)
 
 
 @kernel()
@@ -262,6 +428,8 @@ def conjugate_gradients(
     cell_weight: np.ndarray,
     corner_weight: np.ndarray,
     drag: np.ndarray,
+    lateral: np.ndarray,
+    modes: AngularModes,
     factors: np.ndarray,
     periodic: bool,
     tolerance: float,
@@ -274,6 +442,11 @@ def conjugate_gradients(
     load, solution : array, shape (radial cells - 1, unknown columns)
     drag : array, shape (radial cells + 1, angular cells + 2)
         From :func:`stratification_drag`.
+    lateral : array, shape (radial cells - 1, unknown columns)
+        From :func:`viscosity_weights`.
+    modes : AngularModes
+    factors : array, shape (3, 2, radial cells - 1, pairs)
+        From :func:`factorise`.
     tolerance : float
         The error is measured by the preconditioner, sqrt(r M^-1 r) against sqrt(load . solution); the plain residual
         would be ruled by the stiff lid.
@@ -290,11 +463,14 @@ def conjugate_gradients(
     normal = np.zeros((rows, columns + 2))
     shear = np.zeros((rows + 1, columns + 3))
     image = np.empty_like(load)
-    work = np.empty_like(load)
+    pairs = modes.eigenvalues.shape[1]
+    folded = np.empty((2, load.shape[0], pairs), np.float32)
+    spectrum = np.empty((2, load.shape[0], pairs), np.float32)
+    work = np.empty((2, load.shape[0], pairs))
     preconditioned = np.empty_like(load)
     apply_operator(solution, stencil, cell_weight, corner_weight, drag, periodic, psi, normal, shear, image)
     residual = load - image
-    precondition(residual, stencil, factors, work, preconditioned)
+    precondition(residual, lateral, modes, factors, periodic, folded, spectrum, work, preconditioned)
     direction = preconditioned.copy()
     product = _dot(residual, preconditioned)
     for iteration in range(limit + 1):
@@ -308,7 +484,7 @@ def conjugate_gradients(
             for j in range(load.shape[1]):
                 solution[i, j] += step * direction[i, j]
                 residual[i, j] -= step * image[i, j]
-        precondition(residual, stencil, factors, work, preconditioned)
+        precondition(residual, lateral, modes, factors, periodic, folded, spectrum, work, preconditioned)
         previous = product
         product = _dot(residual, preconditioned)
         ratio = product / previous

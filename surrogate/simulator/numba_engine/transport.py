@@ -21,47 +21,10 @@ def _limited_slope(a: float, b: float) -> float:
 
 
 @kernel()
-def gradients(
-    values: np.ndarray, inner: float, outer: float, mesh: Mesh, radial: np.ndarray, angular: np.ndarray
-) -> None:
-    """Fill the radial gradients and the angular differences of a cell field at the faces.
-
-    Parameters
-    ----------
-    values : array, shape (radial cells, angular cells)
-    inner, outer : float
-        Wall values.
-    radial : array, shape (radial cells + 1, angular cells)
-    angular : array, shape (radial cells, angular cells + 3)
-        Padded as psi: face j is column j + 1; zero at closed sides.
-    """
-    rows, columns = values.shape
-    for j in range(columns):
-        radial[0, j] = (values[0, j] - inner) / mesh.spacing[0]
-        radial[rows, j] = (outer - values[rows - 1, j]) / mesh.spacing[rows]
-    for i in range(1, rows):
-        scale = 1.0 / mesh.spacing[i]
-        for j in range(columns):
-            radial[i, j] = (values[i, j] - values[i - 1, j]) * scale
-    for i in range(rows):
-        for j in range(1, columns):
-            angular[i, j + 1] = values[i, j] - values[i, j - 1]
-        angular[i, 0] = 0.0
-        angular[i, 1] = 0.0
-        angular[i, columns + 1] = 0.0
-        angular[i, columns + 2] = 0.0
-        if mesh.periodic:
-            angular[i, 1] = values[i, 0] - values[i, columns - 1]
-            angular[i, columns + 1] = angular[i, 1]
-            angular[i, 0] = angular[i, columns]
-            angular[i, columns + 2] = angular[i, 2]
-
-
-@kernel()
 def advect(
     values: np.ndarray,
-    radial: np.ndarray,
-    angular: np.ndarray,
+    inner: np.ndarray,
+    outer: np.ndarray,
     psi: np.ndarray,
     mesh: Mesh,
     scheme: int,
@@ -72,8 +35,8 @@ def advect(
     Parameters
     ----------
     values, rate : array, shape (radial cells, angular cells)
-    radial, angular : array
-        From :func:`gradients`.
+    inner, outer : array, shape (angular cells,)
+        Wall values.
     psi : array, shape (radial cells + 1, angular cells + 3)
         Padded streamfunction; its differences are the fluxes through the faces.
     scheme : int
@@ -81,54 +44,85 @@ def advect(
     """
     rows, columns = values.shape
     limited = scheme == LIMITED
-    flux = np.empty(columns + 1)
-    slope = np.zeros((2, columns + 2))  # half a cell times the reconstructed slope
-    rate[:, :] = 0.0
-    for i in range(rows):
-        half = 0.5 * mesh.thickness[i]
-        if limited:
-            for j in range(columns):
-                slope[0, j] = slope[1, j]
-                slope[1, j] = half * _limited_slope(radial[i, j], radial[i + 1, j])
-        if i == 0:
-            continue
-        below = mesh.thickness[i - 1] / 6.0
-        above = mesh.thickness[i] / 6.0
-        for j in range(columns):
-            amount = psi[i, j + 2] - psi[i, j + 1]
-            if limited:
-                from_below = values[i - 1, j] + slope[0, j]
-                from_above = values[i, j] - slope[1, j]
-            else:
-                from_below = values[i - 1, j] + below * (2.0 * radial[i, j] + radial[i - 1, j])
-                from_above = values[i, j] - above * (2.0 * radial[i, j] + radial[i + 1, j])
-            flux[j] = amount * (from_below if amount >= 0.0 else from_above)
-        for j in range(columns):
-            rate[i - 1, j] -= flux[j]
-            rate[i, j] += flux[j]
+    # Rows of work space: they stay in the nearest cache, and the compiler vectorises every loop over one of them.
+    before = np.zeros(columns)  # radial gradients at the faces i - 1, i and i + 1
+    below = np.empty(columns)
+    above = np.empty(columns)
+    under = np.zeros(columns)  # half a cell times the slope, in rows i - 1 and i
+    here = np.empty(columns)
+    across = np.zeros(columns + 3)  # differences along the angle, face j in column j + 1; zero at closed sides
+    turn = np.empty(columns + 2)  # half of the reconstructed difference, cell j in column j + 1
+    flux = np.zeros(columns + 1)
     last = columns - 1
+    scale = 1.0 / mesh.spacing[0]
+    for j in range(columns):
+        below[j] = (values[0, j] - inner[j]) * scale
     for i in range(rows):
+        scale = 1.0 / mesh.spacing[i + 1]
+        if i + 1 < rows:
+            for j in range(columns):
+                above[j] = (values[i + 1, j] - values[i, j]) * scale
+        else:
+            for j in range(columns):
+                above[j] = (outer[j] - values[i, j]) * scale
+        if limited:
+            half = 0.5 * mesh.thickness[i]
+            for j in range(columns):
+                here[j] = half * _limited_slope(below[j], above[j])
+        if i == 0:
+            for j in range(columns):
+                rate[0, j] = 0.0
+        elif limited:
+            for j in range(columns):
+                amount = psi[i, j + 2] - psi[i, j + 1]
+                flux[j] = amount * (values[i - 1, j] + under[j] if amount >= 0.0 else values[i, j] - here[j])
+        else:
+            low = mesh.thickness[i - 1] / 6.0
+            high = mesh.thickness[i] / 6.0
+            for j in range(columns):
+                amount = psi[i, j + 2] - psi[i, j + 1]
+                from_below = values[i - 1, j] + low * (2.0 * below[j] + before[j])
+                from_above = values[i, j] - high * (2.0 * below[j] + above[j])
+                flux[j] = amount * (from_below if amount >= 0.0 else from_above)
+        if i > 0:
+            for j in range(columns):
+                rate[i - 1, j] -= flux[j]
+            for j in range(columns):
+                rate[i, j] = flux[j]
+        for j in range(columns):
+            before[j] = below[j]
+        for j in range(columns):
+            below[j] = above[j]
+        for j in range(columns):
+            under[j] = here[j]
+        for j in range(1, columns):
+            across[j + 1] = values[i, j] - values[i, j - 1]
+        if mesh.periodic:
+            across[1] = values[i, 0] - values[i, last]
+            across[columns + 1] = across[1]
+            across[0] = across[columns]
+            across[columns + 2] = across[2]
         if limited:
             for c in range(columns + 2):
-                slope[0, c] = 0.5 * _limited_slope(angular[i, c], angular[i, c + 1])  # cell j is column j + 1
-        for j in range(1, columns):
-            amount = psi[i, j + 1] - psi[i + 1, j + 1]
-            if limited:
-                from_left = values[i, j - 1] + slope[0, j]
-                from_right = values[i, j] - slope[0, j + 1]
-            else:
-                from_left = values[i, j - 1] + (2.0 * angular[i, j + 1] + angular[i, j]) / 6.0
-                from_right = values[i, j] - (2.0 * angular[i, j + 1] + angular[i, j + 2]) / 6.0
-            flux[j] = amount * (from_left if amount >= 0.0 else from_right)
+                turn[c] = 0.5 * _limited_slope(across[c], across[c + 1])
+            for j in range(1, columns):
+                amount = psi[i, j + 1] - psi[i + 1, j + 1]
+                flux[j] = amount * (values[i, j - 1] + turn[j] if amount >= 0.0 else values[i, j] - turn[j + 1])
+        else:
+            for j in range(1, columns):
+                amount = psi[i, j + 1] - psi[i + 1, j + 1]
+                from_left = values[i, j - 1] + (2.0 * across[j + 1] + across[j]) / 6.0
+                from_right = values[i, j] - (2.0 * across[j + 1] + across[j + 2]) / 6.0
+                flux[j] = amount * (from_left if amount >= 0.0 else from_right)
         flux[0] = 0.0
         if mesh.periodic:
             amount = psi[i, 1] - psi[i + 1, 1]
             if limited:
-                from_left = values[i, last] + slope[0, 0]
-                from_right = values[i, 0] - slope[0, 1]
+                from_left = values[i, last] + turn[0]
+                from_right = values[i, 0] - turn[1]
             else:
-                from_left = values[i, last] + (2.0 * angular[i, 1] + angular[i, 0]) / 6.0
-                from_right = values[i, 0] - (2.0 * angular[i, 1] + angular[i, 2]) / 6.0
+                from_left = values[i, last] + (2.0 * across[1] + across[0]) / 6.0
+                from_right = values[i, 0] - (2.0 * across[1] + across[2]) / 6.0
             flux[0] = amount * (from_left if amount >= 0.0 else from_right)
         flux[columns] = flux[0]
         for j in range(columns):
