@@ -51,6 +51,16 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "mean_temperature": ("K", "volume-averaged temperature of the mantle"),
     "core_temperature": ("K", "temperature of the core-mantle boundary"),
     "root_mean_square_velocity": ("m s-1", "root-mean-square velocity"),
+    "potential_temperature": ("K", "temperature of the interior, brought to the surface along the adiabat"),
+    "lithosphere_thickness": (
+        "m",
+        "depth at which the lateral mean reaches the temperature of the lithosphere's base",
+    ),
+    "lithosphere_gradient": ("K m-1", "mean temperature gradient of the lithosphere"),
+    "crust_heat_flux": ("W m-2", "heat produced in the crust per area of the surface"),
+    "total_surface_heat_flux": ("W m-2", "heat flux through the surface, that from the crust included"),
+    "urey_ratio": ("1", "heat produced in mantle and crust over the total heat flux through the surface"),
+    "crust_concentration": ("1", "concentration of heat sources in the crust over that of the primitive mantle"),
 }
 
 SERIES = (

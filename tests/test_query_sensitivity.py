@@ -6,8 +6,8 @@ from query_examples import POINT
 
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 from surrogate.query import QueryError, Surrogate
-from surrogate.query.sensitivity import QUANTITIES, Sensitivity
-from surrogate.query.series import SeriesReader
+from surrogate.query.sensitivity import Sensitivity
+from surrogate.query.series import LITHOSPHERE, SERIES, SeriesReader
 
 
 def test_derivatives_are_those_of_finite_differences(tiny: Surrogate) -> None:
@@ -54,13 +54,12 @@ class Known:
         return np.tile((1500 + 200 * unit[:, 0] + 100 * unit[:, 4])[:, None], (1, len(times)))
 
     def expand(self, latents: Any, what: Any) -> Any:
-        if what == "profile":
-            return np.repeat(latents[..., None], self.rows, axis=-1)
-        return np.tile(latents[..., None, None], (1, 1, 4, self.columns))
+        assert what == "series"
+        return np.repeat(latents[..., None], 4 * self.columns + self.rows, axis=-1)
 
 
 def test_sobol_indices_of_a_known_function(tiny: Surrogate) -> None:
-    series = SeriesReader(tiny.annulus, tiny.planet, "olivine")
+    series = SeriesReader(tiny.annulus, tiny.planet, "olivine", EVOLUTION_PARAMETERS)
     networks: Any = Known(*tiny.annulus.shape)
     known = Sensitivity(networks, series, EVOLUTION_PARAMETERS, tiny.annulus)
     indices = known.sobol_indices(np.array([1.0]), 1024, "fnn", 0)
@@ -74,7 +73,7 @@ def test_sobol_indices_of_a_known_function(tiny: Surrogate) -> None:
 
 def test_sobol_indices_of_a_surrogate_add_up(tiny: Surrogate) -> None:
     indices = tiny.sobol_indices(time=[1, 4], samples=64)
-    for name in QUANTITIES:
+    for name in ("profile", *SERIES, *LITHOSPHERE):
         total = indices[f"{name}_total"].sum("parameter", skipna=False).values
         total = total[np.isfinite(total)]
         assert np.all(total > 0.9)

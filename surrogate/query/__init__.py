@@ -7,15 +7,20 @@ from surrogate.query.bundle.files import names, pack, read_bundle
 from surrogate.query.bundle.round import pack_rounded
 from surrogate.query.bundle.write import write_bundle
 from surrogate.query.errors import BundleError, OutOfRangeWarning, QueryError
+from surrogate.query.observables import Observables, crust_concentration, crust_heat, mantle_heat
 from surrogate.query.surrogate import Surrogate
 
 __all__ = [
     "Bundle",
     "BundleError",
+    "Observables",
     "OutOfRangeWarning",
     "QueryError",
     "Surrogate",
     "convert",
+    "crust_concentration",
+    "crust_heat",
+    "mantle_heat",
     "names",
     "pack",
     "pack_rounded",

@@ -100,7 +100,7 @@ class Answers:
     def __init__(self, bundle: Bundle, engine: Engine) -> None:
         self._bundle, self._engine = bundle, engine
         self._annulus, self._space, self._names = bundle.annulus, bundle.space, bundle.space.names
-        self.series = SeriesReader(bundle.annulus, bundle.planet, bundle.conductivity)
+        self.series = SeriesReader(bundle.annulus, bundle.planet, bundle.conductivity, bundle.space)
         self.field_size = int(np.prod(bundle.annulus.shape))
         any_field = np.full((1, *bundle.annulus.shape), 1000.0, dtype=np.float32)
         any_set = Parameters(*(entry.low for entry in bundle.space.parameters), space=bundle.space)

@@ -137,7 +137,7 @@ class Engine:
         return ops.concatenate(rows, axis=1) if len(rows) > 1 else image
 
     def _function(self, name: str) -> Compiled:
-        """Compile on first use: a predictor from features to latents; ``field``, ``profile``, ``walls`` from these."""
+        """Compile on first use: a predictor from features to latents, and what :meth:`expand` makes of these."""
         _refuse_forked()
         if name not in self._functions:
             # The networks are read before the graph is made: variables that are made within one are lost with it.
@@ -147,7 +147,7 @@ class Engine:
                 width = self.autoencoder.latents
 
                 def function(batch: Any) -> Any:
-                    return _reduced(self.decoded(batch), name)
+                    return reduced(self.decoded(batch), name)
 
             with self._lock:
                 self._functions.setdefault(name, compile_graph(function, width))
@@ -262,14 +262,14 @@ class Engine:
         Parameters
         ----------
         latents : array
-        what : {"field", "profile", "walls"}
-            Whole fields, their lateral means, or the two rows next to each wall.
+        what : {"field", "profile", "walls", "series"}
+            Whole fields, their lateral means, the two rows next to each wall, or the last two, these first, in one row.
         progress : Progress, optional
             Counts the fields, if these are part of more.
 
         Returns
         -------
-        array, shape (..., radius, angle), (..., radius) or (..., 4, angle)
+        array, shape (..., radius, angle), (..., radius), (..., 4, angle) or (..., 4 angle + radius)
         """
         rows = np.ascontiguousarray(latents.reshape(-1, latents.shape[-1]), dtype=np.float32)
         function, size = self._function(what), self.chunk
@@ -294,7 +294,7 @@ class Engine:
 
         Parameters
         ----------
-        what : {"field", "profile", "walls"}
+        what : {"field", "profile", "walls", "series"}
         parameters : array, shape (n,)
         times : array, shape (time,), Gyr
 
@@ -312,7 +312,7 @@ class Engine:
         batch, spans = self.features(name, parameters[None], times), self.space.high - self.space.low
 
         def function(rows: Any) -> Any:
-            return _reduced(self.decoded(predictor.graph(rows)), what)
+            return reduced(self.decoded(predictor.graph(rows)), what)
 
         slopes, value = [], np.empty(0)
         for column, span in enumerate(spans):
@@ -323,15 +323,16 @@ class Engine:
         return value.astype(float), np.stack(slopes)
 
 
-def _reduced(field: Any, result: str) -> Any:
-    """Lateral means or wall rows of fields, inside a graph."""
+def reduced(field: Any, result: str) -> Any:
+    """Lateral means, wall rows or both of fields, inside a graph."""
     from keras import ops
 
-    if result == "profile":
-        return ops.mean(field, axis=-1)
-    if result == "walls":
-        return ops.concatenate([field[:, :2], field[:, -2:]], axis=1)
-    return field
+    if result == "field":
+        return field
+    profile, walls = ops.mean(field, axis=-1), ops.concatenate([field[:, :2], field[:, -2:]], axis=1)
+    if result == "series":
+        return ops.concatenate([ops.reshape(walls, (-1, 4 * field.shape[-1])), profile], axis=1)
+    return profile if result == "profile" else walls
 
 
 def _refuse_forked() -> None:

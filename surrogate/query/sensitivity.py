@@ -10,13 +10,13 @@ from surrogate.annulus import Annulus
 from surrogate.parameters import ParameterSpace
 from surrogate.query.engine import Engine
 from surrogate.query.errors import QueryError
-from surrogate.query.series import SERIES, SeriesReader
-
-QUANTITIES = ("profile", *SERIES)
-"""What can be differentiated and attributed."""
+from surrogate.query.series import SeriesReader
 
 STEP = 1e-3
-"""Largest change of a wall temperature, K, in the directional difference of a heat flux."""
+"""Largest change of a temperature, K, in the directional difference of a time series."""
+
+LARGEST_STEP = 1e-4
+"""Share of the trained range over which such a difference is taken at most."""
 
 
 class Sensitivity:
@@ -36,16 +36,19 @@ class Sensitivity:
 
     def jacobian(self, parameters: np.ndarray, times: np.ndarray) -> xr.Dataset:
         """Differentiate; see :meth:`surrogate.query.Surrogate.jacobian`."""
-        profile, profile_slopes = self._engine.derivatives("profile", parameters, times)
-        walls, wall_slopes = self._engine.derivatives("walls", parameters, times)
-        # Fluxes are smooth functions of the walls in double precision: a directional difference is exact to 1e-8.
-        step = STEP / np.maximum(np.abs(wall_slopes).max(axis=(1, 2, 3), keepdims=True), 1e-12)
+        rows, row_slopes = self._engine.derivatives("series", parameters, times)
+        spans = self._space.high - self._space.low
+        # Time series are smooth functions of the rows in double precision: a directional difference is exact to 1e-8.
+        step = STEP / np.maximum(np.abs(row_slopes).max(axis=-1, keepdims=True), 1e-12)
+        step = np.maximum(np.minimum(step, LARGEST_STEP * spans[:, None, None]), 1e-12)
+        natural = self._space.natural(parameters) + np.zeros((len(spans), len(times), 1))
+        turn = step * np.eye(len(spans))[:, None]
         ahead, behind = (
-            self._series.read(walls + side * step * wall_slopes, profile + side * step[..., 0] * profile_slopes)
+            self._series.read(rows + side * step * row_slopes, self._space.from_natural(natural + side * turn))
             for side in (1, -1)
         )
-        slopes = {name: (ahead[name] - behind[name]) / (2 * step[:, :, 0, 0]) for name in SERIES}
-        spans = self._space.high - self._space.low
+        slopes = {name: (ahead[name] - behind[name]) / (2 * step[..., 0]) for name in self._series.names}
+        profile_slopes = row_slopes[..., -self._annulus.shape[0] :]
         return self._named({"profile": profile_slopes, **slopes}, times, "derivative of").assign(
             span=("parameter", spans, {"long_name": "trained range on the natural axis"})
         )
@@ -86,9 +89,9 @@ class Sensitivity:
         return self._named(indices, times, "Sobol index of").assign_attrs(samples=samples, method=method, seed=seed)
 
     def _quantities(self, parameters: np.ndarray, times: np.ndarray, method: str) -> dict[str, np.ndarray]:
-        latents = self._engine.latents(method, parameters, times)
-        profile = self._engine.expand(latents, "profile").astype(float)
-        return {"profile": profile, **self._series.read(self._engine.expand(latents, "walls"), profile)}
+        rows = self._engine.expand(self._engine.latents(method, parameters, times), "series").astype(float)
+        profile = rows[..., -self._annulus.shape[0] :]
+        return {"profile": profile, **self._series.read(rows, parameters[:, None])}
 
     def _named(self, values: dict[str, np.ndarray], times: np.ndarray, what: str) -> xr.Dataset:
         variables = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from surrogate.diagnostics import check as report_card
+from surrogate.fields import VARIABLES
 from surrogate.query.answers import Answers, lazy_fields, refuse_method
 from surrogate.query.arguments import read_sets, read_times
 from surrogate.query.bundle.content import Bundle
@@ -22,7 +23,9 @@ from surrogate.query.bundle.write import compare_example
 from surrogate.query.engine import Engine, Progress
 from surrogate.query.errors import BundleError, OutOfRangeWarning, QueryError
 from surrogate.query.extrapolation import beyond
+from surrogate.query.observables import Observables
 from surrogate.query.sensitivity import Sensitivity
+from surrogate.query.series import Variables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -280,6 +283,63 @@ class Surrogate:
             for name, (_, _, about) in parts[0].items():
                 fluxes[name] = ((), np.concatenate([part[name][1] for part in parts]), about)
         return self._answers.complete(self._answers.of_series(fluxes, question), question, interval, band)
+
+    def observe(
+        self,
+        names: str | Sequence[str] | None = None,
+        parameters: Any = None,
+        *,
+        time: Any = None,
+        method: str = "fnn",
+        interval: float | None = None,
+        extrapolate: bool = False,
+        **values: Any,
+    ) -> xr.Dataset:
+        """Predict what can be observed of a planet; further arguments, errors and warnings as in :meth:`predict`.
+
+        Parameters
+        ----------
+        names : str or sequence of str, optional
+            Some of :attr:`surrogate.query.Observables.names`. Default: all whose errors the bundle knows.
+        interval : float, optional
+            Level of calibrated intervals, NaN where the bundle was written before a quantity was calibrated.
+
+        Returns
+        -------
+        xarray.Dataset
+            Each observable on ([simulation], time), and ``in_range``.
+
+        Examples
+        --------
+        The heat flux that is measured holds the heat of the crust.
+
+        >>> from surrogate import Surrogate
+        >>> point = dict(reference_viscosity=1e21, activation_energy=3e5, activation_volume=7e-6,
+        ...     crustal_enrichment=25, initial_temperature=1700)
+        >>> crust = Surrogate.load("demo").observe("crust_heat_flux", **point, time=4.5)
+        >>> round(1e3 * float(crust.crust_heat_flux[0]), 1)  # mW/m2
+        7.8
+        """
+        question = self._answers.ask(parameters, time, method, values, extrapolate)
+        observables, sets, times = self.observables(method), question.sets.values, question.times
+        wanted = observables.offered if names is None else (names,) if isinstance(names, str) else tuple(names)
+        for name in wanted:
+            observables.check(name)
+        found = observables.of_rows(self._answers.expand(question, "series", extrapolate), sets[:, None], times, wanted)
+        answer: Variables = {}
+        for name in wanted:
+            units, long_name = VARIABLES[name]
+            answer[name] = ((), found[name], {"units": units, "long_name": long_name})
+        if interval is not None:
+            for name, width in observables.half_widths(found, sets, times, interval).items():
+                width[question.far] = np.nan
+                long_name = f"half-width of the {interval:.0%} interval of {name.replace('_', ' ')}"
+                answer[f"{name}_half_width"] = ((), width, {"units": VARIABLES[name][0], "long_name": long_name})
+        return self._answers.of_series(answer, question)
+
+    def observables(self, method: str = "fnn") -> Observables:
+        """Return what :meth:`observe` asks, for many sets of parameters at once."""
+        return Observables(self.bundle, self.engine, method)
 
     def sample(
         self,

@@ -75,6 +75,7 @@ rule bundle:
     params:
         section("planet"),
         conductivity=SETTINGS.conductivity,
+        crust_heating=SETTINGS.crust_heating,
         store=f"{RESULTS}/corpus.zarr",
         models=lambda wildcards, input: os.path.dirname(
             os.path.dirname(input.models[0])

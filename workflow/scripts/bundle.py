@@ -17,6 +17,7 @@ if __name__ == "__main__":
         metrics=read_json(snakemake.input.metrics),
         planet=config.make_planet(),
         conductivity=snakemake.params.conductivity,
+        crust_heating=snakemake.params.crust_heating,
         name=snakemake.params.name,
         origin={"configuration": snakemake.params.configuration, "corpus": read_json(snakemake.input.corpus)},
     )

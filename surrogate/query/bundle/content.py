@@ -112,6 +112,8 @@ class Bundle:
     planet : Planet
     conductivity : str
         Law of the simulations, "olivine" or "constant".
+    crust_heating : str
+        Whether the heat of the crust is in the fields: "none", "enriched", or "unknown" in an older bundle.
     space : ParameterSpace
         Its ranges are those of the training runs.
     time_range : tuple of float, Gyr
@@ -127,6 +129,7 @@ class Bundle:
     annulus: Annulus
     planet: Planet
     conductivity: str
+    crust_heating: str
     space: ParameterSpace
     time_range: tuple[float, float]
     default_times: np.ndarray
@@ -154,6 +157,7 @@ class Bundle:
                 Annulus(np.asarray(grid["radius_faces"]), np.asarray(grid["angle_faces"])),
                 planet_from_dict(description["planet"]),
                 description["conductivity"],
+                description.get("crust_heating", "unknown"),
                 ParameterSpace.from_dict(description["parameters"]),
                 span,
                 np.linspace(*span, int(time["count"])),

@@ -39,6 +39,7 @@ def write_bundle(
     metrics: Mapping[str, Any] | None = None,
     planet: Planet = MARS,
     conductivity: str = "olivine",
+    crust_heating: str = "none",
     name: str = "",
     origin: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -58,6 +59,8 @@ def write_bundle(
     planet : Planet
     conductivity : {"constant", "olivine"}
         Law of the simulations.
+    crust_heating : {"none", "enriched"}
+        Whether the heat produced in the crust is in the fields.
     name : str
         Of the pipeline run.
     origin : mapping, optional
@@ -89,6 +92,7 @@ def write_bundle(
             **describe_corpus(corpus),
             "planet": planet_to_dict(planet),
             "conductivity": conductivity,
+            "crust_heating": crust_heating,
             "metrics": dict(metrics or {}),
             "provenance": provenance(**(origin or {})),
         }
@@ -99,7 +103,7 @@ def write_bundle(
                 f"{models}/autoencoder: takes fields of {engine.autoencoder.shape}, the corpus has "
                 f"{annulus_of(corpus).shape}"
             )
-        reader = SeriesReader(annulus_of(corpus), planet, conductivity)
+        reader = SeriesReader(annulus_of(corpus), planet, conductivity, engine.space)
         content["calibration"] = _calibrate(engine, corpus, reader, temporary)
         content["example"] = _write_example(temporary, engine, corpus)
         seal(temporary, content)

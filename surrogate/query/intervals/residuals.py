@@ -89,7 +89,7 @@ class Residuals:
     times : array, shape (run, time), Gyr
     values : dict of array
         ``temperature`` (run, time, radius, column), ``profile`` (run, time, radius), each of
-        :data:`surrogate.query.series.SERIES` (run, time).
+        :attr:`surrogate.query.series.SeriesReader.names` (run, time).
     largest : array, shape (run, time, radius), K, optional
         Largest absolute error of the temperature over all columns, not only those in `values`.
     own : array of int, shape (run,), optional
@@ -146,7 +146,7 @@ def _scatter(engine: Engine, method: str, span: tuple[float, float], reader: Ser
     latents = engine.member_latents(method, parameters, times)
     values: dict[str, np.ndarray] = {}
     for point, of_members in enumerate(latents):
-        parts = [_quantities(engine.expand(member), reader) for member in of_members]
+        parts = [_quantities(engine.expand(member), parameters[point], reader) for member in of_members]
         for name in parts[0]:
             deviation = np.stack([part[name] for part in parts])
             deviation -= deviation.mean(axis=0)
@@ -167,9 +167,10 @@ def _pairs(engine: Engine, runs: xr.Dataset, method: str, reader: SeriesReader) 
     some = np.unique(np.linspace(0, latents.shape[1] - 1, SINGLE).round().astype(int))
     for run in range(len(times)):
         kept = int(np.isfinite(times[run]).sum())
-        truth = _quantities(runs["temperature"].isel(simulation=run, time=slice(0, kept)).values, reader)
+        fields = runs["temperature"].isel(simulation=run, time=slice(0, kept)).values
+        truth = _quantities(fields, parameters[run], reader)
         for found, of_run in ((pairs.single, latents[run, some, :kept]), (pairs.mean, means[run, None, :kept])):
-            parts = [_quantities(engine.expand(member), reader) for member in of_run]
+            parts = [_quantities(engine.expand(member), parameters[run], reader) for member in of_run]
             for name, values in truth.items():
                 errors = np.stack([part[name] - values for part in parts]).astype(np.float32)
                 found.setdefault(name, []).append(errors)
@@ -190,7 +191,7 @@ def _times(runs: xr.Dataset) -> np.ndarray:
 
 def _errors(engine: Engine, runs: xr.Dataset, reader: SeriesReader, latents: Iterable[np.ndarray]) -> Residuals:
     """Compare runs with predictions, latents of shape (time, latent) for each; one run is in memory at a time."""
-    times = runs["snapshot_time"].values.astype(float)
+    times, parameters = runs["snapshot_time"].values.astype(float), parameter_table(runs)
     values: dict[str, np.ndarray] = {}
     largest = np.full((*times.shape, runs.sizes["radius"]), np.nan, dtype=np.float32)
     for run, predicted in enumerate(latents):
@@ -198,18 +199,19 @@ def _errors(engine: Engine, runs: xr.Dataset, reader: SeriesReader, latents: Ite
         truth = runs["temperature"].isel(simulation=run, time=slice(0, count)).values
         field = engine.expand(predicted[:count])
         largest[run, :count] = np.abs(field - truth).max(axis=-1)
-        mine = _quantities(field, reader)
-        theirs = _quantities(truth, reader)
+        mine = _quantities(field, parameters[run], reader)
+        theirs = _quantities(truth, parameters[run], reader)
         for name in mine:
             errors = mine[name] - theirs[name]
             values.setdefault(name, np.full((*times.shape, *errors.shape[1:]), np.nan, dtype=np.float32))
             values[name][run, :count] = errors
-    return Residuals(parameter_table(runs), times, values, largest)
+    return Residuals(parameters, times, values, largest)
 
 
-def _quantities(field: np.ndarray, reader: SeriesReader) -> dict[str, np.ndarray]:
-    """Compute what is calibrated from fields of shape (time, radius, angle), K."""
+def _quantities(field: np.ndarray, parameters: np.ndarray, reader: SeriesReader) -> dict[str, np.ndarray]:
+    """Compute what is calibrated from fields of shape (time, radius, angle), K, of a run of these parameters."""
     field = field.astype(float)
     columns = np.unique(np.linspace(0, field.shape[2] - 1, COLUMNS).astype(int))
     walls, profile = np.concatenate([field[:, :2], field[:, -2:]], axis=1), field.mean(axis=-1)
-    return {"temperature": field[..., columns], "profile": profile, **reader.read(walls, profile)}
+    rows = np.concatenate([walls.reshape(len(field), -1), profile], axis=1)
+    return {"temperature": field[..., columns], "profile": profile, **reader.read(rows, parameters)}
