@@ -26,40 +26,40 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings, DesignSettings
 from surrogate.corpus import ingest, make_design, open_corpus, open_run, parameters_of_run, run_reader, statistics
 from surrogate.corpus.checks.run import RunCheck
 from surrogate.corpus.storage import create_array, encode, open_array, write_snapshots
 from surrogate.fields import make_run, write_netcdf
+from surrogate.geometry import Geometry
 from surrogate.parameters import EVOLUTION_PARAMETERS
 
 SNAPSHOTS = 60
-PAPER = Annulus.quarter(300, 392)
-DEFAULT = Annulus.quarter(48, 64)
+PAPER = Geometry.quarter(300, 392)
+DEFAULT = Geometry.quarter(48, 64)
 WORKERS = 2
 
 
-def synthetic_run(number, annulus=PAPER, snapshots=SNAPSHOTS):
+def synthetic_run(number, geometry=PAPER, snapshots=SNAPSHOTS):
     """A run with plumes, boundary layers and noise of 0.02 K, so that it does not compress better than a real one."""
     generator = np.random.default_rng(number)
     design = make_design(DesignSettings(runs=number + 1))
     time_axis = np.linspace(0.075, 4.5, snapshots)
-    z = ((annulus.radius - annulus.radius[0]) / annulus.thickness)[:, None]
-    temperature = np.empty((snapshots, *annulus.shape), dtype=np.float32)
+    z = ((geometry.vertical - geometry.vertical[0]) / geometry.thickness)[:, None]
+    temperature = np.empty((snapshots, *geometry.shape), dtype=np.float32)
     waves = generator.uniform(2, 30, 12)
     phases = generator.uniform(0, 2 * np.pi, 12)
     for step, moment in enumerate(time_axis):
         field = 250 + 1500 * np.exp(-moment / 9) * np.tanh(8 * (1 - z)) + 400 * np.exp(-12 * z)
         for wave, phase in zip(waves, phases, strict=True):
-            field = field + 40 * np.sin(np.pi * z) * np.cos(wave * annulus.angle + phase + 5 * moment + 9 * z)
+            field = field + 40 * np.sin(np.pi * z) * np.cos(wave * geometry.lateral + phase + 5 * moment + 9 * z)
         temperature[step] = field + generator.normal(0, 0.02, field.shape)
     temperature[:, -1] = 250.0
     temperature[:, 0] = temperature[:, 0].mean(axis=-1, keepdims=True)
-    return make_run(temperature, time_axis, annulus, parameters_of_run(design, number), attributes={"number": number})
+    return make_run(temperature, time_axis, geometry, parameters_of_run(design, number), attributes={"number": number})
 
 
-def write_runs(folder, runs, annulus, originals=4):
+def write_runs(folder, runs, geometry, originals=4):
     """Runs of their own (other temperatures, other parameters), each from one of few."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"run_{number:05d}.nc" for number in range(runs)]
@@ -67,7 +67,7 @@ def write_runs(folder, runs, annulus, originals=4):
         if path.exists():
             continue
         if number < originals:
-            write_netcdf(synthetic_run(number, annulus), path)
+            write_netcdf(synthetic_run(number, geometry), path)
             continue
         shutil.copyfile(paths[number % originals], path)
         with h5py.File(path, "r+") as file:
@@ -187,10 +187,10 @@ def milliseconds(function, rounds=8):
 
 
 def pieces(grid="default"):
-    annulus = PAPER if grid == "paper" else DEFAULT
+    geometry = PAPER if grid == "paper" else DEFAULT
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        paths = write_runs(folder / "raw", 8, annulus)
+        paths = write_runs(folder / "raw", 8, geometry)
         ingest(paths, folder / "corpus.zarr")
         corpus = open_corpus(folder / "corpus.zarr")
         read, stock = run_reader(corpus), zarr.open_array(folder / "corpus.zarr/temperature")

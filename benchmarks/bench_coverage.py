@@ -62,7 +62,7 @@ def main() -> None:
         unseen = select_split(corpus, "test")
     nearness, reader = (
         surrogate.bundle.nearness,
-        SeriesReader(surrogate.annulus, surrogate.planet, surrogate.conductivity, surrogate.space),
+        SeriesReader(surrogate.geometry, surrogate.planet, surrogate.conductivity, surrogate.space),
     )
     levels = (0.5, 0.9, 0.95)
     print(f"{unseen.sizes['simulation']} unseen runs\n")

@@ -31,7 +31,7 @@ import xarray as xr
 
 from surrogate import diagnostics
 from surrogate.corpus.store import open_corpus
-from surrogate.fields import annulus_of, make_corpus, parameter_table, select_split
+from surrogate.fields import geometry_of, make_corpus, parameter_table, select_split
 from surrogate.files import read_json
 from surrogate.methods import title_of
 from surrogate.parameters import EVOLUTION_PARAMETERS
@@ -177,7 +177,7 @@ def judge(results: Path, name: str, runs: int | None) -> dict[str, float]:
         predicted = peers()[name](*inputs).astype(np.float32)
     spent = time.process_time() - began
     prediction = make_corpus(
-        predicted, test.snapshot_time.values, annulus_of(test), parameter_table(test), test.simulation.values,
+        predicted, test.snapshot_time.values, geometry_of(test), parameter_table(test), test.simulation.values,
         split=test.split.values,
     )  # fmt: skip
     entry = diagnostics.evaluate(test, {name: prediction})["methods"][name]

@@ -88,7 +88,7 @@ def test_against_the_simulator(benchmark: Any, surrogate: Any, question: Any, wa
     from surrogate.parameters import Parameters
     from surrogate.simulator import simulate
 
-    rows, columns = surrogate.annulus.shape
+    rows, columns = surrogate.geometry.shape
     settings = SimulatorSettings(radial_cells=rows - 2, angular_cells=columns)
     point = Parameters.from_array(np.median(question, axis=0))
     if way == "simulator":

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib import pyplot
 from matplotlib.animation import FuncAnimation, PillowWriter
 
-from surrogate.fields import annulus_of, open_netcdf
+from surrogate.fields import geometry_of, open_netcdf
 from surrogate.simulator import GAIA_OBSERVABLES
 
 matplotlib.use("Agg")
@@ -37,9 +37,9 @@ def scatter(source: str, target: str) -> None:
 def movie(source: str, target: str) -> None:
     """Animate the temperature of a run."""
     with open_netcdf(source) as run:
-        annulus = annulus_of(run)
+        geometry = geometry_of(run)
         temperature, times = run.temperature.values[:, 1:-1], run.time.values
-    radius, angle = np.meshgrid(annulus.radius_faces / 1e3, annulus.angle_faces, indexing="ij")
+    radius, angle = np.meshgrid(geometry.vertical_faces / 1e3, geometry.lateral_faces, indexing="ij")
     figure, axis = pyplot.subplots(figsize=(4.6, 4.2), layout="constrained")
     mesh = axis.pcolormesh(
         radius * np.sin(angle), radius * np.cos(angle), temperature[0], cmap="cmc.lajolla_r", vmin=250, vmax=2300

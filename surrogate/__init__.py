@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from surrogate.learning.registration import register_layers
 
 if TYPE_CHECKING:
-    from surrogate.annulus import Annulus as Annulus
     from surrogate.cli.project import snakefile as snakefile
     from surrogate.config import Config as Config
     from surrogate.config import load_config as load_config
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from surrogate.fields import write_netcdf as write_netcdf
     from surrogate.figures import draw_figure as draw_figure
     from surrogate.figures import make_figure as make_figure
+    from surrogate.geometry import Geometry as Geometry
     from surrogate.learning import Autoencoder as Autoencoder
     from surrogate.learning import encode_corpus as encode_corpus
     from surrogate.learning import load_predictor as load_predictor
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from surrogate.simulator import simulate as simulate
 else:
     _HOME = {
-        "annulus": ("Annulus",),
+        "geometry": ("Geometry",),
         "cli.project": ("snakefile",),
         "config": ("Config", "load_config"),
         "corpus": ("examine", "ingest", "make_design", "open_corpus", "open_run"),

@@ -11,7 +11,7 @@ Gyr, ``snapshot_count(simulation)`` says how many are real, and the rest is NaN.
 :func:`stack_runs` go from one to the other.
 
 Rows run from the core up. Row 0 is the core-mantle boundary and the last row is the surface: wall values are part
-of the field, their rows have no volume (see :class:`surrogate.annulus.Annulus`). Radii are those of the rescaled
+of the field, their rows have no volume (see :class:`surrogate.geometry.Geometry`). Radii are those of the rescaled
 cylinder.
 """
 
@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from surrogate.annulus import Annulus
 from surrogate.files import atomic
+from surrogate.geometry import Geometry
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, Parameters, ParameterSpace
 
 RUN_DIMENSIONS = ("time", "radius", "angle")
@@ -90,16 +90,16 @@ def _bounds(name: str) -> dict[str, str]:
     return {"long_name": VARIABLES[name][1]}
 
 
-def _grid_coordinates(annulus: Annulus) -> dict[str, Any]:
+def _grid_coordinates(geometry: Geometry) -> dict[str, Any]:
     return {
         "radius": (
             "radius",
-            annulus.radius,
+            geometry.vertical,
             {**_described("radius"), "bounds": "radius_bounds", "positive": "up"},
         ),
-        "angle": ("angle", annulus.angle, {**_described("angle"), "bounds": "angle_bounds"}),
-        "radius_bounds": (("radius", "bound"), annulus.radius_bounds, _bounds("radius_bounds")),
-        "angle_bounds": (("angle", "bound"), annulus.angle_bounds, _bounds("angle_bounds")),
+        "angle": ("angle", geometry.lateral, {**_described("angle"), "bounds": "angle_bounds"}),
+        "radius_bounds": (("radius", "bound"), geometry.vertical_bounds, _bounds("radius_bounds")),
+        "angle_bounds": (("angle", "bound"), geometry.lateral_bounds, _bounds("angle_bounds")),
     }
 
 
@@ -123,7 +123,7 @@ def space_of(dataset: xr.Dataset) -> ParameterSpace:
 
     Examples
     --------
-    >>> run = make_run(np.full((2, 5, 4), 1700.0), [0.0, 1.0], Annulus.quarter(3, 4),
+    >>> run = make_run(np.full((2, 5, 4), 1700.0), [0.0, 1.0], Geometry.quarter(3, 4),
     ...     Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0))
     >>> space_of(run) == EVOLUTION_PARAMETERS
     True
@@ -160,7 +160,7 @@ def _described_parameter(name: str, about: Mapping[str, Any]) -> Parameter:
 def make_run(
     temperature: Any,
     time: Any,
-    annulus: Annulus,
+    geometry: Geometry,
     parameters: Parameters,
     series: Mapping[str, Any] | None = None,
     attributes: Mapping[str, Any] | None = None,
@@ -172,7 +172,7 @@ def make_run(
     temperature : array, shape (time, radius, angle), K
         Wall rows included.
     time : array, shape (time,), Gyr
-    annulus : Annulus
+    geometry : Geometry
     parameters : Parameters
     series : mapping, optional
         Time series by a name of :data:`SERIES`, each of shape (time,).
@@ -185,7 +185,7 @@ def make_run(
 
     Examples
     --------
-    >>> run = make_run(np.full((2, 5, 4), 1700.0), [0.0, 1.0], Annulus.quarter(3, 4),
+    >>> run = make_run(np.full((2, 5, 4), 1700.0), [0.0, 1.0], Geometry.quarter(3, 4),
     ...     Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0))
     >>> run.temperature.dims
     ('time', 'radius', 'angle')
@@ -198,20 +198,20 @@ def make_run(
         variables[name] = ("time", np.asarray(values, dtype=float), _described(name))
     coordinates = {
         "time": ("time", np.asarray(time, dtype=float), _described("time")),
-        **_grid_coordinates(annulus),
+        **_grid_coordinates(geometry),
         **{name: ((), parameters[name], about) for name, about in _parameter_attributes(parameters.space).items()},
     }
     try:
         run = xr.Dataset(variables, coordinates, {"Conventions": "CF-1.11", **(attributes or {})})
     except ValueError as error:  # shapes that do not fit each other
-        raise FieldError(f"cannot build a run on a grid of {annulus.shape} from these arrays: {error}") from None
+        raise FieldError(f"cannot build a run on a grid of {geometry.shape} from these arrays: {error}") from None
     return validate(run)
 
 
 def make_corpus(
     temperature: Any,
     snapshot_time: Any,
-    annulus: Annulus,
+    geometry: Geometry,
     parameters: Any,
     simulation: Any = None,
     series: Mapping[str, Any] | None = None,
@@ -227,7 +227,7 @@ def make_corpus(
         NaN where a run has no further snapshot.
     snapshot_time : array, shape (simulation, time), Gyr
         NaN where a run has no further snapshot.
-    annulus : Annulus
+    geometry : Geometry
     parameters : array, shape (simulation, n)
         In the order and units of `space`.
     simulation : array of int, shape (simulation,), optional
@@ -255,7 +255,7 @@ def make_corpus(
         "simulation": ("simulation", number, {"long_name": "number of the run"}),
         "snapshot_time": (("simulation", "time"), snapshot_time, _described("snapshot_time")),
         "snapshot_count": ("simulation", count, _described("snapshot_count")),
-        **_grid_coordinates(annulus),
+        **_grid_coordinates(geometry),
         **{
             name: ("simulation", parameters[:, column], about)
             for column, (name, about) in enumerate(_parameter_attributes(space).items())
@@ -271,13 +271,13 @@ def stack_runs(runs: Sequence[xr.Dataset], simulation: Any = None, split: Any = 
     """Stack runs on one grid into a corpus in memory, padded with NaN to the longest run."""
     if not runs:
         raise FieldError("cannot stack an empty list of runs")
-    annulus = annulus_of(runs[0])
+    geometry = geometry_of(runs[0])
     for number, run in enumerate(runs):
-        if annulus_of(run) != annulus:
+        if geometry_of(run) != geometry:
             raise FieldError(f"run {number} of {len(runs)}: its grid differs from that of the first run")
     length = max(run.sizes["time"] for run in runs)
     dtype = np.result_type(np.float32, *{run.temperature.dtype for run in runs})  # NaN must fit
-    temperature = np.full((len(runs), length, *annulus.shape), np.nan, dtype=dtype)
+    temperature = np.full((len(runs), length, *geometry.shape), np.nan, dtype=dtype)
     times = np.full((len(runs), length), np.nan)
     common = [name for name in SERIES if all(name in run for run in runs)]
     series = {name: np.full((len(runs), length), np.nan) for name in common}
@@ -297,7 +297,7 @@ def stack_runs(runs: Sequence[xr.Dataset], simulation: Any = None, split: Any = 
         for key, value in runs[0].attrs.items()
         if all(key in run.attrs and np.array_equal(run.attrs[key], value) for run in runs)
     }
-    return make_corpus(temperature, times, annulus, parameters, simulation, series, split, shared, space)
+    return make_corpus(temperature, times, geometry, parameters, simulation, series, split, shared, space)
 
 
 def select_run(corpus: xr.Dataset, position: int) -> xr.Dataset:
@@ -329,7 +329,7 @@ def valid_snapshots(corpus: xr.Dataset) -> np.ndarray:
     return np.asarray(np.arange(corpus.sizes["time"])[None, :] < corpus.snapshot_count.values[:, None])
 
 
-def annulus_of(dataset: xr.Dataset) -> Annulus:
+def geometry_of(dataset: xr.Dataset) -> Geometry:
     """Rebuild the grid of a run or a corpus from its bounds."""
     for name in ("radius_bounds", "angle_bounds"):
         if name not in dataset:
@@ -346,7 +346,7 @@ def annulus_of(dataset: xr.Dataset) -> Annulus:
             f"{_source(dataset)}: variable 'radius_bounds': the first and the last row must be walls, without volume"
         )
     try:
-        return Annulus(np.r_[radius[1:-1, 0], radius[-1, 1]], np.r_[angle[:, 0], angle[-1, 1]])
+        return Geometry(np.r_[radius[1:-1, 0], radius[-1, 1]], np.r_[angle[:, 0], angle[-1, 1]])
     except ValueError as error:
         raise FieldError(f"{_source(dataset)}: {error}") from None
 
@@ -411,10 +411,10 @@ def validate(dataset: xr.Dataset, source: str | None = None, values: bool = True
         units = dataset[name].attrs.get("units")
         if units != VARIABLES[name][0]:
             raise FieldError(f"{where}: variable {name!r} has units {units!r}, expected {VARIABLES[name][0]!r}")
-    annulus = annulus_of(dataset)
-    if annulus.shape != temperature.shape[-2:]:
-        raise FieldError(f"{where}: temperature has shape {temperature.shape}, its grid has {annulus.shape}")
-    for name, rows in (("radius", annulus.radius), ("angle", annulus.angle)):
+    geometry = geometry_of(dataset)
+    if geometry.shape != temperature.shape[-2:]:
+        raise FieldError(f"{where}: temperature has shape {temperature.shape}, its grid has {geometry.shape}")
+    for name, rows in (("radius", geometry.vertical), ("angle", geometry.lateral)):
         if not np.allclose(dataset[name].values, rows, rtol=1e-5, atol=1e-6 * abs(rows[-1])):
             raise FieldError(
                 f"{where}: variable {name!r} disagrees with '{name}_bounds' (same order, core to surface?)"

@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from surrogate.annulus import Annulus
 from surrogate.config import DesignSettings
 from surrogate.corpus import make_design, parameters_of_run
 from surrogate.fields import make_run, write_netcdf
+from surrogate.geometry import Geometry
 
 DESIGN = make_design(DesignSettings(runs=64))
 
 
-def sample_run(number: int, annulus: Any = None, snapshots: Any = 12, end: Any = 4.5, **attributes: Any) -> Any:
+def sample_run(number: int, geometry: Any = None, snapshots: Any = 12, end: Any = 4.5, **attributes: Any) -> Any:
     """A run that looks like a cooling mantle with plumes, different for every number."""
-    annulus = annulus or Annulus.quarter(10, 16)
+    geometry = geometry or Geometry.quarter(10, 16)
     generator = np.random.default_rng(number)
     time = np.linspace(0.0, end, snapshots)
-    z = ((annulus.radius - annulus.radius[0]) / annulus.thickness)[None, :, None]
-    angle = annulus.angle[None, None, :]
+    z = ((geometry.vertical - geometry.vertical[0]) / geometry.thickness)[None, :, None]
+    angle = geometry.lateral[None, None, :]
     phase = 2 * np.pi * generator.random()
     cooling = np.exp(-time / 9.0)[:, None, None]
     bump = np.sin(np.pi * z) * np.cos(6 * angle + phase + 3 * time[:, None, None])
@@ -30,9 +30,9 @@ def sample_run(number: int, annulus: Any = None, snapshots: Any = 12, end: Any =
     return make_run(
         temperature.astype(np.float32),
         time,
-        annulus,
+        geometry,
         parameters_of_run(DESIGN, number),
-        {"mean_temperature": annulus.average(temperature)},
+        {"mean_temperature": geometry.average(temperature)},
         {"number": number, "status": "done", "budget_relative_error": 1e-4, **attributes},
     )
 

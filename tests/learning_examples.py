@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from surrogate.annulus import Annulus
 from surrogate.fields import make_corpus
+from surrogate.geometry import Geometry
 from surrogate.parameters import EVOLUTION_PARAMETERS
 from surrogate.settings import TrainingSettings
 
@@ -24,11 +24,11 @@ def parameters(count: int, seed: int = 3) -> np.ndarray:
 
 def made_up_corpus(runs: int = len(SPLIT), snapshots: int = 8, short: bool = True) -> xr.Dataset:
     """Two travelling cells whose strength and speed depend on the parameters; every fourth run ends early."""
-    annulus = Annulus.quarter(SHAPE[0] - 2, SHAPE[1])
+    geometry = Geometry.quarter(SHAPE[0] - 2, SHAPE[1])
     values = parameters(runs)
     times = np.tile(np.linspace(0.0, 4.5, snapshots), (runs, 1))
-    height = (annulus.depth / annulus.thickness)[None, :, None]
-    angle = annulus.angle[None, None, :]
+    height = (geometry.depth / geometry.thickness)[None, :, None]
+    angle = geometry.lateral[None, None, :]
     fields = []
     for row, time in zip(values, times, strict=True):
         clock = time[:, None, None]
@@ -44,7 +44,7 @@ def made_up_corpus(runs: int = len(SPLIT), snapshots: int = 8, short: bool = Tru
         times[::4, -2:] = np.nan
         temperature[::4, -2:] = np.nan
     split = (SPLIT * (runs // len(SPLIT) + 1))[:runs]
-    return make_corpus(temperature, times, annulus, values, np.arange(runs) + 100, split=split)
+    return make_corpus(temperature, times, geometry, values, np.arange(runs) + 100, split=split)
 
 
 def training(**changes: object) -> TrainingSettings:

@@ -6,7 +6,7 @@ import pytest
 from made_up import made_up_run
 
 from conftest import Command
-from surrogate.fields import annulus_of, make_run, write_netcdf
+from surrogate.fields import geometry_of, make_run, write_netcdf
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 
 
@@ -80,7 +80,7 @@ def test_the_doctor_examines_raw_runs(command: Command, raw: Path, tmp_path: Pat
 
     good = made_up_run(count=12)
     odd = make_run(good.temperature.values, good.time.values,
-                   annulus_of(good), Parameters(1e24, 3e5, 6e-6, 10, 1700))  # fmt: skip
+                   geometry_of(good), Parameters(1e24, 3e5, 6e-6, 10, 1700))  # fmt: skip
     write_netcdf(odd, tmp_path / "odd.nc")
     code, out, _ = command("corpus", "doctor", tmp_path / "odd.nc")
     assert code == 0
@@ -100,7 +100,7 @@ def test_the_doctor_says_the_same_thing_of_many_runs_once(command: Command, tmp_
     for number in range(8):
         point = Parameters(1e24 * (1 + number), 3e5, 6e-6, 10, 1700)
         noisy = good.temperature.values + 0.01 * number
-        write_netcdf(make_run(noisy, good.time.values, annulus_of(good), point), tmp_path / f"odd_{number}.nc")
+        write_netcdf(make_run(noisy, good.time.values, geometry_of(good), point), tmp_path / f"odd_{number}.nc")
     code, out, _ = command("corpus", "doctor", *sorted(tmp_path.glob("*.nc")))
     assert code == 0
     (line,) = [line for line in out.splitlines() if "reference_viscosity" in line]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from corpus_samples import sample_run, write_runs
 
-from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings
 from surrogate.corpus import (
     RunRecord,
@@ -27,6 +26,7 @@ from surrogate.corpus.checks.report import coverage
 from surrogate.corpus.checks.run import RunCheck
 from surrogate.corpus.split import assign_split
 from surrogate.fields import write_netcdf
+from surrogate.geometry import Geometry
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, ParameterSpace
 
 SMALL = CorpusSettings(validation_fraction=0.2, test_fraction=0.2, tolerated_rejects=0.5)
@@ -41,7 +41,7 @@ def sick(tmp_path_factory: pytest.TempPathFactory) -> Any:
     run.temperature[2, 1, 1] = np.nan
     write_netcdf(run, folder / "run_00006.nc")
     write_netcdf(sample_run(1).assign_attrs(number=7), folder / "run_00007.nc")
-    write_netcdf(sample_run(8, annulus=Annulus.quarter(12, 16)), folder / "run_00008.nc")
+    write_netcdf(sample_run(8, geometry=Geometry.quarter(12, 16)), folder / "run_00008.nc")
     write_netcdf(sample_run(9, end=2.0, status="short"), folder / "run_00009.nc")
     return [*paths, *(folder / f"run_0000{number}.nc" for number in range(6, 10))]
 
@@ -213,15 +213,16 @@ def test_show(sick: Any, tmp_path: Path) -> None:
 
 def test_runs_of_another_planet_are_named(tmp_path: Path) -> None:
     paths = write_runs(tmp_path, range(5))
-    shell = Annulus(np.linspace(1700e3, 3390e3, 11), np.linspace(0.0, np.pi / 2, 17))
-    half = Annulus(Annulus.quarter(10, 16).radius_faces, np.linspace(0.0, np.pi, 17))
-    paths += write_runs(tmp_path, [5], annulus=shell) + write_runs(tmp_path, [6], annulus=half)
+    shell = Geometry(np.linspace(1700e3, 3390e3, 11), np.linspace(0.0, np.pi / 2, 17))
+    half = Geometry(Geometry.quarter(10, 16).vertical_faces, np.linspace(0.0, np.pi, 17))
+    paths += write_runs(tmp_path, [5], geometry=shell) + write_runs(tmp_path, [6], geometry=half)
     settings = CorpusSettings(tolerated_rejects=0.5, radial_cells=8)
     found = {entry.simulation: entry for entry in examine(paths, settings).findings}
     assert sorted(found) == [5, 6]
-    assert found[5].message == ("covers 1700 .. 3390 km by 90 degrees, most runs 566.667 .. 2266.67 km by 90 degrees")
+    theirs, ours = (f"cylinder, {radii} km by 90 degrees" for radii in ("1700 .. 3390", "566.667 .. 2266.67"))
+    assert found[5].message == f"covers {theirs}, most runs {ours}"
     assert "by 180 degrees" in found[6].message
     assert ingest(paths, tmp_path / "corpus.zarr", settings).runs == 5
     rejected = provenance_of(tmp_path / "corpus.zarr").rejected
     assert {entry.simulation: entry.what for entry in rejected} == {5: "grid", 6: "grid"}
-    assert rejected[0].message.startswith("covers 1700 .. 3390 km")
+    assert rejected[0].message.startswith("covers cylinder, 1700 .. 3390 km")

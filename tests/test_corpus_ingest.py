@@ -11,7 +11,6 @@ import pytest
 import xarray as xr
 from corpus_samples import sample_run, tree_digest, write_runs
 
-from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings
 from surrogate.corpus import (
     CorpusError,
@@ -28,7 +27,7 @@ from surrogate.corpus import (
     statistics,
 )
 from surrogate.fields import (
-    annulus_of,
+    geometry_of,
     iterate_runs,
     make_run,
     open_netcdf,
@@ -38,6 +37,7 @@ from surrogate.fields import (
     validate,
     write_netcdf,
 )
+from surrogate.geometry import Geometry
 from surrogate.parameters import Parameter, Parameters, ParameterSpace
 
 SMALL = CorpusSettings(validation_fraction=0.2, test_fraction=0.2)
@@ -136,7 +136,7 @@ def _broken(folder: Path) -> Any:
     add(11, "too short", sample_run(11, snapshots=5))
     add(12, "energy budget", sample_run(12, budget_relative_error=0.3))
     add(13, "duplicate", sample_run(3).assign_attrs(number=13))
-    add(14, "grid", sample_run(14, annulus=Annulus.quarter(12, 16)))
+    add(14, "grid", sample_run(14, geometry=Geometry.quarter(12, 16)))
     add(15, "unreadable", sample_run(15).drop_vars("activation_energy"))
     run = sample_run(16)
     run["temperature"] = run.temperature.isel(time=[0] * 9 + [1, 2, 3]).assign_coords(time=run.time)
@@ -338,7 +338,7 @@ def test_a_corpus_of_other_parameters_keeps_them_and_refuses_runs_that_lack_them
         run = sample_run(number)
         point = Parameters.from_array(point, space)
         series = {"mean_temperature": run.mean_temperature.values}
-        run = make_run(run.temperature.values, run.time.values, annulus_of(run), point, series, run.attrs)
+        run = make_run(run.temperature.values, run.time.values, geometry_of(run), point, series, run.attrs)
         paths.append(tmp_path / f"tilted_{number}.nc")
         write_netcdf(run, paths[-1])
     other = shutil.copy2(raw[7], tmp_path / "evolution_20.nc")

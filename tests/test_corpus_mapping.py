@@ -10,7 +10,7 @@ from test_corpus_readers import _write as write_arrays
 
 from surrogate.corpus import examine
 from surrogate.corpus.readers import ReaderError, open_run
-from surrogate.fields import annulus_of
+from surrogate.fields import geometry_of
 
 SCALES = {
     "length": f"{GRID.thickness / 1e3!r} km",
@@ -27,8 +27,8 @@ def dimensionless_run(path: Path) -> Any:
     arrays = {
         "temperature": (FIELD[:, 1:-1] - 250.0) / 2000.0,
         "time": TIME * 3.15576e16 / seconds,
-        "radius": GRID.radius[1:-1] / GRID.thickness,
-        "angle": GRID.angle,
+        "radius": GRID.vertical[1:-1] / GRID.thickness,
+        "angle": GRID.lateral,
         "Tm": np.linspace(0.8, 0.7, 12),
         "Tcore": np.linspace(1.0, 0.9, 12),
         "Nu": np.linspace(9.0, 3.0, 12),
@@ -56,7 +56,7 @@ def dimensionless_run(path: Path) -> Any:
 def test_a_dimensionless_run_gets_the_scales_of_its_planet(tmp_path: Path) -> None:
     arrays, options, seconds = dimensionless_run(tmp_path / "run.npz")
     with open_run(tmp_path / "run.npz", options=options) as run:
-        np.testing.assert_allclose(annulus_of(run).radius_faces, GRID.radius_faces)
+        np.testing.assert_allclose(geometry_of(run).vertical_faces, GRID.vertical_faces)
         np.testing.assert_allclose(run.time, TIME)
         np.testing.assert_allclose(run.temperature[:, 1:-1], FIELD[:, 1:-1], rtol=1e-6)
         np.testing.assert_allclose(run.temperature[:, 0], np.repeat(2000 * arrays["Tcore"][:, None] + 250, 8, 1))
@@ -97,7 +97,7 @@ def test_dimensionless_values_that_are_not_called_so_are_noticed(tmp_path: Path)
     message = found[found.what == "out of range"].message.item()
     assert "expected kelvin within 50 .. 6000; dimensionless values need their unit and scales" in message
     write_arrays(
-        tmp_path / "plain.npz", {"temperature": FIELD, "time": TIME, "radius": GRID.radius, "angle": GRID.angle}
+        tmp_path / "plain.npz", {"temperature": FIELD, "time": TIME, "radius": GRID.vertical, "angle": GRID.lateral}
     )
     with pytest.raises(ReaderError, match="scales are given, but no quantity"):
         open_run(tmp_path / "plain.npz", options={"parameters": POINT, "scales": SCALES})

@@ -11,13 +11,13 @@ import zarr
 from corpus_samples import sample_run, write_runs
 from scipy.io import netcdf_file
 
-from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings
 from surrogate.corpus import ingest, readers
 from surrogate.corpus.readers import ReaderError, choose_reader, find_reader, open_run, reader_names
 from surrogate.corpus.readers.lazy import lazy_run
 from surrogate.corpus.store import open_corpus
-from surrogate.fields import FieldError, annulus_of, parameters_of, validate
+from surrogate.fields import FieldError, geometry_of, parameters_of, validate
+from surrogate.geometry import Geometry
 from surrogate.parameters import EVOLUTION_PARAMETERS
 from surrogate.planet import MARS
 from surrogate.units import GAS_CONSTANT
@@ -69,7 +69,7 @@ class Constant:
         return lazy_run(
             lambda number: np.full((6, 4), value + number),
             np.linspace(0, 4.5, 10),
-            Annulus.quarter(4, 4),
+            Geometry.quarter(4, 4),
             parameters_of(sample_run(int(path.stem[-1]))),
         )
 
@@ -133,7 +133,7 @@ def test_lazy_selections_are_those_of_an_array(key: Any) -> Any:
         asked.append(number)
         return full[number]
 
-    run = lazy_run(load, np.arange(5.0), Annulus.quarter(4, 4), parameters_of(sample_run(0)))
+    run = lazy_run(load, np.arange(5.0), Geometry.quarter(4, 4), parameters_of(sample_run(0)))
     expected = xr.DataArray(full, dims=("time", "radius", "angle")).isel(time=key[0], radius=key[1], angle=key[2])
     found = run.temperature.isel(time=key[0], radius=key[1], angle=key[2])
     assert not asked
@@ -143,7 +143,7 @@ def test_lazy_selections_are_those_of_an_array(key: Any) -> Any:
 
 # ---- gridded files ----
 
-GRID = Annulus.quarter(6, 8)
+GRID = Geometry.quarter(6, 8)
 TIME = np.linspace(0.1, 4.5, 12)
 FIELD = np.random.default_rng(7).uniform(300, 2400, (12, *GRID.shape)).astype(np.float32)
 
@@ -152,7 +152,7 @@ def _check(run: Any, rtol: Any = 1e-6) -> None:
     validate(run)
     np.testing.assert_allclose(run.temperature.values, FIELD, rtol=rtol)
     np.testing.assert_allclose(run.time, TIME)
-    assert annulus_of(run) == GRID
+    assert geometry_of(run) == GRID
     assert parameters_of(run).activation_energy == 3e5
 
 
@@ -181,7 +181,7 @@ def _write(path: Path, arrays: Any, attributes: Any = None) -> None:
 @pytest.mark.parametrize("suffix", ["npz", "zarr", "nc", "h5"])
 def test_every_container(tmp_path: Path, suffix: Any) -> None:
     path = tmp_path / f"run_00004.{suffix}"
-    _write(path, {"temperature": FIELD, "time": TIME, "radius": GRID.radius, "angle": GRID.angle})
+    _write(path, {"temperature": FIELD, "time": TIME, "radius": GRID.vertical, "angle": GRID.lateral})
     run = open_run(path, options={"parameters": POINT})
     assert run.encoding["reader"] == "gridded"
     assert not run.temperature.variable._in_memory
@@ -201,7 +201,7 @@ def test_flattened_array_with_ghosts_scales_and_reversed_axes(tmp_path: Path) ->
         "ghosts": {"angle": [1, 1]},
         "reverse": ["radius"],
         "time": {"values": (TIME * 1000).tolist(), "unit": "Myr"},
-        "radius": {"range": [GRID.radius_faces[0] / 1e3, GRID.radius_faces[-1] / 1e3], "unit": "km"},
+        "radius": {"range": [GRID.vertical_faces[0] / 1e3, GRID.vertical_faces[-1] / 1e3], "unit": "km"},
         "angle": {"range": [0, 90], "unit": "degree"},
         "parameters": POINT,
     }
@@ -213,8 +213,8 @@ def test_units_of_temperature_axes_in_another_order_and_parameters_in_the_file(t
     arrays = {
         "state/T": np.moveaxis(FIELD - 273.15, 0, -1),
         "t": TIME * 3.15576e16,
-        "r": GRID.radius,
-        "phi": np.degrees(GRID.angle),
+        "r": GRID.vertical,
+        "phi": np.degrees(GRID.lateral),
         "eta": 1e21,
         "q": np.linspace(0.07, 0.03, 12),
     }
@@ -236,7 +236,7 @@ def test_units_of_temperature_axes_in_another_order_and_parameters_in_the_file(t
 
 
 def test_parameters_from_a_table(tmp_path: Path) -> None:
-    _write(tmp_path / "run_b.npz", {"temperature": FIELD, "time": TIME, "radius": GRID.radius, "angle": GRID.angle})
+    _write(tmp_path / "run_b.npz", {"temperature": FIELD, "time": TIME, "radius": GRID.vertical, "angle": GRID.lateral})
     table = tmp_path / "table.csv"
     header = ",".join(["run", *EVOLUTION_PARAMETERS.names])
     table.write_text(f"{header}\nrun_a,1e20,1e5,5e-6,2,1600\nrun_b,1e21,3e5,6e-6,10,1700\n")
@@ -249,24 +249,24 @@ def test_parameters_from_a_table(tmp_path: Path) -> None:
 def test_centres_only_with_walls_from_elsewhere(tmp_path: Path) -> None:
     path = tmp_path / "run.npz"
     core = np.linspace(2250, 2000, 12)
-    axes = {"time": TIME, "radius": GRID.radius[1:-1], "angle": GRID.angle}
+    axes = {"time": TIME, "radius": GRID.vertical[1:-1], "angle": GRID.lateral}
     _write(path, {"temperature": FIELD[:, 1:-1], "core": core, **axes})
     run = open_run(path, options={"parameters": POINT, "walls": {"core": "core", "surface": 250.0}})
     np.testing.assert_allclose(run.temperature[:, 1:-1], FIELD[:, 1:-1])
     np.testing.assert_allclose(run.temperature[:, 0], np.repeat(core[:, None], 8, axis=1))
     assert np.all(run.temperature[:, -1] == 250.0)
-    assert annulus_of(run) == GRID
+    assert geometry_of(run) == GRID
     run = open_run(path, options={"parameters": POINT, "walls": {"core": "extrapolate", "surface": 250.0}})
     np.testing.assert_allclose(run.temperature[3, 0], 1.5 * FIELD[3, 1] - 0.5 * FIELD[3, 2], rtol=1e-5)
 
 
 def test_nodes_become_cells(tmp_path: Path) -> None:
-    nodes = {"radius": GRID.radius_faces, "angle": GRID.angle_faces}
+    nodes = {"radius": GRID.vertical_faces, "angle": GRID.lateral_faces}
     values = np.random.default_rng(1).uniform(300, 2000, (12, 7, 9))
     values[:] = values.mean(axis=-1, keepdims=True) + np.linspace(-50, 50, 9)
     _write(tmp_path / "run.npz", {"temperature": values, "time": TIME, **nodes})
     run = open_run(tmp_path / "run.npz", options={"parameters": POINT, "nodes": ["radius", "angle"]})
-    assert annulus_of(run) == GRID
+    assert geometry_of(run) == GRID
     np.testing.assert_allclose(
         run.temperature[:, 0].mean("angle"), np.trapezoid(values[:, 0], dx=1 / 8, axis=-1), rtol=1e-6
     )
@@ -295,7 +295,7 @@ def test_nodes_become_cells(tmp_path: Path) -> None:
 )
 def test_wrong_options_are_named(tmp_path: Path, options: Any, message: str) -> None:
     path = tmp_path / "run.npz"
-    _write(path, {"temperature": FIELD, "time": TIME, "radius": GRID.radius, "angle": GRID.angle})
+    _write(path, {"temperature": FIELD, "time": TIME, "radius": GRID.vertical, "angle": GRID.lateral})
     given = {} if not options else {"parameters": POINT, **options}
     with pytest.raises(ReaderError, match=message) as caught:
         open_run(path, options=given)
@@ -416,8 +416,8 @@ def test_aspect_run(tmp_path: Path, form: Any) -> None:
     run = validate(open_run(folder))
     assert run.temperature.shape == (4, 34, 64)
     np.testing.assert_allclose(run.time, [0, 0.45, 0.9, 1.35])
-    annulus = annulus_of(run)
-    expected = _truth(annulus.radius[:, None], annulus.angle[None], run.time.values[:, None, None])
+    geometry = geometry_of(run)
+    expected = _truth(geometry.vertical[:, None], geometry.lateral[None], run.time.values[:, None, None])
     assert np.abs(run.temperature.values - expected).max() < 1.5
     np.testing.assert_allclose(run.temperature[:, 0], expected[:, 0], atol=1e-3)
     np.testing.assert_allclose(run.temperature[:, -1], expected[:, -1], atol=1e-3)
@@ -466,14 +466,14 @@ def test_aspect_and_native_runs_in_one_corpus(tmp_path: Path) -> None:
     (folders[1] / "solution/solution-00010.0000.vtu").write_text(
         (folders[1] / "solution/solution-00009.0000.vtu").read_text()
     )
-    annulus = Annulus(np.linspace(1700e3, 3400e3, 21), np.linspace(0, np.pi / 2, 17))
-    native = write_runs(tmp_path, range(6), annulus=annulus)
+    geometry = Geometry(np.linspace(1700e3, 3400e3, 21), np.linspace(0, np.pi / 2, 17))
+    native = write_runs(tmp_path, range(6), geometry=geometry)
     settings = CorpusSettings(validation_fraction=0.2, test_fraction=0.2, radial_cells=20, angular_cells=16)
     summary = ingest([*native, *folders], tmp_path / "corpus.zarr", settings)
     assert (summary.runs, summary.rejected) == (8, 0)
     corpus = open_corpus(tmp_path / "corpus.zarr")
     assert corpus.simulation.values.tolist() == [0, 1, 2, 3, 4, 5, 20, 21]
-    expected = _truth(annulus.radius[:, None], annulus.angle[None], 4.5)
+    expected = _truth(geometry.vertical[:, None], geometry.lateral[None], 4.5)
     assert np.abs(corpus.temperature[6, 10].values - expected).max() < 6.0
 
 

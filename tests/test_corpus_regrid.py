@@ -6,20 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from surrogate.annulus import Annulus
-from surrogate.corpus.regrid import PointRegridder, Regridder, point_weights, refined, resample
+from surrogate.corpus.regrid import PointRegridder, Regridder, point_weights, resample
 from surrogate.corpus.storage import PACKED_RANGE, PACKING, PACKING_SCALE, decode, encode, shard_length
+from surrogate.geometry import Geometry
 
 cells = st.integers(4, 24)
 columns = st.integers(2, 24)
-grids = st.builds(Annulus.quarter, cells, columns)
+grids = st.builds(Geometry.quarter, cells, columns)
 quick = settings(max_examples=40, deadline=None)
 
 
 @st.composite
-def fields(draw: Any, annulus: Any) -> Any:
+def fields(draw: Any, geometry: Any) -> Any:
     seed = draw(st.integers(0, 2**32 - 1))
-    return np.random.default_rng(seed).uniform(250.0, 2500.0, (2, *annulus.shape))
+    return np.random.default_rng(seed).uniform(250.0, 2500.0, (2, *geometry.shape))
 
 
 @given(grids, grids, st.data())
@@ -28,7 +28,7 @@ def test_regridding_keeps_the_lateral_mean_profile_and_the_walls(source: Any, ta
     field = data.draw(fields(source))
     result = Regridder(source, target)(field)
     profile = field.mean(axis=-1)
-    expected = np.stack([np.interp(target.radius, source.radius, row) for row in profile])
+    expected = np.stack([np.interp(target.vertical, source.vertical, row) for row in profile])
     np.testing.assert_allclose(result.mean(axis=-1), expected, rtol=1e-12)
     np.testing.assert_allclose(result[:, [0, -1]].mean(axis=-1), profile[:, [0, -1]], rtol=1e-12)
 
@@ -51,31 +51,31 @@ def test_a_uniform_wall_stays_uniform(source: Any, target: Any, data: Any) -> No
 def test_regridding_is_second_order() -> Any:
     """The error on a smooth field falls fourfold where the source is refined twofold."""
 
-    def smooth(annulus: Any) -> Any:
-        z = (annulus.radius[:, None] - annulus.radius[0]) / annulus.thickness
-        return 1000.0 + 500 * np.sin(np.pi * z) * np.cos(4 * annulus.angle[None])
+    def smooth(geometry: Any) -> Any:
+        z = (geometry.vertical[:, None] - geometry.vertical[0]) / geometry.thickness
+        return 1000.0 + 500 * np.sin(np.pi * z) * np.cos(4 * geometry.lateral[None])
 
-    target = Annulus.quarter(37, 150)
+    target = Geometry.quarter(37, 150)
     errors = []
     for size in (12, 24, 48, 96):
-        source = Annulus.quarter(size, size)
+        source = Geometry.quarter(size, size)
         errors.append(np.sqrt(target.average((Regridder(source, target)(smooth(source)) - smooth(target)) ** 2)))
     assert all(ratio > 3.0 for ratio in np.array(errors[:-1]) / errors[1:])
 
 
 def test_wider_columns_take_the_mean_of_what_they_cover() -> None:
     field = np.random.default_rng(1).normal(1700.0, 100.0, (6, 12))
-    result = Regridder(Annulus.quarter(4, 12), Annulus.quarter(4, 4))(field)
+    result = Regridder(Geometry.quarter(4, 12), Geometry.quarter(4, 4))(field)
     np.testing.assert_allclose(result, field.reshape(6, 4, 3).mean(axis=-1))
 
 
 def test_other_domains_and_shapes_are_refused() -> None:
-    one = Annulus.quarter(4, 6)
-    with pytest.raises(ValueError, match="same sector"):
-        Regridder(one, Annulus(one.radius_faces * 1.1, one.angle_faces))
+    one = Geometry.quarter(4, 6)
+    with pytest.raises(ValueError, match="same domain"):
+        Regridder(one, Geometry(one.vertical_faces * 1.1, one.lateral_faces))
     with pytest.raises(ValueError, match=r"expected \(\.\.\., 6, 6\)"):
         Regridder(one, one)(np.zeros((4, 6)))
-    assert refined(one, None, None) == one
+    assert one.refined(None, None) == one
 
 
 @given(st.integers(2, 30), st.integers(1, 20), st.integers(0, 2**32 - 1))
@@ -124,7 +124,7 @@ def test_shards_are_bounded() -> None:
     assert shard_length(5, 20_000, 20_000) == 1
 
 
-def _mesh(annulus: Any, radial: Any, angular: Any, seed: Any = None) -> Any:
+def _mesh(geometry: Any, radial: Any, angular: Any, seed: Any = None) -> Any:
     """Nodes of a mesh of the annulus, repeated as cells repeat them, jittered inside where there is a seed."""
     z, phi = (entry.ravel() for entry in np.meshgrid(np.linspace(0, 1, radial), np.linspace(0, 1, angular)))
     if seed is not None:
@@ -132,8 +132,8 @@ def _mesh(annulus: Any, radial: Any, angular: Any, seed: Any = None) -> Any:
         inside = (z > 0) & (z < 1) & (phi > 0) & (phi < 1)
         z = z + inside * generator.uniform(-0.3, 0.3, z.size) / radial
         phi = phi + inside * generator.uniform(-0.3, 0.3, phi.size) / angular
-    radius = annulus.radius_faces[0] + annulus.thickness * z
-    angle = annulus.angle_faces[-1] * phi
+    radius = geometry.vertical_faces[0] + geometry.thickness * z
+    angle = geometry.lateral_faces[-1] * phi
     order = np.tile(np.arange(z.size), 2)
     return radius[order], angle[order]
 
@@ -141,32 +141,32 @@ def _mesh(annulus: Any, radial: Any, angular: Any, seed: Any = None) -> Any:
 @given(grids, st.integers(5, 20), st.integers(5, 20), st.none() | st.integers(0, 99))
 @settings(max_examples=15, deadline=None)
 def test_scattered_points_give_walls_sums_and_linear_profiles_exactly(
-    annulus: Any, radial: Any, angular: Any, seed: Any
+    geometry: Any, radial: Any, angular: Any, seed: Any
 ) -> None:
-    radius, angle = _mesh(annulus, radial, angular, seed)
-    weights = point_weights(radius, angle, annulus)
+    radius, angle = _mesh(geometry, radial, angular, seed)
+    weights = point_weights(radius, angle, geometry)
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-12)
     assert weights.data.min() >= 0  # so no value leaves the range of the points
-    field = (weights @ radius).reshape(annulus.shape)
-    np.testing.assert_allclose(field, np.repeat(annulus.radius[:, None], annulus.shape[1], axis=1), rtol=1e-9)
-    walls = weights @ ((radius < annulus.radius_faces[0] * 1.0001) | (radius > annulus.radius_faces[-1] * 0.9999))
-    np.testing.assert_allclose(walls.reshape(annulus.shape)[[0, -1]], 1.0, rtol=1e-12)
+    field = (weights @ radius).reshape(geometry.shape)
+    np.testing.assert_allclose(field, np.repeat(geometry.vertical[:, None], geometry.shape[1], axis=1), rtol=1e-9)
+    walls = weights @ ((radius < geometry.vertical_faces[0] * 1.0001) | (radius > geometry.vertical_faces[-1] * 0.9999))
+    np.testing.assert_allclose(walls.reshape(geometry.shape)[[0, -1]], 1.0, rtol=1e-12)
 
 
 @given(st.integers(0, 99))
 @settings(max_examples=10, deadline=None)
 def test_scattered_points_keep_the_lateral_mean(seed: Any) -> None:
     """On a mesh of rings, the mean over a ring that is a row of nodes is the trapezoidal mean of its nodes."""
-    annulus = Annulus(np.linspace(1.0, 2.0, 5), np.linspace(0, np.pi / 2, 9))
-    radius, angle = _mesh(annulus, 9, 33)  # rings at the faces and at the centres of the rows
+    geometry = Geometry(np.linspace(1.0, 2.0, 5), np.linspace(0, np.pi / 2, 9))
+    radius, angle = _mesh(geometry, 9, 33)  # rings at the faces and at the centres of the rows
     values = np.random.default_rng(seed).normal(size=radius.size // 2)
-    field = (point_weights(radius, angle, annulus) @ np.tile(values, 2)).reshape(annulus.shape)
+    field = (point_weights(radius, angle, geometry) @ np.tile(values, 2)).reshape(geometry.shape)
     rings = values.reshape(33, 9).T[[0, 1, 3, 5, 7, 8]]
     np.testing.assert_allclose(field.mean(axis=-1), np.trapezoid(rings, dx=1 / 32, axis=-1), atol=1e-9)
 
 
 def test_weights_are_made_once_per_mesh(monkeypatch: pytest.MonkeyPatch) -> None:
-    annulus = Annulus.quarter(4, 6)
+    geometry = Geometry.quarter(4, 6)
     made = []
 
     def counted(*arguments: Any) -> Any:
@@ -177,16 +177,16 @@ def test_weights_are_made_once_per_mesh(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("surrogate.corpus.regrid.MESHES_KEPT", 2)
     meshes = []
     for size in (5, 6, 7):
-        radius, angle = _mesh(annulus, size, size)
+        radius, angle = _mesh(geometry, size, size)
         meshes.append(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1))
     for number in (0, 0, 1, 0, 1, 2, 2):
-        grid = PointRegridder(annulus)  # as another run of the same mesh makes it
+        grid = PointRegridder(geometry)  # as another run of the same mesh makes it
         grid(meshes[number], np.ones(len(meshes[number])))
     assert len(made) == 3
 
 
 def test_points_that_do_not_cover_the_annulus_are_refused() -> None:
-    annulus = Annulus.quarter(4, 6)
-    radius, angle = _mesh(annulus, 6, 6)
+    geometry = Geometry.quarter(4, 6)
+    radius, angle = _mesh(geometry, 6, 6)
     with pytest.raises(ValueError, match="do not cover"):
-        point_weights(radius, 0.5 * angle, annulus)
+        point_weights(radius, 0.5 * angle, geometry)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from surrogate.corpus.readers import ReaderError, choose_reader, open_run
-from surrogate.fields import annulus_of, validate
+from surrogate.fields import geometry_of, validate
 from surrogate.units import GIGAYEAR
 
 POINT = {
@@ -94,8 +94,8 @@ def test_stagyy_run(stagyy: Any) -> None:
     np.testing.assert_allclose(run.temperature[:, -1], 250.0)
     np.testing.assert_allclose(run.temperature[:, 0], 1.5 * fields[:, 0] - 0.5 * fields[:, 1], rtol=1e-5)
     np.testing.assert_allclose(run.time, [0.0, 1.0, 2.0], rtol=1e-6)
-    np.testing.assert_allclose(annulus_of(run).radius_faces, FACES, rtol=1e-6)
-    np.testing.assert_allclose(annulus_of(run).angle_faces[-1], np.pi / 2, rtol=1e-6)
+    np.testing.assert_allclose(geometry_of(run).vertical_faces, FACES, rtol=1e-6)
+    np.testing.assert_allclose(geometry_of(run).lateral_faces[-1], np.pi / 2, rtol=1e-6)
 
 
 def test_stagyy_errors(stagyy: Any) -> None:
@@ -144,7 +144,7 @@ def test_a_dimensionless_run_has_the_scales_of_its_parameter_file(tmp_path: Path
     fields = _dimensionless(tmp_path)
     run = open_run(tmp_path, options={"parameters": POINT})
     np.testing.assert_allclose(run.temperature[:, 1:-1], 2000 * fields, rtol=1e-6)
-    np.testing.assert_allclose(annulus_of(run).radius_faces, np.linspace(1700e3, 3400e3, ROWS + 1), rtol=1e-6)
+    np.testing.assert_allclose(geometry_of(run).vertical_faces, np.linspace(1700e3, 3400e3, ROWS + 1), rtol=1e-6)
     np.testing.assert_allclose(run.time, np.arange(3) * 0.002 * 1700e3**2 * 3500 * 1142 / 4 / GIGAYEAR, rtol=1e-6)
     data = stagpy.StagyyData(tmp_path)  # the independent reader, and what it calls a scale
     seconds = [step.time * scales(data).time for step in data.snaps]

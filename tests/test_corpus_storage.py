@@ -32,6 +32,7 @@ from surrogate.corpus.storage import (
     temperature_encoding,
     write_snapshots,
 )
+from surrogate.geometry import Geometry
 
 SMALL = CorpusSettings(validation_fraction=0.25, test_fraction=0.25)
 CODECS = ["zarrs", None]
@@ -222,7 +223,7 @@ def test_a_record_survives_json(tmp_path: Path) -> None:
         np.array([1e21, 3e5]),
         times=np.array([0.0, 0.1]),
         shape=(12, 16),
-        sector=(1.0, 2.0, 3.0),
+        domain=Geometry.quarter(10, 16).domain,
         series={"mean_temperature": np.array([1700.0, np.nan])},
         moments=check.moments(),
         findings=tuple(check.findings),

@@ -4,7 +4,7 @@ import dask.array
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import ANNULUS, disturbed, made_up_corpus, made_up_run
+from made_up import GEOMETRY, disturbed, made_up_corpus, made_up_run
 
 from surrogate.diagnostics import accuracy
 from surrogate.diagnostics.evaluation import summarise, summarise_ratio
@@ -53,7 +53,7 @@ def test_mean_square_error_scale() -> None:
 
 def test_volume_mean_scores_one_in_vrmse() -> None:
     truth = made_up_run(4)
-    mean = ANNULUS.average(truth.temperature.values)[:, None, None]
+    mean = GEOMETRY.average(truth.temperature.values)[:, None, None]
     np.testing.assert_allclose(accuracy.variance_scaled_error(truth, with_temperature(truth, mean)), 1.0)
 
 
@@ -113,23 +113,23 @@ def test_errors_by_radius_and_map_and_time() -> None:
     values[..., 3, :] += 4.0
     prediction = with_temperature(truth, values)
     by_radius = accuracy.error_by_radius(truth, prediction)
-    np.testing.assert_allclose(by_radius, np.where(np.arange(ANNULUS.shape[0]) == 3, 4.0, 0.0), atol=1e-3)
+    np.testing.assert_allclose(by_radius, np.where(np.arange(GEOMETRY.shape[0]) == 3, 4.0, 0.0), atol=1e-3)
     mapped = accuracy.error_map(truth, prediction)
     np.testing.assert_allclose(np.sqrt((mapped**2).mean("angle")), by_radius, rtol=1e-12)
     by_time = accuracy.error_by_time(truth, prediction, [0.0, 2.0, 4.6, 5.0])
-    share = ANNULUS.weight[3].sum()
+    share = GEOMETRY.weight[3].sum()
     np.testing.assert_allclose(by_time[:2], 4 * np.sqrt(share), rtol=1e-4)
     assert np.isnan(by_time[2])
 
 
 def test_spectrum_obeys_parseval_and_finds_the_wavenumber() -> None:
     truth = made_up_run(3)
-    pattern = 7.0 * np.cos(6 * ANNULUS.angle)  # three half waves in a quarter: wavenumber 3
+    pattern = 7.0 * np.cos(6 * GEOMETRY.lateral)  # three half waves in a quarter: wavenumber 3
     prediction = with_temperature(truth, truth.temperature.values + pattern)
     spectra = accuracy.spectral_error(truth, prediction)
     assert int(np.argmax(spectra["error"].values)) == 3
     np.testing.assert_allclose(spectra["error"].sum(), 7.0**2 / 2, rtol=1e-9)
-    mean_square = ANNULUS.average(truth.temperature.values**2).mean()
+    mean_square = GEOMETRY.average(truth.temperature.values**2).mean()
     np.testing.assert_allclose(spectra["truth"].sum(), mean_square, rtol=1e-12)
 
 
@@ -178,8 +178,8 @@ def test_plain_arrays_score_as_their_runs_do() -> None:
     for name in names:
         measure = getattr(accuracy, name)
         expected = measure(truth, prediction).values
-        np.testing.assert_allclose(measure(*arrays, weights=ANNULUS.weight).values, expected, rtol=1e-12)
-        np.testing.assert_allclose(measure(*turned, weights=7 * ANNULUS.weight).values, expected, rtol=1e-12)
+        np.testing.assert_allclose(measure(*arrays, weights=GEOMETRY.weight).values, expected, rtol=1e-12)
+        np.testing.assert_allclose(measure(*turned, weights=7 * GEOMETRY.weight).values, expected, rtol=1e-12)
     np.testing.assert_array_equal(
         accuracy.relative_accuracy(*arrays), accuracy.relative_accuracy(truth, prediction).values
     )

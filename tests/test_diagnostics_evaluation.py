@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import ANNULUS, disturbed, made_up_corpus, made_up_run
+from made_up import GEOMETRY, disturbed, made_up_corpus, made_up_run
 
-from surrogate.annulus import Annulus
 from surrogate.config import EvaluationSettings
 from surrogate.diagnostics import accuracy, accuracy_of_runs, compare_modes, evaluate, pairing, rank_correlations, score
-from surrogate.fields import FieldError, annulus_of, make_corpus, open_netcdf, valid_snapshots, write_netcdf
+from surrogate.fields import FieldError, geometry_of, make_corpus, open_netcdf, valid_snapshots, write_netcdf
+from surrogate.geometry import Geometry
 from surrogate.parameters import Parameter, ParameterSpace
 from surrogate.planet import MARS
 from surrogate.report import conclusions, metrics_table, set_beside, summary_page
@@ -59,13 +59,13 @@ def test_scores_agree_with_the_measures_and_keep_the_padding() -> None:
 
 
 def test_memory_does_not_grow_with_the_number_of_runs(tmp_path: Path) -> None:
-    annulus = Annulus.quarter(60, 64)
+    geometry = Geometry.quarter(60, 64)
 
     def peak(count: int) -> tuple[int, int]:
         times = np.tile(np.linspace(0.0, 4.5, 10), (count, 1))
-        smooth = 1000.0 + 300.0 * np.sin(np.arange(count * 10 * annulus.weight.size) / 9.0)
-        temperature = smooth.reshape(count, 10, *annulus.shape).astype(np.float32)
-        corpus = make_corpus(temperature, times, annulus, np.tile([1e21, 3e5, 6e-6, 10.0, 1700.0], (count, 1)))
+        smooth = 1000.0 + 300.0 * np.sin(np.arange(count * 10 * geometry.weight.size) / 9.0)
+        temperature = smooth.reshape(count, 10, *geometry.shape).astype(np.float32)
+        corpus = make_corpus(temperature, times, geometry, np.tile([1e21, 3e5, 6e-6, 10.0, 1700.0], (count, 1)))
         for name in ("truth", "fnn"):
             write_netcdf(corpus, tmp_path / f"{name}.nc", compress=False)
         size = corpus.temperature.nbytes
@@ -202,7 +202,7 @@ def corpus_of_another_kind() -> xr.Dataset:
     corpus = made_up_corpus((4,) * 9)
     values = OTHER_SPACE.draw(9, seed=1)
     times, temperature = corpus["snapshot_time"].values, corpus["temperature"].values
-    return make_corpus(temperature, times, ANNULUS, values, space=OTHER_SPACE)
+    return make_corpus(temperature, times, GEOMETRY, values, space=OTHER_SPACE)
 
 
 def test_a_corpus_of_other_parameters_is_judged_without_the_papers_numbers() -> None:
@@ -232,12 +232,12 @@ def test_the_grid_is_found_once_per_corpus(monkeypatch: pytest.MonkeyPatch) -> N
     truth, asked = made_up_corpus(), 0
     predictions = {"fnn": disturbed(truth, 5.0), "lstm": disturbed(truth, 6.0)}
 
-    def counted(dataset: xr.Dataset) -> Annulus:
+    def counted(dataset: xr.Dataset) -> Geometry:
         nonlocal asked
         asked += 1
-        return annulus_of(dataset)
+        return geometry_of(dataset)
 
-    monkeypatch.setattr(pairing, "annulus_of", counted)
+    monkeypatch.setattr(pairing, "geometry_of", counted)
     evaluate(truth, predictions, settings=EvaluationSettings(singular_values=3))
     assert asked == 3  # of the truth and of each prediction, however many runs and measures
 

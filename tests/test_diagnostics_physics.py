@@ -6,14 +6,14 @@ import dask.array
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import ANNULUS, PARAMETER_POINT, disturbed, made_up_corpus, made_up_run
+from made_up import GEOMETRY, PARAMETER_POINT, disturbed, made_up_corpus, made_up_run
 
-from surrogate.annulus import Annulus
 from surrogate.config import Physics, SimulatorSettings
 from surrogate.diagnostics import physics
 from surrogate.diagnostics.physics import CrustHeating
 from surrogate.diagnostics.report_card import check
 from surrogate.fields import make_run, select_run
+from surrogate.geometry import Geometry
 from surrogate.minerals import olivine_conductivity
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
@@ -21,10 +21,13 @@ from surrogate.simulator import simulate
 from surrogate.units import GIGAYEAR
 
 
-def linear_run(surface: float = 250.0, bottom: float = 2250.0, annulus: Annulus = ANNULUS) -> xr.Dataset:
-    depth = (annulus.depth / annulus.thickness)[None, :, None]
+def linear_run(surface: float = 250.0, bottom: float = 2250.0, geometry: Geometry = GEOMETRY) -> xr.Dataset:
+    depth = (geometry.depth / geometry.thickness)[None, :, None]
     return make_run(
-        np.broadcast_to(surface + (bottom - surface) * depth, (2, *annulus.shape)), [0.0, 1.0], annulus, PARAMETER_POINT
+        np.broadcast_to(surface + (bottom - surface) * depth, (2, *geometry.shape)),
+        [0.0, 1.0],
+        geometry,
+        PARAMETER_POINT,
     )
 
 
@@ -33,12 +36,12 @@ def test_heat_flux_of_a_linear_profile() -> None:
     gradient = 2000.0 / 1.7e6
     for flux in (physics.surface_heat_flux, physics.core_mantle_boundary_heat_flux):
         np.testing.assert_allclose(flux(run, conductivity="constant"), 4.0 * gradient, rtol=1e-9)
-    inside = 250.0 + gradient * ANNULUS.depth[-2]
-    between = 0.5 * (olivine_conductivity(250.0, 0.0) + olivine_conductivity(inside, MARS.pressure(ANNULUS.depth[-2])))
+    inside = 250.0 + gradient * GEOMETRY.depth[-2]
+    between = 0.5 * (olivine_conductivity(250.0, 0.0) + olivine_conductivity(inside, MARS.pressure(GEOMETRY.depth[-2])))
     np.testing.assert_allclose(physics.surface_heat_flux(run), between * gradient)
     bottom = 0.5 * sum(
         olivine_conductivity(2250.0 - gradient * above, MARS.pressure(1.7e6 - above))
-        for above in (0.0, 1.7e6 - ANNULUS.depth[1])
+        for above in (0.0, 1.7e6 - GEOMETRY.depth[1])
     )
     np.testing.assert_allclose(physics.core_mantle_boundary_heat_flux(run), bottom * gradient, rtol=1e-9)
     with pytest.raises(ValueError, match="'constant' or 'olivine'"):
@@ -47,13 +50,13 @@ def test_heat_flux_of_a_linear_profile() -> None:
 
 def test_mean_temperature_and_profile() -> None:
     run = made_up_run()
-    np.testing.assert_allclose(physics.mean_temperature(run), ANNULUS.average(run.temperature.values))
+    np.testing.assert_allclose(physics.mean_temperature(run), GEOMETRY.average(run.temperature.values))
     np.testing.assert_allclose(physics.lateral_mean(run), run.temperature.values.mean(axis=-1))
 
 
-def heating_rate(planet: Planet, times: np.ndarray, annulus: Annulus = ANNULUS) -> np.ndarray:
+def heating_rate(planet: Planet, times: np.ndarray, geometry: Geometry = GEOMETRY) -> np.ndarray:
     """Warming of the whole by the heat of the mantle below the crust, K/Gyr."""
-    surface, core = annulus.radius_faces[[-1, 0]]
+    surface, core = geometry.vertical_faces[[-1, 0]]
     below = ((surface - planet.crust_thickness) ** 2 - core**2) / (surface**2 - core**2)
     watts = below * planet.mantle_density * planet.mantle_depletion(10.0) * planet.radiogenic_heating(times)
     rate: np.ndarray = watts * GIGAYEAR / (planet.conductivity / planet.diffusivity)
@@ -65,8 +68,8 @@ def balanced_run(planet: Planet) -> xr.Dataset:
     times = np.linspace(0.0, 4.5, 400)
     rate = heating_rate(planet, times)
     warmed = np.concatenate([[0.0], np.cumsum(0.5 * (rate[1:] + rate[:-1]) * np.diff(times))])
-    field = np.broadcast_to(400.0 + warmed[:, None, None], (400, *ANNULUS.shape))
-    return make_run(field, times, ANNULUS, PARAMETER_POINT)
+    field = np.broadcast_to(400.0 + warmed[:, None, None], (400, *GEOMETRY.shape))
+    return make_run(field, times, GEOMETRY, PARAMETER_POINT)
 
 
 def test_budget_closes_for_pure_heating() -> None:
@@ -80,9 +83,9 @@ def test_budget_closes_for_pure_heating() -> None:
 def test_budget_closes_for_pure_diffusion() -> None:
     # The slowest decaying conductive mode, with explicit small steps on the cells of the annulus, no heat sources.
     planet = dataclasses.replace(MARS, isotopes=())
-    annulus = Annulus.quarter(16, 2)
-    faces, centres = annulus.radius_faces, annulus.radius
-    temperature = np.full(annulus.shape[0], 1500.0)
+    geometry = Geometry.quarter(16, 2)
+    faces, centres = geometry.vertical_faces, geometry.vertical
+    temperature = np.full(geometry.shape[0], 1500.0)
     temperature[0], temperature[-1] = 2250.0, 250.0
     profiles, times = [], []
     step = 1e-3 * GIGAYEAR
@@ -92,8 +95,8 @@ def test_budget_closes_for_pure_diffusion() -> None:
             times.append(number * step / GIGAYEAR)
         flow = -planet.diffusivity * np.diff(temperature) / np.diff(centres) * faces
         temperature[1:-1] -= step * np.diff(flow) / (0.5 * np.diff(faces**2))
-    field = np.broadcast_to(np.array(profiles)[:, :, None], (len(times), *annulus.shape))
-    budget = physics.energy_budget(make_run(field, times, annulus, PARAMETER_POINT), planet, "constant")
+    field = np.broadcast_to(np.array(profiles)[:, :, None], (len(times), *geometry.shape))
+    budget = physics.energy_budget(make_run(field, times, geometry, PARAMETER_POINT), planet, "constant")
     assert float(np.abs(budget["outflow"]).max()) > 50.0
     np.testing.assert_allclose(budget["residual"][5:], 0.0, atol=0.5)
 
@@ -103,7 +106,7 @@ def test_core_cools_by_its_flux() -> None:
     values = run.temperature.values.copy()
     values[:, 0], values[:, 1] = 2200.0, 2100.0
     one = physics.core_residual(run.assign(temperature=run.temperature.copy(data=values)), conductivity="constant")
-    flux = 4.0 * 100.0 / (ANNULUS.radius[1] - ANNULUS.radius[0])
+    flux = 4.0 * 100.0 / (GEOMETRY.vertical[1] - GEOMETRY.vertical[0])
     cooling = 3 * flux * 4.5 * GIGAYEAR / (7000.0 * 850.0 * 1.7e6)
     np.testing.assert_allclose(one, [0.0, cooling])
     values[1, :2] -= cooling
@@ -121,9 +124,9 @@ def test_budget_of_a_corpus_is_that_of_its_runs() -> None:
 
 
 def test_plumes_are_counted_and_placed() -> None:
-    angle = ANNULUS.angle
+    angle = GEOMETRY.lateral
     field = 1500 + 200 * np.exp(-(((angle - 0.4) / 0.1) ** 2)) + 150 * np.exp(-(((angle - 1.2) / 0.1) ** 2))
-    run = make_run(np.broadcast_to(field, (1, *ANNULUS.shape)), [0.0], ANNULUS, PARAMETER_POINT)
+    run = make_run(np.broadcast_to(field, (1, *GEOMETRY.shape)), [0.0], GEOMETRY, PARAMETER_POINT)
     found = physics.plumes(run, 1.4e6, 0.3)[0]
     assert len(found) == 2
     np.testing.assert_allclose(found, [0.4, 1.2], atol=0.06)

@@ -9,7 +9,7 @@ import xarray as xr
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import ANNULUS, made_up_corpus, made_up_run
+from made_up import GEOMETRY, made_up_corpus, made_up_run
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
@@ -28,9 +28,9 @@ def test_against_a_plain_singular_value_decomposition(
 ) -> None:
     corpus = made_up_corpus(counts)
     matrix = np.asarray(pod.snapshot_matrix(corpus), dtype=float)
-    assert matrix.shape == (sum(counts), ANNULUS.weight.size)
+    assert matrix.shape == (sum(counts), GEOMETRY.weight.size)
     plain = matrix - matrix.mean(axis=0) if remove_mean else matrix
-    root = np.sqrt(ANNULUS.weight.ravel()) if weighted else 1.0
+    root = np.sqrt(GEOMETRY.weight.ravel()) if weighted else 1.0
     expected = np.linalg.svd(plain * root, compute_uv=False)
     found = pod.singular_values(corpus, remove_mean=remove_mean, weighted=weighted)
     significant = expected > expected[0] * 3e-5
@@ -65,7 +65,7 @@ def test_modes_are_orthonormal_and_rebuild_the_snapshots(
     decomposition = pod.decompose(corpus, weighted=weighted, remove_mean=remove_mean)
     count = decomposition.sizes["mode"]
     patterns = decomposition["pattern"].values.reshape(count, -1)
-    weight = ANNULUS.weight.ravel() if weighted else np.ones(patterns.shape[1])
+    weight = GEOMETRY.weight.ravel() if weighted else np.ones(patterns.shape[1])
     np.testing.assert_allclose(patterns * weight @ patterns.T, np.eye(count), atol=1e-5)
     coefficients = decomposition["coefficient"].values
     squares = decomposition["singular_value"].values ** 2
@@ -82,11 +82,11 @@ def test_truncation_rule_bounds_the_error() -> None:
         snapshots = corpus.temperature.values[valid_snapshots(corpus)]
         fluctuation = snapshots - decomposition["mean"].values
         rest = snapshots - pod.reconstruct(decomposition).transpose("snapshot", "radius", "angle").values
-        error = np.sqrt(ANNULUS.average(rest**2).sum() / ANNULUS.average(fluctuation**2).sum())
+        error = np.sqrt(GEOMETRY.average(rest**2).sum() / GEOMETRY.average(fluctuation**2).sum())
         assert error <= tolerance
         fewer = pod.reconstruct(decomposition, decomposition.sizes["mode"] - 1)
         rest = snapshots - fewer.transpose("snapshot", "radius", "angle").values
-        assert np.sqrt(ANNULUS.average(rest**2).sum() / ANNULUS.average(fluctuation**2).sum()) > tolerance
+        assert np.sqrt(GEOMETRY.average(rest**2).sum() / GEOMETRY.average(fluctuation**2).sum()) > tolerance
 
 
 def test_out_of_core_agrees_and_reads_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_out_of_core_agrees_and_reads_in_blocks(monkeypatch: pytest.MonkeyPatch)
         return original(self, start, stop, into)
 
     monkeypatch.setattr(gram.Centred, "read", watched)
-    row = 8 * ANNULUS.weight.size
+    row = 8 * GEOMETRY.weight.size
     decomposition = pod.decompose(lazy, 5, memory=40 * row)
     assert max(read) <= 10
     assert sum(read) > 3 * 85  # 85 rows do not fit: they are streamed past the ten that are held
@@ -292,11 +292,11 @@ def test_estimator_takes_weights_datasets_and_lazy_arrays() -> None:
     np.testing.assert_allclose(of_dataset.transform(corpus).T, decomposition["coefficient"], atol=1e-5)
     snapshots = corpus.temperature.values[valid_snapshots(corpus)]
     lazy = xr.DataArray(snapshots).chunk(dim_0=10)
-    of_array = POD(5, weights=ANNULUS.weight).fit(lazy)
+    of_array = POD(5, weights=GEOMETRY.weight).fit(lazy)
     np.testing.assert_allclose(of_array.singular_values_, decomposition["singular_value"], rtol=1e-9)
     error = of_array.inverse_transform(of_array.transform(snapshots)) - snapshots
     left = np.sum(of_array.singular_values_**2) * (1 / of_array.explained_variance_ratio_.sum() - 1)
-    np.testing.assert_allclose(ANNULUS.average(error**2).sum(), left, rtol=1e-4)
+    np.testing.assert_allclose(GEOMETRY.average(error**2).sum(), left, rtol=1e-4)
 
 
 def test_estimator_is_one_of_scikit_learn() -> None:

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from learning_examples import made_up_corpus
 
-from surrogate.annulus import Annulus
 from surrogate.explore import ExploreError, Explorer, Simulations
 from surrogate.explore.explorer import NEAR, SAME, Question, card_rows
 from surrogate.explore.pictures import MOST_NODES, PixelMap, outline, pack, parts_of
 from surrogate.explore.spelling import read, symbol_html, unit_text, written
 from surrogate.fields import parameter_table, select_run, validate
+from surrogate.geometry import Geometry
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, Parameters, ParameterSpace
 from surrogate.query import OutOfRangeWarning, QueryError, Surrogate
 
-ANNULUS = Annulus.quarter(20, 24)
+GEOMETRY = Geometry.quarter(20, 24)
 
 
 # -- pictures --
@@ -41,30 +41,30 @@ def test_packed_values_come_back_to_half_a_step(values: np.ndarray) -> None:
 
 def test_a_picture_shows_every_pixel_where_it_lies() -> None:
     # Linear in radius and in angle: interpolation is exact between the outermost nodes.
-    chart = PixelMap.of(ANNULUS, pixels=90)
-    field = 1e-3 * ANNULUS.radius[:, None] + 100 * ANNULUS.angle[None, :]
+    chart = PixelMap.of(GEOMETRY, pixels=90)
+    field = 1e-3 * GEOMETRY.vertical[:, None] + 100 * GEOMETRY.lateral[None, :]
     image = chart.draw(chart.thin(field))
     left, bottom, size = chart.extent
     centre = (np.arange(90) + 0.5) / 90 * size
     x, y = np.meshgrid(left + centre, bottom + centre)
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
-    expected = 1e-3 * radius + 100 * np.clip(angle, ANNULUS.angle[0], ANNULUS.angle[-1])
-    inside = (radius > ANNULUS.radius[0]) & (radius < ANNULUS.radius[-1]) & (x > 0) & (y > 0)
+    expected = 1e-3 * radius + 100 * np.clip(angle, GEOMETRY.lateral[0], GEOMETRY.lateral[-1])
+    inside = (radius > GEOMETRY.vertical[0]) & (radius < GEOMETRY.vertical[-1]) & (x > 0) & (y > 0)
     assert inside.sum() > 4000
     np.testing.assert_array_equal(np.isfinite(image), inside)
     np.testing.assert_allclose(image[inside], expected[inside], atol=0.05)
 
 
 def test_a_sector_over_the_negative_axis_is_drawn() -> None:
-    wide = Annulus(ANNULUS.radius_faces, np.linspace(0.75 * np.pi, 1.25 * np.pi, 9))
+    wide = Geometry(GEOMETRY.vertical_faces, np.linspace(0.75 * np.pi, 1.25 * np.pi, 9))
     chart = PixelMap.of(wide, pixels=60)
     share = len(chart.pixel) * (chart.extent[2] / 60) ** 2 / wide.volume.sum()
     assert share == pytest.approx(1.0, abs=0.05)
 
 
 def test_without_blending_each_part_keeps_its_value() -> None:
-    chart = PixelMap.of(parts_of(ANNULUS, 2), blend=False)
-    image = chart.draw(np.repeat([[1.0, 2.0]], ANNULUS.shape[0], axis=0))
+    chart = PixelMap.of(parts_of(GEOMETRY, 2), blend=False)
+    image = chart.draw(np.repeat([[1.0, 2.0]], GEOMETRY.shape[0], axis=0))
     assert set(np.unique(image[np.isfinite(image)])) == {1.0, 2.0}
     # The second column is the left, upper half.
     assert image[-20, 20] == 2.0
@@ -72,20 +72,20 @@ def test_without_blending_each_part_keeps_its_value() -> None:
 
 
 def test_a_fine_grid_is_thinned_but_keeps_its_walls() -> None:
-    fine = Annulus.quarter(300, 394)
+    fine = Geometry.quarter(300, 394)
     chart = PixelMap.of(fine, pixels=40)
-    field = np.broadcast_to(fine.radius[:, None], fine.shape)
+    field = np.broadcast_to(fine.vertical[:, None], fine.shape)
     thin = chart.thin(field)
     assert thin.shape[0] <= MOST_NODES[0] + 1
     assert thin.shape[1] <= MOST_NODES[1] + 1
-    assert (thin[0, 0], thin[-1, 0]) == (fine.radius[0], fine.radius[-1])
+    assert (thin[0, 0], thin[-1, 0]) == (fine.vertical[0], fine.vertical[-1])
 
 
 def test_the_outline_is_closed_and_lies_on_the_walls() -> None:
-    x, y = outline(ANNULUS)
+    x, y = outline(GEOMETRY)
     radius = np.hypot(x, y)
     assert (x[0], y[0]) == (x[-1], y[-1])
-    walls = ANNULUS.radius_faces[[0, -1]]
+    walls = GEOMETRY.vertical_faces[[0, -1]]
     assert np.isclose(radius[:, None], walls[None, :]).any(axis=1).all()
 
 
@@ -190,7 +190,7 @@ def test_a_simulation_shows_what_its_fields_say(explorer: Any, corpus: xr.Datase
 
 def test_a_corpus_of_another_planet_is_refused(tiny: Surrogate, corpus: xr.Dataset) -> None:
     bounds = {name: corpus[name] * 1.5 for name in ("radius_bounds",)}
-    with pytest.raises(ExploreError, match=r"another planet: its radius faces span .* km"):
+    with pytest.raises(ExploreError, match=r"another domain: cylinder, 850 .. 3400 km by 90 degrees"):
         Simulations(tiny, corpus.assign_coords(bounds))
     with pytest.raises(ExploreError, match=r"another planet: its surface has 400.0 K.*250.0 K"):
         Simulations(tiny, corpus.assign(temperature=corpus["temperature"] + 150))

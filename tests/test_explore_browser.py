@@ -141,7 +141,7 @@ def test_the_pictures_on_the_screen_are_the_prediction(visit: Visit, tiny: Surro
 
     visit.page.get_by_role("button", name="Centre").click()
     point = tiny_explorer(tiny).centre
-    chart = PixelMap.of(tiny.annulus)
+    chart = PixelMap.of(tiny.geometry)
     field = tiny.predict(point)["temperature"].values[-1]
     expected = np.nan_to_num(chart.draw(chart.thin(field)).ravel()[::23], nan=-1)
     visit.until(lambda: np.allclose(visit.image("fnn"), expected, atol=0.1))

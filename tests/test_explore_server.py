@@ -77,7 +77,7 @@ class Visitor:
 
 
 def thinned(surrogate: Any, values: Any) -> Any:
-    return PixelMap.of(surrogate.annulus).thin(surrogate.predict(values)["temperature"].values)
+    return PixelMap.of(surrogate.geometry).thin(surrogate.predict(values)["temperature"].values)
 
 
 def test_what_is_shown_is_what_the_surrogate_says(explorer: Any, tiny: Surrogate) -> None:

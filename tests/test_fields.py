@@ -7,10 +7,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surrogate.annulus import Annulus
 from surrogate.fields import (
     FieldError,
-    annulus_of,
+    geometry_of,
     iterate_runs,
     make_corpus,
     make_run,
@@ -24,6 +23,7 @@ from surrogate.fields import (
     validate,
     write_netcdf,
 )
+from surrogate.geometry import Geometry
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 
 POINT = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
@@ -32,10 +32,10 @@ POINT = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
 def example(
     times: Any = (0.0, 1.0, 4.5), cells: Any = (4, 5), seed: Any = 0, parameters: Any = POINT, dtype: Any = np.float32
 ) -> Any:
-    annulus = Annulus.quarter(*cells)
-    field = np.random.default_rng(seed).uniform(250, 2250, (len(times), *annulus.shape)).astype(dtype)
-    series = {"mean_temperature": annulus.average(field)}
-    return make_run(field, times, annulus, parameters, series, {"solver": "test", "seed": seed})
+    geometry = Geometry.quarter(*cells)
+    field = np.random.default_rng(seed).uniform(250, 2250, (len(times), *geometry.shape)).astype(dtype)
+    series = {"mean_temperature": geometry.average(field)}
+    return make_run(field, times, geometry, parameters, series, {"solver": "test", "seed": seed})
 
 
 runs = st.builds(
@@ -56,7 +56,7 @@ def test_a_run_survives_its_file_bit_for_bit(tmp_path_factory: pytest.TempPathFa
     with open_netcdf(path) as again:
         xr.testing.assert_identical(again.drop_encoding().load(), run)
         assert again.temperature.dtype == run.temperature.dtype
-        assert annulus_of(again) == annulus_of(run)
+        assert geometry_of(again) == geometry_of(run)
         assert parameters_of(again) == parameters_of(run)
 
 
@@ -81,7 +81,7 @@ def test_runs_survive_stacking(lengths: Any, seed: Any) -> None:
         xr.testing.assert_equal(run.temperature.drop_vars(["simulation"]), original.temperature)
         np.testing.assert_array_equal(run.mean_temperature, original.mean_temperature)
         assert parameters_of(run) == parameters_of(original)
-        assert annulus_of(run) == annulus_of(original)
+        assert geometry_of(run) == geometry_of(original)
         validate(select_run(corpus, position))
 
 
@@ -174,19 +174,21 @@ def test_a_broken_corpus_is_refused(change: Any, message: str) -> None:
 
 
 def test_gaps_in_the_times_are_no_padding() -> None:
-    annulus = Annulus.quarter(3, 4)
-    corpus = make_corpus(np.full((1, 3, *annulus.shape), 1700.0), [[0.0, np.nan, 2.0]], annulus, POINT.as_array()[None])
+    geometry = Geometry.quarter(3, 4)
+    corpus = make_corpus(
+        np.full((1, 3, *geometry.shape), 1700.0), [[0.0, np.nan, 2.0]], geometry, POINT.as_array()[None]
+    )
     with pytest.raises(FieldError, match="snapshot_time"):
         validate(corpus)
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
-    annulus = Annulus.quarter(3, 4)
+    geometry = Geometry.quarter(3, 4)
     for shape, times in (((2, 5, 4), [0.0]), ((1, 3, 4), [0.0]), ((1, 5, 5), [0.0])):
         with pytest.raises(FieldError):
-            make_run(np.full(shape, 1700.0), times, annulus, POINT)
+            make_run(np.full(shape, 1700.0), times, geometry, POINT)
     with pytest.raises(FieldError, match="unknown time series"):
-        make_run(np.full((1, 5, 4), 1700.0), [0.0], annulus, POINT, {"nusselt": [1.0]})
+        make_run(np.full((1, 5, 4), 1700.0), [0.0], geometry, POINT, {"nusselt": [1.0]})
 
 
 def test_missing_parameters_are_named() -> None:

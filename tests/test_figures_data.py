@@ -6,19 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from made_up import ANNULUS, disturbed, made_up_corpus
+from made_up import GEOMETRY, disturbed, made_up_corpus
 from matplotlib.collections import PathCollection, QuadMesh
 
-from surrogate.annulus import Annulus
 from surrogate.diagnostics import accuracy, accuracy_of_runs, pod
 from surrogate.diagnostics.physics import core_mantle_boundary_heat_flux, surface_heat_flux
 from surrogate.fields import FieldError, make_corpus, select_run, select_split, valid_snapshots
 from surrogate.figures import errors, examples, modes, pairs, training
 from surrogate.figures.animation import frames
-from surrogate.figures.annulus import draw_field
 from surrogate.figures.concept import concept
+from surrogate.figures.field import draw_field
 from surrogate.figures.selection import median_and_worst
 from surrogate.figures.style import colour_of, new_figure, temperature_norm
+from surrogate.geometry import Geometry
 from surrogate.parameters import Parameter, ParameterSpace
 
 
@@ -51,7 +51,7 @@ def meshes_in(figure: Any) -> list[Any]:
 def fields_in(figure: Any) -> Any:
     """Fields drawn, in order, without the columns that continue them to the side walls."""
     meshes = meshes_in(figure)
-    shape = (ANNULUS.shape[0], ANNULUS.shape[1] + 2)
+    shape = (GEOMETRY.shape[0], GEOMETRY.shape[1] + 2)
     return [mesh.get_array().reshape(shape)[:, 1:-1] for mesh in meshes if mesh.get_array().size == np.prod(shape)]
 
 
@@ -62,13 +62,13 @@ def points_in(axes: Any) -> Any:
 def test_field_is_drawn_where_it_lies(truth: xr.Dataset) -> None:
     field = truth.temperature[0, 3].values
     axes = new_figure(85, 85).subplots()
-    mesh: Any = draw_field(axes, field, ANNULUS, temperature_norm(field))
+    mesh: Any = draw_field(axes, field, GEOMETRY, temperature_norm(field))
     x, y = np.moveaxis(mesh.get_coordinates(), -1, 0)
-    np.testing.assert_allclose(np.hypot(x, y), np.broadcast_to(ANNULUS.radius[:, None], x.shape))
-    np.testing.assert_allclose(np.arctan2(y, x)[:, 1:-1], np.broadcast_to(ANNULUS.angle, field.shape), atol=1e-12)
+    np.testing.assert_allclose(np.hypot(x, y), np.broadcast_to(GEOMETRY.vertical[:, None], x.shape))
+    np.testing.assert_allclose(np.arctan2(y, x)[:, 1:-1], np.broadcast_to(GEOMETRY.lateral, field.shape), atol=1e-12)
     np.testing.assert_allclose(np.arctan2(y, x)[0, [0, -1]], [0, np.pi / 2], atol=1e-12)
     with pytest.raises(ValueError, match="expected that of the annulus"):
-        draw_field(axes, field[1:-1], ANNULUS, temperature_norm(field))
+        draw_field(axes, field[1:-1], GEOMETRY, temperature_norm(field))
 
 
 def test_examples_show_truth_prediction_and_difference(truth: xr.Dataset, predictions: dict[str, xr.Dataset]) -> None:
@@ -90,7 +90,7 @@ def test_panels_of_a_figure_share_their_scales(truth: xr.Dataset, predictions: d
     run, predicted = run_of(truth, predictions, 0)
     figure: Any = examples.examples(run, predicted, [1.0, 4.5])
     meshes = meshes_in(figure)
-    fields = [mesh for mesh in meshes if mesh.get_array().size == ANNULUS.shape[0] * (ANNULUS.shape[1] + 2)]
+    fields = [mesh for mesh in meshes if mesh.get_array().size == GEOMETRY.shape[0] * (GEOMETRY.shape[1] + 2)]
     scales = {(mesh.norm.vmin, mesh.norm.vmax) for mesh in fields}
     assert len(scales) == 2
     assert any(low == -high for low, high in scales)
@@ -124,7 +124,7 @@ def test_evolution_draws_profiles(truth: xr.Dataset, predictions: dict[str, xr.D
     np.testing.assert_allclose(profile[0].get_xdata(), run.temperature.values[index].mean(axis=-1), rtol=1e-6)
     expected = (predicted["lstm"].temperature - run.temperature).values[index].mean(axis=-1)
     np.testing.assert_allclose(difference.get_xdata(), expected, atol=1e-3)
-    np.testing.assert_allclose(difference.get_ydata(), ANNULUS.depth / 1e3)
+    np.testing.assert_allclose(difference.get_ydata(), GEOMETRY.depth / 1e3)
 
 
 def test_reconstruction(truth: xr.Dataset, predictions: dict[str, xr.Dataset]) -> None:
@@ -145,7 +145,7 @@ def test_coverage_places_every_run_once(corpus: xr.Dataset) -> None:
 
 def test_coverage_of_a_large_corpus_counts_every_training_run() -> None:
     split = np.r_[np.zeros(1000), np.ones(30), np.full(30, 2)]
-    corpus = made_up_corpus((1,) * len(split), Annulus.quarter(3, 2), split=split)
+    corpus = made_up_corpus((1,) * len(split), Geometry.quarter(3, 2), split=split)
     figure: Any = pairs.coverage(corpus)
     mesh: Any = next(mesh for mesh in figure.axes[5].collections if isinstance(mesh, QuadMesh))
     assert mesh.get_array().sum() == 1000
@@ -221,7 +221,7 @@ def test_pod_modes_are_drawn_with_the_sign_of_the_simulation(
         pattern = pod.decompose(dataset, 3)["pattern"].values
         for column in range(3):
             np.testing.assert_allclose(np.abs(drawn[3 * line + column]), np.abs(pattern[column]), atol=1e-6)
-    assert np.sum(drawn[0] * drawn[3] * ANNULUS.weight) > 0.9
+    assert np.sum(drawn[0] * drawn[3] * GEOMETRY.weight) > 0.9
 
 
 def test_losses_and_their_best_epoch() -> None:
@@ -326,7 +326,7 @@ def test_pairs_take_any_number_of_parameters(count: int) -> None:
     base = made_up_corpus((4,) * 9, split=[0, 0, 0, 0, 1, 2, 2, 2, 2])
     times, values = base["snapshot_time"].values, space.draw(9, seed=2)
     split = base["split"].values
-    corpus = make_corpus(base["temperature"].values, times, ANNULUS, values, split=split, space=space)
+    corpus = make_corpus(base["temperature"].values, times, GEOMETRY, values, split=split, space=space)
     assert len(pairs.coverage(corpus).axes) == count**2
     truth = select_split(corpus, "test")
     figure: Any = pairs.accuracy_pairs(truth, {"fnn": disturbed(truth, 5.0), "lstm": disturbed(truth, 9.0)})

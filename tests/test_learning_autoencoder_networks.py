@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from learning_examples import made_up_corpus
 
-from surrogate.fields import annulus_of, select_split
+from surrogate.fields import geometry_of, select_split
 from surrogate.learning import autoencoder as autoencoders
 from surrogate.learning.networks.pod import Correction, PodNetworks, Refine
 from surrogate.learning.pod import Reduction
@@ -118,7 +118,7 @@ def test_mirror_images_stand_beside_their_originals(corpus: Any) -> None:
 def test_rows_next_to_the_walls_weigh_more(corpus: Any) -> None:
     scaler = FieldScaler.fit(select_split(corpus, "train"), "pod")
     plain, heavy = (autoencoders._row_weight(corpus, scaler, factor) for factor in (1.0, 10.0))
-    volume = annulus_of(corpus).weight.sum(axis=1)[scaler.rows]
+    volume = geometry_of(corpus).weight.sum(axis=1)[scaler.rows]
     inside = slice(2, -2)
     np.testing.assert_allclose(plain[inside] / plain[2], volume[inside] / volume[2])
     ratio = heavy / plain

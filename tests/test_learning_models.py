@@ -102,14 +102,14 @@ def test_untrained_autoencoder_is_the_pod(corpus: Any, tmp_path: Path) -> None:
 
 def test_canonical_latents_measure_the_field_in_kelvin(folder: Path, corpus: Any) -> None:
     autoencoder = Autoencoder.load(folder / "autoencoder")
-    from surrogate.fields import annulus_of
+    from surrogate.fields import geometry_of
 
-    annulus = annulus_of(corpus)
+    geometry = geometry_of(corpus)
     latent = autoencoder.encode(select_split(corpus, "train").temperature.values[1])
     step = np.zeros(5, dtype=np.float32)
     step[1] = 1.0
     change = autoencoder.decode(latent + step) - autoencoder.decode(latent)
-    assert np.sqrt(annulus.average(change**2)).mean() == pytest.approx(1.0, rel=0.25)
+    assert np.sqrt(geometry.average(change**2)).mean() == pytest.approx(1.0, rel=0.25)
     # In any direction, that of the wall temperature included: what the inside does with it must not come on top.
     # The last latent is spare here: the field has four directions.
     directions = np.zeros((40, 5))
@@ -119,7 +119,7 @@ def test_canonical_latents_measure_the_field_in_kelvin(folder: Path, corpus: Any
     for direction in directions.astype(np.float32):
         change = autoencoder.decode(latent + direction) - autoencoder.decode(latent)
         # The wall is a row of the image and has no volume.
-        size = annulus.average(change**2) + np.mean(change[:, 0] ** 2, axis=-1) / (SHAPE[0] - 2)
+        size = geometry.average(change**2) + np.mean(change[:, 0] ** 2, axis=-1) / (SHAPE[0] - 2)
         assert np.sqrt(size).mean() == pytest.approx(1.0, rel=0.1)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from query_examples import POINT
 
-from surrogate.annulus import Annulus
+from surrogate.geometry import Geometry
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 from surrogate.planet import MARS
 from surrogate.query import BundleError, Observables, QueryError, Surrogate
@@ -57,10 +57,10 @@ def test_the_graph_gives_the_same_values_and_derivatives(tiny: Surrogate) -> Non
 
 
 def test_a_lithosphere_on_an_adiabat_is_found_where_it_ends() -> None:
-    annulus, energy = Annulus.quarter(170, 8), 3e5
-    reader = SeriesReader(annulus, MARS, "constant", EVOLUTION_PARAMETERS)
-    adiabat = 1700.0 * np.exp(MARS.expansivity * MARS.gravity * annulus.depth / MARS.mantle_heat_capacity)
-    lid = 250.0 + 4e-3 * annulus.depth
+    geometry, energy = Geometry.quarter(170, 8), 3e5
+    reader = SeriesReader(geometry, MARS, "constant", EVOLUTION_PARAMETERS)
+    adiabat = 1700.0 * np.exp(MARS.expansivity * MARS.gravity * geometry.depth / MARS.mantle_heat_capacity)
+    lid = 250.0 + 4e-3 * geometry.depth
     found = reader.lithosphere(np.minimum(adiabat, lid)[None], np.array([energy]))
     base = 1700.0 - 2.9 * 8.314 * 1700.0**2 / energy
     assert found["potential_temperature"][0] == pytest.approx(1700.0, abs=0.1)

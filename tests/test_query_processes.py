@@ -46,7 +46,7 @@ def at_two(surrogate: Any) -> Any:
 
 
 def encoded(surrogate: Any) -> Any:
-    return surrogate.encode(np.full(surrogate.annulus.shape, 1700.0))
+    return surrogate.encode(np.full(surrogate.geometry.shape, 1700.0))
 
 
 def test_copies_are_the_same_bundle_and_give_the_same_answers(

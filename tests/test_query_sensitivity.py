@@ -59,9 +59,9 @@ class Known:
 
 
 def test_sobol_indices_of_a_known_function(tiny: Surrogate) -> None:
-    series = SeriesReader(tiny.annulus, tiny.planet, "olivine", EVOLUTION_PARAMETERS)
-    networks: Any = Known(*tiny.annulus.shape)
-    known = Sensitivity(networks, series, EVOLUTION_PARAMETERS, tiny.annulus)
+    series = SeriesReader(tiny.geometry, tiny.planet, "olivine", EVOLUTION_PARAMETERS)
+    networks: Any = Known(*tiny.geometry.shape)
+    known = Sensitivity(networks, series, EVOLUTION_PARAMETERS, tiny.geometry)
     indices = known.sobol_indices(np.array([1.0]), 1024, "fnn", 0)
     expected = [0.8, 0, 0, 0, 0.2]
     for kind in ("first", "total"):

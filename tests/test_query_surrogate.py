@@ -12,7 +12,7 @@ import xarray as xr
 from query_examples import POINT
 
 from surrogate import diagnostics
-from surrogate.fields import annulus_of, make_run, open_netcdf, parameters_of, validate, write_netcdf
+from surrogate.fields import geometry_of, make_run, open_netcdf, parameters_of, validate, write_netcdf
 from surrogate.parameters import Parameters
 from surrogate.query import (
     BundleError,
@@ -38,7 +38,7 @@ def test_one_set_gives_a_run_of_the_convention(tiny: Surrogate, method: str) -> 
     assert answer.temperature.attrs["units"] == "K"
     assert answer.time.values.tolist() == [0.5, 4.5]
     assert parameters_of(answer) == Parameters.create(POINT, tiny.space)
-    assert annulus_of(answer) == tiny.annulus
+    assert geometry_of(answer) == tiny.geometry
     assert answer.attrs["method"] == method
     assert answer.attrs["bundle_digest"] == tiny.bundle.description["digest"]
     assert ("linear in time" in answer.attrs.get("time_interpolation", "")) == (method != "fnn")
@@ -199,7 +199,7 @@ def test_encode_and_decode_keep_names_and_meet_the_autoencoder(tiny: Surrogate) 
     np.testing.assert_allclose(fields, tiny.engine.autoencoder.decode(latents.values), atol=1e-2)
     np.testing.assert_allclose(tiny.encode(answer.temperature.values[0]), latents[0], atol=1e-4)
     np.testing.assert_array_equal(fields[:, -1], 250.0)
-    for bad in (np.ones((3, 4)), np.full(tiny.annulus.shape, np.nan)):
+    for bad in (np.ones((3, 4)), np.full(tiny.geometry.shape, np.nan)):
         with pytest.raises(QueryError, match="temperature: expected"):
             tiny.encode(bad)
     with pytest.raises(QueryError, match="latents: expected"):
@@ -372,7 +372,9 @@ def test_answers_of_one_set_are_runs_as_the_convention_makes_them_and_share_noth
     times = np.array([1.0, 2.5])
     first, second = (tiny.predict(**POINT, time=times) for _ in range(2))
     parameters = Parameters.create(POINT, tiny.space)
-    plain = make_run(first.temperature.values, times, tiny.annulus, parameters, attributes=tiny._answers._origin("fnn"))
+    plain = make_run(
+        first.temperature.values, times, tiny.geometry, parameters, attributes=tiny._answers._origin("fnn")
+    )
     xr.testing.assert_identical(first.drop_vars(["in_range", "training_distance"]), plain)
     first.radius_bounds.values[:] = 0
     first.radius.attrs["units"] = "km"

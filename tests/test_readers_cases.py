@@ -18,10 +18,10 @@ from test_corpus_readers import _write as write_arrays
 from surrogate.corpus.readers import ReaderError, notes_of, open_run, run_number
 from surrogate.corpus.readers.plausibility import implausible_axes, implausible_temperature
 from surrogate.corpus.readers.tables import read_table_row
-from surrogate.fields import annulus_of, parameters_of
+from surrogate.fields import geometry_of, parameters_of
 from surrogate.parameters import EVOLUTION_PARAMETERS
 
-AXES = {"time": TIME, "radius": GRID.radius, "angle": GRID.angle}
+AXES = {"time": TIME, "radius": GRID.vertical, "angle": GRID.lateral}
 ARRAYS = {"temperature": FIELD, **AXES}
 DIMENSIONS = {"temperature": ("time", "radius", "angle"), "time": ("time",), "radius": ("radius",), "angle": ("angle",)}
 BARE = {"unit": "dimensionless"}
@@ -51,9 +51,9 @@ def read(path: Path, **options: Any) -> Any:
 def check(run: Any, rtol: Any = 1e-6) -> None:
     np.testing.assert_allclose(run.temperature.values, FIELD, rtol=rtol)
     np.testing.assert_allclose(run.time, TIME, rtol=1e-6)
-    assert annulus_of(run).shape == GRID.shape
-    np.testing.assert_allclose(annulus_of(run).radius_faces, GRID.radius_faces, rtol=1e-6)
-    np.testing.assert_allclose(annulus_of(run).angle_faces, GRID.angle_faces, rtol=1e-6, atol=1e-9)
+    assert geometry_of(run).shape == GRID.shape
+    np.testing.assert_allclose(geometry_of(run).vertical_faces, GRID.vertical_faces, rtol=1e-6)
+    np.testing.assert_allclose(geometry_of(run).lateral_faces, GRID.lateral_faces, rtol=1e-6, atol=1e-9)
 
 
 # ---- units that a file states ----
@@ -155,7 +155,7 @@ def test_times_that_are_no_numbers_are_named(tmp_path: Path, values: Any, messag
 
 def test_text_with_units_is_read_wherever_a_value_may_stand_in_a_mapping(tmp_path: Path) -> None:
     write_arrays(tmp_path / "run.npz", {"temperature": FIELD[:, 1:-1]})
-    inner, outer = GRID.radius_faces[[0, -1]] / 1e3
+    inner, outer = GRID.vertical_faces[[0, -1]] / 1e3
     run = read(
         tmp_path / "run.npz",
         time={"values": [f"{time * 1e3} Myr" for time in TIME]},
@@ -165,14 +165,14 @@ def test_text_with_units_is_read_wherever_a_value_may_stand_in_a_mapping(tmp_pat
         parameters={**POINT, "reference_viscosity": "10^21 Pa s", "activation_volume": "6 cm3 mol-1"},
     )
     np.testing.assert_allclose(run.time, TIME)
-    assert annulus_of(run) == GRID
+    assert geometry_of(run) == GRID
     assert run.temperature[:, [0, -1]].mean(("time", "angle")).values.tolist() == [2000.0, 250.0]
     assert parameters_of(run)["activation_volume"] == pytest.approx(6e-6)
 
 
 def test_dimensions_that_a_file_names_win_over_the_usual_order(tmp_path: Path) -> None:
     square = FIELD[:8, :, :8][:, :8]
-    arrays = {"temperature": square, "time": TIME[:8], "radius": GRID.radius, "angle": GRID.angle}
+    arrays = {"temperature": square, "time": TIME[:8], "radius": GRID.vertical, "angle": GRID.lateral}
     data = xr.Dataset(
         {"temperature": (("angle", "time", "radius"), np.moveaxis(square, 2, 0))},
         {name: arrays[name] for name in ("time", "radius", "angle")},
@@ -253,7 +253,7 @@ def bare_options(name: str = "T") -> Any:
     return {"temperature": {"variable": name, **BARE}, "walls": {"core": 2000.0, "surface": "250 K"}, "scales": SCALES}
 
 
-INNER = {**AXES, "radius": GRID.radius[1:-1]}
+INNER = {**AXES, "radius": GRID.vertical[1:-1]}
 CELLS = ((FIELD[:, 1:-1] - 250) / 2000).astype(np.float32)
 
 
@@ -584,7 +584,7 @@ def test_aspect_a_turned_sector_counts_its_angles_from_its_edge(tmp_path: Path, 
     for prm in (PRM, PRM.replace(shell, "\n" + chunk + "\n")):
         (folder / "parameters.prm").write_text(prm)
         run = open_run(folder).load()
-        assert annulus_of(run) == annulus_of(plain)
+        assert geometry_of(run) == geometry_of(plain)
         np.testing.assert_allclose(run.temperature, plain.temperature, atol=0.5)  # the triangles differ
 
 
@@ -652,10 +652,10 @@ def test_aspect_tells_which_fields_it_leaves_out(tmp_path: Path) -> None:
         ({"time": TIME * 1e3}, "time spans 100 .. 4500 Gyr, expected 0 .. 15: is it Myr"),
         ({"time": TIME * 1e-9}, "time spans 1e-10 .. 4.5e-09 Gyr, expected 0.001 or more"),
         ({"time": TIME - 2}, "time spans -1.9 .. 2.5 Gyr"),
-        ({"radius": GRID.radius / 1e2}, "radius spans .* m, expected an outer one"),
-        ({"radius": GRID.radius * 1e3}, "radius spans .* m, expected an outer one"),
-        ({"angle": np.degrees(GRID.angle)}, "angle spans 90 rad, expected .*degrees"),
-        ({"angle": np.radians(GRID.angle)}, "angle spans 0.0274156 rad"),
+        ({"radius": GRID.vertical / 1e2}, "radius spans .* m, expected an outer one"),
+        ({"radius": GRID.vertical * 1e3}, "radius spans .* m, expected an outer one"),
+        ({"angle": np.degrees(GRID.lateral)}, "angle spans 90 rad, expected .*degrees"),
+        ({"angle": np.radians(GRID.lateral)}, "angle spans 0.0274156 rad"),
         ({"temperature": FIELD - 273.15}, "the first snapshot spans .* is it degC"),
         ({"temperature": FIELD[:, ::-1]}, "the last snapshot is colder at the core than at the surface"),
     ],

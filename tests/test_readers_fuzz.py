@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from test_corpus_readers import POINT, _write_aspect
 from test_readers_cases import write_netcdf
 
-from surrogate.annulus import Annulus
 from surrogate.corpus.readers import ReaderError, open_run
-from surrogate.fields import FieldError, annulus_of, make_run, validate
+from surrogate.fields import FieldError, geometry_of, make_run, validate
 from surrogate.fields import write_netcdf as write_run
+from surrogate.geometry import Geometry
 from surrogate.parameters import Parameters
 
-GRID = Annulus.quarter(4, 6)
+GRID = Geometry.quarter(4, 6)
 TIME = np.linspace(0.0, 4.5, 5)
 FIELD = np.random.default_rng(1).uniform(300, 2000, (5, *GRID.shape)).astype("f4")
-ARRAYS: dict[str, Any] = {"temperature": FIELD, "time": TIME, "radius": GRID.radius, "angle": GRID.angle}
+ARRAYS: dict[str, Any] = {"temperature": FIELD, "time": TIME, "radius": GRID.vertical, "angle": GRID.lateral}
 PARAMETERS = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
 BOUNDED = settings(
     max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -115,7 +115,7 @@ def test_a_run_that_is_cut_is_refused_or_whole(
     if run is not None:  # what was cut away is not needed: the statistics, or the end of a list
         np.testing.assert_array_equal(run.temperature, truth.temperature)
         np.testing.assert_array_equal(run.time, truth.time)
-        assert annulus_of(run) == annulus_of(truth)
+        assert geometry_of(run) == geometry_of(truth)
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from surrogate.config import Physics, SimulatorSettings
-from surrogate.fields import SERIES, annulus_of, open_netcdf, validate
+from surrogate.fields import SERIES, geometry_of, open_netcdf, validate
 from surrogate.minerals import peridotite_solidus
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS
@@ -40,13 +40,13 @@ def test_walls_hold_core_and_surface_temperature(small_run: xr.Dataset) -> None:
 
 
 def test_mean_temperature_is_the_average_of_the_field(small_run: xr.Dataset) -> None:
-    mean = annulus_of(small_run).average(small_run.temperature.values.astype(float))
+    mean = geometry_of(small_run).average(small_run.temperature.values.astype(float))
     np.testing.assert_allclose(mean, small_run.mean_temperature, rtol=1e-6)
 
 
 def test_initial_state_has_linear_boundary_layers() -> None:
     run = simulate(POINT, SMALL.model_copy(update={"noise_amplitude": 0.0, "snapshots": 2, "end_time": 0.01}))
-    depth = annulus_of(run).depth
+    depth = geometry_of(run).depth
     profile = run.temperature[0].mean("angle").values
     interior = (depth > 300e3) & (depth < 1400e3)
     np.testing.assert_allclose(profile[interior], 1700.0, rtol=1e-6)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from surrogate.geometry import Domain
 from surrogate.parameters import ParameterSpace
 
 SEVERE = "severe"
@@ -94,8 +95,7 @@ class RunRecord:
     times : array, shape (time,), Gyr
     shape : tuple of int
         (radius, angle).
-    sector : tuple of float
-        See :func:`surrogate.corpus.regrid.sector`.
+    domain : surrogate.geometry.Domain or None
     checksum : str
         SHA-256 of the file.
     digest : str
@@ -114,7 +114,7 @@ class RunRecord:
     space: ParameterSpace | None = None
     times: np.ndarray = field(default_factory=_no_values)
     shape: tuple[int, ...] = ()
-    sector: tuple[float, ...] = ()
+    domain: Domain | None = None
     checksum: str = ""
     digest: str = ""
     series: dict[str, np.ndarray] = field(default_factory=dict)
@@ -147,8 +147,8 @@ class RunRecord:
         for name in ("parameters", "times"):
             if name in found:
                 found[name] = np.array(found[name], dtype=float)
-        for name in ("shape", "sector"):
-            found[name] = tuple(found.get(name, ()))
+        found["shape"] = tuple(found.get("shape", ()))
+        found["domain"] = Domain(*found["domain"]) if found.get("domain") else None
         found["series"] = {name: np.array(row, dtype=float) for name, row in found.get("series", {}).items()}
         moments = found.get("moments")
         if moments is not None:

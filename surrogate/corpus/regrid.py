@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ import numpy as np
 import scipy.sparse
 from scipy.spatial import Delaunay
 
-from surrogate.annulus import Annulus
+from surrogate.geometry import Geometry
 
 POINTS_PER_COLUMN = 4
 """Points per column at which the piecewise linear field is averaged."""
@@ -29,41 +28,6 @@ MESHES_KEPT = 4
 
 _MESH_WEIGHTS: OrderedDict[bytes, scipy.sparse.csr_array] = OrderedDict()
 _MESH_LOCK = threading.Lock()
-
-
-def sector(annulus: Annulus) -> np.ndarray:
-    """Inner and outer radius, m, and width, rad."""
-    return np.array([*annulus.radius_faces[[0, -1]], annulus.angle_faces[-1] - annulus.angle_faces[0]])
-
-
-def describe_sector(numbers: Sequence[float] | np.ndarray) -> str:
-    """Say :func:`sector` for people.
-
-    >>> describe_sector(sector(Annulus.quarter(12, 16)))
-    '566.667 .. 2266.67 km by 90 degrees'
-    """
-    inner, outer, width = (float(number) for number in numbers)
-    return f"{inner / 1e3:.6g} .. {outer / 1e3:.6g} km by {np.degrees(width):.4g} degrees"
-
-
-def same_domain(source: Annulus, target: Annulus) -> bool:
-    """Whether two grids cut the same sector into cells (to a relative 1e-6)."""
-    return bool(np.allclose(sector(source), sector(target), rtol=1e-6, atol=0))
-
-
-def refined(source: Annulus, radial_cells: int | None, angular_cells: int | None) -> Annulus:
-    """Cut the sector of `source` into equally spaced cells; None keeps its own.
-
-    Examples
-    --------
-    >>> refined(Annulus.quarter(12, 16), 24, None).shape
-    (26, 16)
-    """
-    radius, angle = source.radius_faces, source.angle_faces
-    return Annulus(
-        radius if radial_cells is None else np.linspace(radius[0], radius[-1], radial_cells + 1),
-        angle if angular_cells is None else np.linspace(angle[0], angle[-1], angular_cells + 1),
-    )
 
 
 def linear_weights(source: np.ndarray, target: np.ndarray) -> scipy.sparse.csr_array:
@@ -91,25 +55,25 @@ class Regridder:
 
     Attributes
     ----------
-    source, target : Annulus
-        Two grids of one sector.
+    source, target : Geometry
+        Two grids of one domain.
     """
 
-    source: Annulus
-    target: Annulus
+    source: Geometry
+    target: Geometry
 
     def __post_init__(self) -> None:
-        if not same_domain(self.source, self.target):
-            raise ValueError("regridding: the two grids do not cover the same sector of the annulus")
-        angle = self.source.angle_faces - self.source.angle_faces[0]
-        new_angle = self.target.angle_faces - self.target.angle_faces[0]
+        if not self.source.domain.matches(self.target.domain):
+            raise ValueError("regridding: the two grids do not cover the same domain")
+        angle = self.source.lateral_faces - self.source.lateral_faces[0]
+        new_angle = self.target.lateral_faces - self.target.lateral_faces[0]
         if new_angle.size < angle.size:
             lateral = overlap_weights(angle, new_angle * (angle[-1] / new_angle[-1]))
         elif angle.size == 2:
             lateral = scipy.sparse.csr_array(np.ones((new_angle.size - 1, 1)))
         else:
             lateral = linear_weights(0.5 * (angle[1:] + angle[:-1]), 0.5 * (new_angle[1:] + new_angle[:-1]))
-        object.__setattr__(self, "_radial", linear_weights(self.source.radius, self.target.radius))
+        object.__setattr__(self, "_radial", linear_weights(self.source.vertical, self.target.vertical))
         object.__setattr__(self, "_lateral", lateral)
 
     def __call__(self, field: Any) -> np.ndarray:
@@ -117,7 +81,7 @@ class Regridder:
 
         Examples
         --------
-        >>> coarse, fine = Annulus.quarter(8, 12), Annulus.quarter(16, 20)
+        >>> coarse, fine = Geometry.quarter(8, 12), Geometry.quarter(16, 20)
         >>> field = np.random.default_rng(0).normal(1700.0, 100.0, (3, *coarse.shape))
         >>> result = Regridder(coarse, fine)(field)
         >>> result.shape, bool(np.allclose(result[:, 0].mean(-1), field[:, 0].mean(-1)))
@@ -171,7 +135,7 @@ def resample(times: np.ndarray, values: np.ndarray, new_times: np.ndarray) -> np
     return np.asarray((weights @ flat).reshape(len(new_times), *values.shape[1:]), dtype=values.dtype)
 
 
-def point_weights(radius: np.ndarray, angle: np.ndarray, annulus: Annulus) -> scipy.sparse.csr_array:
+def point_weights(radius: np.ndarray, angle: np.ndarray, geometry: Geometry) -> scipy.sparse.csr_array:
     """Make the weights that turn values on points into a field.
 
     The values are interpolated linearly on the Delaunay triangles of the points in (radius, angle), and each column
@@ -182,16 +146,16 @@ def point_weights(radius: np.ndarray, angle: np.ndarray, annulus: Annulus) -> sc
     ----------
     radius, angle : arrays, shape (point,), m and rad
         Repeated points take the mean of their values.
-    annulus : Annulus
+    geometry : Geometry
 
     Returns
     -------
     sparse array, shape (radius * angle, point)
         Every row sums to 1.
     """
-    thickness = annulus.thickness
-    low, high = annulus.radius_faces[[0, -1]]
-    start, width = annulus.angle_faces[0], annulus.angle_faces[-1] - annulus.angle_faces[0]
+    thickness = geometry.thickness
+    low, high = geometry.vertical_faces[[0, -1]]
+    start, width = geometry.lateral_faces[0], geometry.lateral_faces[-1] - geometry.lateral_faces[0]
     # In single precision, a point of a wall lies beside it: 1e-6 of the thickness is taken for the wall itself.
     z = _snap((radius - low) / thickness)
     phi = _snap((angle - start) / width)
@@ -203,9 +167,9 @@ def point_weights(radius: np.ndarray, angle: np.ndarray, annulus: Annulus) -> sc
     nodes = np.stack([z[first], phi[first] * stretch], axis=1)
     triangles = Delaunay(nodes)
     share = (np.arange(POINTS_PER_COLUMN) + 0.5) / POINTS_PER_COLUMN
-    faces = annulus.angle_faces
+    faces = geometry.lateral_faces
     fine = ((faces[:-1, None] + np.diff(faces)[:, None] * share).ravel() - start) / width * stretch
-    rows = (annulus.radius - low) / thickness
+    rows = (geometry.vertical - low) / thickness
     targets = np.stack(np.meshgrid(rows, fine, indexing="ij"), axis=-1).reshape(-1, 2)
     found = triangles.find_simplex(targets, tol=1e-9)
     if (found < 0).any():
@@ -218,7 +182,7 @@ def point_weights(radius: np.ndarray, angle: np.ndarray, annulus: Annulus) -> sc
     weights /= weights.sum(axis=1, keepdims=True) * POINTS_PER_COLUMN
     place = np.repeat(np.arange(len(targets)) // POINTS_PER_COLUMN, 3)
     corner = triangles.simplices[found].ravel()
-    shape = (annulus.shape[0] * annulus.shape[1], first.size)
+    shape = (geometry.shape[0] * geometry.shape[1], first.size)
     return scipy.sparse.csr_array((weights.ravel(), (place, corner)), shape=shape) @ merge
 
 
@@ -232,21 +196,21 @@ class PointRegridder:
 
     Parameters
     ----------
-    annulus : Annulus
+    geometry : Geometry
 
     Examples
     --------
-    >>> annulus = Annulus.quarter(4, 6)
-    >>> radius, angle = np.meshgrid(np.linspace(*annulus.radius_faces[[0, -1]], 9), np.linspace(0, np.pi / 2, 9))
+    >>> geometry = Geometry.quarter(4, 6)
+    >>> radius, angle = np.meshgrid(np.linspace(*geometry.vertical_faces[[0, -1]], 9), np.linspace(0, np.pi / 2, 9))
     >>> points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).reshape(-1, 2)
-    >>> field = PointRegridder(annulus)(points, radius.ravel())
-    >>> bool(np.allclose(field, annulus.radius[:, None]))
+    >>> field = PointRegridder(geometry)(points, radius.ravel())
+    >>> bool(np.allclose(field, geometry.vertical[:, None]))
     True
     """
 
-    def __init__(self, annulus: Annulus) -> None:
-        self.annulus = annulus
-        faces = np.concatenate([annulus.radius_faces, annulus.angle_faces])
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        faces = np.concatenate([geometry.vertical_faces, geometry.lateral_faces])
         self._key = hashlib.sha256(faces.tobytes()).digest()
 
     def __call__(self, points: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -256,9 +220,9 @@ class PointRegridder:
             weights = _MESH_WEIGHTS.pop(key, None)
         if weights is None:
             x, y = np.asarray(points, dtype=float)[:, :2].T
-            weights = point_weights(np.hypot(x, y), np.arctan2(y, x), self.annulus)
+            weights = point_weights(np.hypot(x, y), np.arctan2(y, x), self.geometry)
         with _MESH_LOCK:
             _MESH_WEIGHTS[key] = weights  # the newest last
             while len(_MESH_WEIGHTS) > MESHES_KEPT:
                 _MESH_WEIGHTS.popitem(last=False)
-        return np.asarray(weights @ np.asarray(values, dtype=float)).reshape(self.annulus.shape)
+        return np.asarray(weights @ np.asarray(values, dtype=float)).reshape(self.geometry.shape)

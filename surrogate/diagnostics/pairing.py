@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import xarray as xr
 
-from surrogate.annulus import Annulus
-from surrogate.fields import FieldError, annulus_of, select_run, valid_snapshots
+from surrogate.fields import FieldError, geometry_of, select_run, valid_snapshots
+from surrogate.geometry import Geometry
 
 FIELD = ("radius", "angle")
 
@@ -39,7 +39,7 @@ class Snapshots:
         Which snapshots are real, not padding.
     times : xarray.DataArray or None
         Of every snapshot of a run or a corpus, Gyr; NaN for padding.
-    annulus : Annulus or None
+    geometry : Geometry or None
         The grid of a run or a corpus.
     dataset : xarray.Dataset or None
         The run or corpus.
@@ -49,7 +49,7 @@ class Snapshots:
     weight: xr.DataArray
     mask: xr.DataArray
     times: xr.DataArray | None = None
-    annulus: Annulus | None = None
+    geometry: Geometry | None = None
     dataset: xr.Dataset | None = None
 
     @property
@@ -57,7 +57,7 @@ class Snapshots:
         """Whether it is a corpus."""
         return self.dataset is not None and "simulation" in self.temperature.dims
 
-    def known(self) -> tuple[xr.Dataset, Annulus, xr.DataArray]:
+    def known(self) -> tuple[xr.Dataset, Geometry, xr.DataArray]:
         """Dataset, grid and times of a run or a corpus.
 
         Raises
@@ -65,13 +65,13 @@ class Snapshots:
         surrogate.fields.FieldError
             For a plain array, which has none of them.
         """
-        if self.dataset is None or self.annulus is None or self.times is None:
+        if self.dataset is None or self.geometry is None or self.times is None:
             raise FieldError("this needs a run or a corpus, with its grid and times (surrogate.fields), got an array")
-        return self.dataset, self.annulus, self.times
+        return self.dataset, self.geometry, self.times
 
     def run(self, position: int) -> Snapshots:
         """Run number `position` (0, 1, ...) of a corpus, loaded, on the same grid."""
-        return _of_dataset(select_run(self.known()[0], position).load(), self.weight, self.annulus)
+        return _of_dataset(select_run(self.known()[0], position).load(), self.weight, self.geometry)
 
     def runs(self) -> Iterator[Snapshots]:
         """Yield the runs of a corpus, or the run itself, one in memory at a time."""
@@ -79,16 +79,16 @@ class Snapshots:
             for position in range(self.temperature.sizes["simulation"]):
                 yield self.run(position)
         else:
-            yield _of_dataset(self.known()[0].compute(), self.weight, self.annulus)
+            yield _of_dataset(self.known()[0].compute(), self.weight, self.geometry)
 
 
-def _of_dataset(dataset: xr.Dataset, weight: xr.DataArray, annulus: Annulus | None) -> Snapshots:
+def _of_dataset(dataset: xr.Dataset, weight: xr.DataArray, geometry: Geometry | None) -> Snapshots:
     temperature = dataset["temperature"]
     if "simulation" in temperature.dims:
         mask = xr.DataArray(valid_snapshots(dataset), dims=("simulation", "time"))
-        return Snapshots(temperature, weight, mask, dataset["snapshot_time"], annulus, dataset)
+        return Snapshots(temperature, weight, mask, dataset["snapshot_time"], geometry, dataset)
     mask = xr.DataArray(np.ones(dataset.sizes["time"], dtype=bool), dims=("time",))
-    return Snapshots(temperature, weight, mask, dataset["time"], annulus, dataset)
+    return Snapshots(temperature, weight, mask, dataset["time"], geometry, dataset)
 
 
 Fields: TypeAlias = xr.Dataset | xr.DataArray | np.ndarray | Snapshots
@@ -116,11 +116,11 @@ def snapshots_of(fields: Fields, weights: Any = None) -> Snapshots:
     """
     if isinstance(fields, Snapshots):
         return fields
-    annulus = annulus_of(fields) if isinstance(fields, xr.Dataset) else None
+    geometry = geometry_of(fields) if isinstance(fields, xr.Dataset) else None
     temperature = fields["temperature"] if isinstance(fields, xr.Dataset) else _with_names(fields)
     shape = tuple(temperature.sizes[name] for name in FIELD)
     if weights is None:
-        weight = np.full(shape, 1.0 / np.prod(shape)) if annulus is None else annulus.weight
+        weight = np.full(shape, 1.0 / np.prod(shape)) if geometry is None else geometry.weight
     else:
         weight = weights.transpose(*FIELD).values if isinstance(weights, xr.DataArray) else np.asarray(weights, float)
         if weight.shape != shape or not np.all(weight >= 0) or not weight.sum() > 0:
@@ -128,7 +128,7 @@ def snapshots_of(fields: Fields, weights: Any = None) -> Snapshots:
         weight = weight / weight.sum()
     share = xr.DataArray(weight, dims=FIELD)
     if isinstance(fields, xr.Dataset):
-        return _of_dataset(fields, share, annulus)
+        return _of_dataset(fields, share, geometry)
     every = xr.DataArray(np.ones(temperature.shape[:-2], dtype=bool), dims=temperature.dims[:-2])
     return Snapshots(temperature, share, every)
 
@@ -204,7 +204,7 @@ def pair(truth: Fields | Pair, prediction: Fields | None = None, name: str = "pr
     if both.truth.dataset is None or both.prediction.dataset is None:
         _same_coordinates(one, other, name)
         return both
-    if both.truth.annulus != both.prediction.annulus:
+    if both.truth.geometry != both.prediction.geometry:
         raise FieldError(f"{name}: its grid differs from that of the truth")
     if both.truth.is_corpus and not np.array_equal(one["simulation"].values, other["simulation"].values):
         raise FieldError(

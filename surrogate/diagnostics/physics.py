@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from surrogate.annulus import Annulus
 from surrogate.diagnostics.pairing import Fields, Snapshots, labelled, snapshots_of
+from surrogate.geometry import Geometry
 from surrogate.minerals import olivine_conductivity
 from surrogate.planet import MARS, Planet
 from surrogate.units import GIGAYEAR
@@ -95,9 +95,9 @@ def _wall_flux(
 ) -> xr.DataArray:
     """Mean flux from the wall row into the first cell row, W/m2."""
     snapshots = snapshots_of(dataset)
-    _, annulus, _ = snapshots.known()
+    _, geometry, _ = snapshots.known()
     wall, inside = _row(snapshots, rows[0]), _row(snapshots, rows[1])
-    depths = (float(annulus.depth[rows[0]]), float(annulus.depth[rows[1]]))
+    depths = (float(geometry.depth[rows[0]]), float(geometry.depth[rows[1]]))
     between = wall_conductivity(wall, inside, depths, planet, conductivity)
     flux: xr.DataArray = (between * (wall - inside) / abs(depths[0] - depths[1])).mean("angle", skipna=False)
     return flux
@@ -112,10 +112,10 @@ def _bare(times: xr.DataArray) -> xr.DataArray:
     return xr.DataArray(times.values, dims=times.dims)
 
 
-def wall_areas(annulus: Annulus) -> tuple[float, float, float]:
+def wall_areas(geometry: Geometry) -> tuple[float, float, float]:
     """Length of the core-mantle boundary and of the surface, m, and area of the sector, m2 (per metre of depth)."""
-    width = annulus.angle_faces[-1] - annulus.angle_faces[0]
-    return annulus.radius_faces[0] * width, annulus.radius_faces[-1] * width, float(annulus.volume.sum())
+    width = geometry.lateral_faces[-1] - geometry.lateral_faces[0]
+    return geometry.vertical_faces[0] * width, geometry.vertical_faces[-1] * width, float(geometry.volume.sum())
 
 
 def heat_production(
@@ -137,14 +137,14 @@ def heat_production(
     mantle : xarray.DataArray
         Of the rock below the crust.
     """
-    known, annulus, times = snapshots_of(dataset).known()
+    known, geometry, times = snapshots_of(dataset).known()
     if "crustal_enrichment" not in known:
         raise ValueError("heat production: the dataset lacks the parameter crustal_enrichment")
     given, time = known["crustal_enrichment"], _bare(times)
     enrichment: Any = xr.DataArray(given.values, dims=given.dims)
     primitive = xr.zeros_like(time) + planet.radiogenic_heating(time.values)
     primitive = primitive * GIGAYEAR * planet.mantle_density / heat_capacity(planet)
-    faces = annulus.radius_faces
+    faces = geometry.vertical_faces
     crust = (faces[-1] ** 2 - (faces[-1] - planet.crust_thickness) ** 2) / (faces[-1] ** 2 - faces[0] ** 2)
     if crust_heating == "none":
         mantle = planet.mantle_depletion(enrichment) * primitive
@@ -178,8 +178,8 @@ def energy_budget(
         ``heating``, ``residual`` = change - (inflow - outflow + heating); and ``interval_time`` Gyr.
     """
     snapshots = snapshots_of(dataset)
-    _, annulus, times = snapshots.known()
-    inner, outer, volume = wall_areas(annulus)
+    _, geometry, times = snapshots.known()
+    inner, outer, volume = wall_areas(geometry)
     time = _bare(times)
     to_kelvin = GIGAYEAR / (heat_capacity(planet) * volume)
 
@@ -246,9 +246,9 @@ def plumes(
     --------
     >>> from surrogate.fields import make_run
     >>> from surrogate.parameters import Parameters
-    >>> annulus = Annulus.quarter(4, 64)
-    >>> field = 1500 + 100 * np.cos(4 * annulus.angle) * np.ones((1, 6, 1))  # hot at both walls of the sector
-    >>> run = make_run(field, [1.0], annulus, Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0))
+    >>> geometry = Geometry.quarter(4, 64)
+    >>> field = 1500 + 100 * np.cos(4 * geometry.lateral) * np.ones((1, 6, 1))  # hot at both walls of the sector
+    >>> run = make_run(field, [1.0], geometry, Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0))
     >>> len(plumes(run, 1e6)[0]), len(plumes(run, 1e6, cold=True)[0])
     (2, 1)
     """

@@ -164,7 +164,7 @@ def card_of(
 ) -> RunCard:
     """Check one run; the arguments are those of :func:`check`."""
     temperature = run.temperature.values.astype(float)
-    parameters, annulus, stamps = run.known()
+    parameters, geometry, stamps = run.known()
     times = stamps.values
     finite = np.isfinite(temperature)
     if not finite.all():
@@ -186,7 +186,7 @@ def card_of(
         drift = float(np.abs(np.cumsum(residual * np.diff(times))).max())
     if len(times) > 1 and np.ptp(bottom.mean(axis=-1)) > CONSTANT_CORE:
         core_drift = float(np.abs(core_residual(run, planet, conductivity).values).max())
-    middle = float(np.mean(annulus.radius_faces[[0, -1]]))
+    middle = float(np.mean(geometry.vertical_faces[[0, -1]]))
     return RunCard(
         snapshots=len(times),
         surface_temperature_deviation=float(np.abs(temperature[:, -1] - planet.surface_temperature).max()),

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from surrogate.annulus import Annulus
 from surrogate.explore.pictures import toolkit
+from surrogate.geometry import Geometry
 from surrogate.methods import METHODS, title_of
 
 SIMULATION_COLOUR = "#111111"
@@ -104,14 +104,14 @@ class Chart:
             self.figure.add_tools(tool)
 
 
-def profile_chart(annulus: Annulus, methods: tuple[str, ...]) -> Chart:
+def profile_chart(geometry: Geometry, methods: tuple[str, ...]) -> Chart:
     """Lateral mean against depth at the time shown."""
     models = toolkit("bokeh.models")
     plot = _plain_figure(
         "profile",
         "temperature [K]",
         "depth [km]",
-        y_range=models.Range1d(float(annulus.depth[0]) / 1e3, 0.0),
+        y_range=models.Range1d(float(geometry.depth[0]) / 1e3, 0.0),
         x_range=models.DataRange1d(range_padding=0.04),
     )
     chart = Chart("profile", plot, methods)

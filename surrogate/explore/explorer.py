@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from surrogate.annulus import Annulus
 from surrogate.diagnostics import check, core_mantle_boundary_heat_flux, lateral_mean, surface_heat_flux
 from surrogate.diagnostics.report_card import TOLERANCES
 from surrogate.explore.spelling import written
-from surrogate.fields import SPLITS, annulus_of, parameter_table, select_run, select_split, space_of, write_netcdf
+from surrogate.fields import SPLITS, geometry_of, parameter_table, select_run, select_split, space_of, write_netcdf
 from surrogate.files import code_version
+from surrogate.geometry import Geometry
 from surrogate.methods import METHODS, title_of
 from surrogate.parameters import Parameters
 from surrogate.query import Surrogate
@@ -280,8 +280,8 @@ class Simulations:
 
     def __init__(self, surrogate: Surrogate, corpus: xr.Dataset) -> None:
         self.corpus, self.surrogate = corpus, surrogate
-        self.annulus = annulus_of(corpus)
-        _check(surrogate, corpus, self.annulus)
+        self.geometry = geometry_of(corpus)
+        _check(surrogate, corpus, self.geometry)
         self.parameters = parameter_table(corpus)
         self._scaled = surrogate.space.scale(self.parameters)
         self._known_splits = "split" in corpus.coords and _trained_on(surrogate, corpus)
@@ -337,7 +337,7 @@ def _trained_on(surrogate: Surrogate, corpus: xr.Dataset) -> bool:
     return np.allclose([ours.low, ours.high], [theirs.low, theirs.high], rtol=1e-9)
 
 
-def _check(surrogate: Surrogate, corpus: xr.Dataset, annulus: Annulus) -> None:
+def _check(surrogate: Surrogate, corpus: xr.Dataset, geometry: Geometry) -> None:
     where = str(corpus.encoding.get("source", "corpus"))
     if not corpus.sizes.get("simulation"):
         raise ExploreError(f"{where}: holds no run")
@@ -347,13 +347,11 @@ def _check(surrogate: Surrogate, corpus: xr.Dataset, annulus: Annulus) -> None:
             f"{where}: a corpus of other parameters: {', '.join(names)}; those of the surrogate are "
             f"{', '.join(surrogate.space.names)}"
         )
-    for name, unit, scale in (("radius_faces", "km", 1e-3), ("angle_faces", "degrees", 180 / np.pi)):
-        ours, theirs = (scale * getattr(grid, name)[[0, -1]] for grid in (surrogate.annulus, annulus))
-        if not np.allclose(ours, theirs, rtol=1e-4, atol=1e-6):
-            raise ExploreError(
-                f"{where}: a corpus of another planet: its {name.replace('_', ' ')} span {theirs[0]:.6g} .. "
-                f"{theirs[1]:.6g} {unit}, those of the surrogate {ours[0]:.6g} .. {ours[1]:.6g} {unit}"
-            )
+    if not geometry.domain.matches(surrogate.geometry.domain):
+        raise ExploreError(
+            f"{where}: a corpus of another domain: {geometry.domain}; that of the surrogate is "
+            f"{surrogate.geometry.domain}"
+        )
     surface = float(corpus["temperature"].isel(simulation=0, time=0, radius=-1).mean())
     if abs(surface - surrogate.planet.surface_temperature) > 1.0:
         raise ExploreError(

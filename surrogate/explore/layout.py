@@ -201,17 +201,17 @@ class Layout:
         return pn.pane.HTML(text, **{**settings, **keywords})
 
     def _build_answers(self) -> None:
-        annulus, simulations = self.explorer.surrogate.annulus, self.explorer.simulations
+        geometry, simulations = self.explorer.surrogate.geometry, self.explorer.simulations
         self.colours = colour_mapper(TEMPERATURE, stretched=True)
         self.width_colours = colour_mapper(SEQUENTIAL, stretched=False)
         methods = self.explorer.methods
-        self.pictures = {name: Picture.of(name, annulus, self.colours) for name in methods}
+        self.pictures = {name: Picture.of(name, geometry, self.colours) for name in methods}
         if simulations is not None:
-            self.pictures["simulation"] = Picture.of("simulation", simulations.annulus, self.colours)
-        self.pictures["width"] = Picture.of("width", parts_of(annulus, len(methods)), self.width_colours, blend=False)
+            self.pictures["simulation"] = Picture.of("simulation", simulations.geometry, self.colours)
+        self.pictures["width"] = Picture.of("width", parts_of(geometry, len(methods)), self.width_colours, blend=False)
         self.titles = {name: self.html() for name in self.pictures}
         self.bars = {name: self.html() for name in self.pictures}
-        self.profile = profile_chart(annulus, methods)
+        self.profile = profile_chart(geometry, methods)
         surface, now_surface = flux_chart("surface", self.explorer.times, methods)
         core, now_core = flux_chart("core", self.explorer.times, methods)
         self.fluxes = {"surface_heat_flux": surface, "core_mantle_boundary_heat_flux": core}

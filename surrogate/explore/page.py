@@ -202,12 +202,12 @@ class Page:
         return widths
 
     def _show_lines(self, evolution: Evolution, lines: Mapping[str, xr.Dataset]) -> None:
-        layout, annulus = self.layout, self.explorer.surrogate.annulus
+        layout, geometry = self.layout, self.explorer.surrogate.geometry
         names = {method: title_of(method) for method in lines}
         columns: dict[str, Any] = {}
         for method, answer in lines.items():
             mean, half = answer["lateral_mean_temperature"].values, _half(answer, "lateral_mean_temperature")
-            columns |= layout.profile.columns(method, annulus.depth / 1e3, mean, half)
+            columns |= layout.profile.columns(method, geometry.depth / 1e3, mean, half)
             for name, chart in layout.fluxes.items():
                 half = _half(answer, name)
                 columns |= chart.columns(
@@ -219,7 +219,7 @@ class Page:
                 columns |= chart.columns("simulation", [])
         else:
             names["simulation"] = f"simulation {near.simulation}"
-            depth = self.explorer.simulations.annulus.depth / 1e3  # type: ignore[union-attr]
+            depth = self.explorer.simulations.geometry.depth / 1e3  # type: ignore[union-attr]
             profile = self._on_page(run["lateral_mean_temperature"], near)
             columns |= layout.profile.columns("simulation", depth, profile)
             for name, chart in layout.fluxes.items():

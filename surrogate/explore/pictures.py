@@ -2,7 +2,7 @@
 
 A whole history travels once per question, as 16-bit integers (:func:`pack`); moving through time then needs no server.
 The browser interpolates between the nodes around every pixel (:class:`PixelMap`), as
-:func:`surrogate.figures.annulus.draw_field` does between them.
+:func:`surrogate.figures.field.draw_field` does between them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import Colormap, to_hex
 
-from surrogate.annulus import Annulus
 from surrogate.explore.explorer import ExploreError
 from surrogate.figures.style import STRETCH, nice_limit
+from surrogate.geometry import Geometry
 
 COLOURS_IN_SCALE = 256
 
@@ -126,31 +126,31 @@ class PixelMap:
     pixels: int
 
     @classmethod
-    def of(cls, annulus: Annulus, pixels: int = PIXELS, blend: bool = True) -> PixelMap:
+    def of(cls, geometry: Geometry, pixels: int = PIXELS, blend: bool = True) -> PixelMap:
         """Map the pixels of a picture of a sector.
 
         Parameters
         ----------
-        annulus : Annulus
+        geometry : Geometry
             At least two columns.
         pixels : int
         blend : bool
             Interpolate between columns; otherwise a pixel shows its column alone.
         """
-        rows, columns = (_used(size, most) for size, most in zip(annulus.shape, MOST_NODES, strict=True))
-        extent = _extent(annulus)
+        rows, columns = (_used(size, most) for size, most in zip(geometry.shape, MOST_NODES, strict=True))
+        extent = _extent(geometry)
         left, bottom, size = extent
         centre = (np.arange(pixels) + 0.5) / pixels * size
         x, y = left + centre[None, :], bottom + centre[:, None]
         radius, angle = np.hypot(x, y), np.arctan2(y, x)
-        first, last = annulus.angle_faces[0], annulus.angle_faces[-1]
+        first, last = geometry.lateral_faces[0], geometry.lateral_faces[-1]
         # Angles may run beyond pi: count them from the middle of the sector.
         middle = 0.5 * (first + last)
         angle = middle + np.mod(angle - middle + np.pi, 2 * np.pi) - np.pi
-        inside = (radius >= annulus.radius_faces[0]) & (radius <= annulus.radius_faces[-1])
+        inside = (radius >= geometry.vertical_faces[0]) & (radius <= geometry.vertical_faces[-1])
         inside &= (angle >= first) & (angle <= last)
-        row, up = _between(annulus.radius[rows], radius[inside])
-        column, right = _between(annulus.angle[columns], angle[inside])
+        row, up = _between(geometry.vertical[rows], radius[inside])
+        column, right = _between(geometry.lateral[columns], angle[inside])
         if not blend:
             right = np.rint(right)
         return cls(
@@ -189,23 +189,23 @@ class PixelMap:
         return image.reshape(self.pixels, self.pixels)
 
 
-def parts_of(annulus: Annulus, count: int) -> Annulus:
-    """Return the sector with the rows of `annulus` and a column for each of `count` parts, two at least."""
-    first, last = annulus.angle_faces[0], annulus.angle_faces[-1]
-    return Annulus(annulus.radius_faces, np.linspace(first, last, max(count, 2) + 1))
+def parts_of(geometry: Geometry, count: int) -> Geometry:
+    """Return the sector with the rows of `geometry` and a column for each of `count` parts, two at least."""
+    first, last = geometry.lateral_faces[0], geometry.lateral_faces[-1]
+    return Geometry(geometry.vertical_faces, np.linspace(first, last, max(count, 2) + 1))
 
 
-def outline(annulus: Annulus) -> tuple[np.ndarray, np.ndarray]:
+def outline(geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
     """Return the closed boundary of the sector: x and y, m."""
-    angles = np.linspace(annulus.angle_faces[0], annulus.angle_faces[-1], 120)
-    inner, outer = annulus.radius_faces[0], annulus.radius_faces[-1]
+    angles = np.linspace(geometry.lateral_faces[0], geometry.lateral_faces[-1], 120)
+    inner, outer = geometry.vertical_faces[0], geometry.vertical_faces[-1]
     radius = np.r_[np.full(120, inner), np.full(120, outer), inner]
     angle = np.r_[angles, angles[::-1], angles[0]]
     return radius * np.cos(angle), radius * np.sin(angle)
 
 
-def _extent(annulus: Annulus) -> tuple[float, float, float]:
-    x, y = outline(annulus)
+def _extent(geometry: Geometry) -> tuple[float, float, float]:
+    x, y = outline(geometry)
     size = max(np.ptp(x), np.ptp(y)) * 1.02
     return float(0.5 * (x.min() + x.max() - size)), float(0.5 * (y.min() + y.max() - size)), float(size)
 
@@ -244,10 +244,10 @@ class Picture:
     image: Any
 
     @classmethod
-    def of(cls, name: str, annulus: Annulus, mapper: Any, blend: bool = True) -> Picture:
+    def of(cls, name: str, geometry: Geometry, mapper: Any, blend: bool = True) -> Picture:
         """Prepare an empty picture with a colour mapper; other arguments as for :meth:`PixelMap.of`."""
         models = toolkit("bokeh.models")
-        chart = PixelMap.of(annulus, blend=blend)
+        chart = PixelMap.of(geometry, blend=blend)
         left, bottom, size = chart.extent
         plot = toolkit("bokeh.plotting").figure(
             width=300,
@@ -270,7 +270,7 @@ class Picture:
         drawn = plot.image(
             "image", source=image, x=left, y=bottom, dw=size, dh=size, color_mapper=mapper, level="image"
         )
-        plot.line(*outline(annulus), line_color="#444b5d", line_width=1)
+        plot.line(*outline(geometry), line_color="#444b5d", line_width=1)
         said = models.CustomJSHover(code="return isNaN(value) ? 'outside' : value.toFixed(0) + ' K'")
         plot.add_tools(
             models.HoverTool(

@@ -15,8 +15,8 @@ import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from surrogate.fields import annulus_of
-from surrogate.figures.annulus import difference_bar, draw_field, temperature_bar
+from surrogate.fields import geometry_of
+from surrogate.figures.field import difference_bar, draw_field, temperature_bar
 from surrogate.figures.style import (
     DIFFERENCE,
     PAGE,
@@ -44,7 +44,7 @@ def frames(
 def _frames(
     truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], title: str, dots_per_inch: int
 ) -> Iterator[np.ndarray]:
-    annulus = annulus_of(truth)
+    geometry = geometry_of(truth)
     true = truth["temperature"].values.astype(float)
     predicted = [entry["temperature"].values.astype(float) for entry in predictions.values()]
     names = [title_of(name) for name in predictions]
@@ -59,7 +59,7 @@ def _frames(
     for number, (panel, values) in enumerate(zip(axes, series, strict=True)):
         error = number > len(names)
         norm, colours = (difference, DIFFERENCE) if error else (temperature, TEMPERATURE)
-        meshes.append(draw_field(panel, values[0], annulus, norm, colours))
+        meshes.append(draw_field(panel, values[0], geometry, norm, colours))
         column_heading(panel, headings[number])
     temperature_bar(figure, list(axes[: 1 + len(names)]), temperature, location="bottom", shrink=0.6, aspect=35)
     difference_bar(figure, list(axes[1 + len(names) :]), difference, location="bottom", shrink=0.8, aspect=25)

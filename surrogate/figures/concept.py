@@ -9,8 +9,8 @@ from matplotlib.patches import FancyArrowPatch
 
 from surrogate.diagnostics import core_mantle_boundary_heat_flux, lateral_mean, mean_temperature, surface_heat_flux
 from surrogate.diagnostics.physics import Conductivity
-from surrogate.fields import annulus_of, parameters_of
-from surrogate.figures.annulus import draw_field, temperature_bar
+from surrogate.fields import geometry_of, parameters_of
+from surrogate.figures.field import draw_field, temperature_bar
 from surrogate.figures.style import PAGE, TEMPERATURE, axis_of, new_figure, styled, temperature_norm
 from surrogate.parameters import EVOLUTION_PARAMETERS
 from surrogate.planet import MARS, Planet
@@ -52,7 +52,7 @@ def concept(run: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity =
     -------
     matplotlib.figure.Figure
     """
-    annulus = annulus_of(run)
+    geometry = geometry_of(run)
     last = run.sizes["time"] - 1
     figure = new_figure(PAGE, 78)
     figure.set_layout_engine("none")
@@ -83,7 +83,7 @@ def concept(run: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity =
     else:
         axes[1].text(0.5, 0.5, "solver\nof this corpus", ha="center", va="center")
     norm = temperature_norm(run["temperature"].values)
-    draw_field(axes[2], run["temperature"].values[last], annulus, norm)
+    draw_field(axes[2], run["temperature"].values[last], geometry, norm)
     axes[2].text(0.97, 0.97, f"{float(run['time'][last]):.2g} Gyr", transform=axes[2].transAxes, ha="right", va="top")
     temperature_bar(
         figure, None, norm, orientation="horizontal", gap=0.24, cax=figure.add_axes((0.44, 0.21, 0.18, 0.03))
@@ -91,8 +91,8 @@ def concept(run: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity =
     profiles = lateral_mean(run).values
     for index in np.unique(np.linspace(0, last, 4).astype(int)):
         shade = TEMPERATURE(0.25 + 0.55 * (1 - index / max(last, 1)))
-        axes[3].plot(profiles[index], annulus.depth / 1e3, color=shade, label=f"{float(run['time'][index]):.1f} Gyr")
-    axes[3].set(xlabel="temperature [K]", ylabel="depth [km]", ylim=(annulus.depth.max() / 1e3, 0))
+        axes[3].plot(profiles[index], geometry.depth / 1e3, color=shade, label=f"{float(run['time'][index]):.1f} Gyr")
+    axes[3].set(xlabel="temperature [K]", ylabel="depth [km]", ylim=(geometry.depth.max() / 1e3, 0))
     axes[3].legend(handlelength=0.8, handletextpad=0.4, loc="lower left", borderaxespad=0, fontsize=6)
     series = {
         "surface\nheat flux\n[mW m$^{-2}$]": 1e3 * surface_heat_flux(run, planet, conductivity).values,

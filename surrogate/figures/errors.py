@@ -24,8 +24,8 @@ from surrogate.diagnostics import (
     temperature_maximum,
 )
 from surrogate.diagnostics.physics import Conductivity
-from surrogate.fields import annulus_of
-from surrogate.figures.annulus import draw_field, field_bar
+from surrogate.fields import geometry_of
+from surrogate.figures.field import draw_field, field_bar
 from surrogate.figures.style import PAGE, SEQUENTIAL, TRUTH_COLOUR, colour_of, heading, line_of, new_figure, styled
 from surrogate.methods import title_of
 from surrogate.planet import MARS, Planet
@@ -116,7 +116,7 @@ def heat_flux(
 @styled
 def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figure:
     """Root-mean-square error over all unseen snapshots in the annulus, and by depth."""
-    annulus = annulus_of(truth)
+    geometry = geometry_of(truth)
     maps = {name: error_map(truth, entry).values for name, entry in predictions.items()}
     inside = np.concatenate([values[1:-1].ravel() for values in maps.values()])
     wide = len(maps) <= 3
@@ -127,7 +127,7 @@ def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figu
     axes = figure.subplots(rows, columns, squeeze=False)
     panels = list(axes.ravel())
     for number, (panel, (name, values)) in enumerate(zip(panels, maps.items(), strict=False)):
-        draw_field(panel, values, annulus, norm, SEQUENTIAL)
+        draw_field(panel, values, geometry, norm, SEQUENTIAL)
         heading(panel, title_of(name), number)
     for panel in panels[len(maps) + 1 :]:
         panel.set_axis_off()
@@ -135,12 +135,12 @@ def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figu
     for name, entry in predictions.items():
         last.plot(
             error_by_radius(truth, entry),
-            annulus.depth / 1e3,
+            geometry.depth / 1e3,
             color=colour_of(name),
             linestyle=line_of(name),
             label=title_of(name),
         )
-    last.set(xlabel="root-mean-square error [K]", ylabel="depth [km]", ylim=(annulus.depth.max() / 1e3, 0))
+    last.set(xlabel="root-mean-square error [K]", ylabel="depth [km]", ylim=(geometry.depth.max() / 1e3, 0))
     heading(last, "by depth", len(maps))
     last.set_xlim(0, None)
     last.legend(loc="center right", handlelength=1.2, handletextpad=0.5, borderaxespad=0.0)

@@ -14,8 +14,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from surrogate.diagnostics import accuracy_of_runs, lateral_mean
-from surrogate.fields import annulus_of, select_run
-from surrogate.figures.annulus import difference_bar, draw_field, temperature_bar
+from surrogate.fields import geometry_of, select_run
+from surrogate.figures.field import difference_bar, draw_field, temperature_bar
 from surrogate.figures.selection import TIME_TOLERANCE, choose_examples, median_and_worst
 from surrogate.figures.style import (
     DIFFERENCE,
@@ -81,7 +81,7 @@ def examples(
     truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], times: Sequence[float], title: str = ""
 ) -> Figure:
     """One run at several times: truth, every prediction, and the differences."""
-    annulus = annulus_of(truth)
+    geometry = geometry_of(truth)
     indices = nearest_snapshots(truth, times)
     true = _fields(truth, indices)
     rows = [true, *(_fields(entry, indices) for entry in predictions.values())]
@@ -102,7 +102,7 @@ def examples(
         column_heading(axes[0, column], titles[column])
         for line, field in enumerate(row):
             if field is not None:
-                draw_field(axes[line, column], field, annulus, norm, colours)
+                draw_field(axes[line, column], field, geometry, norm, colours)
             axes[line, column].set_axis_off()
     for line, (time, index) in enumerate(zip(times, indices, strict=True)):
         label = f"{time:g} Gyr:\nrun ended" if index is None else f"{float(truth['time'][index]):.2f} Gyr"
@@ -125,8 +125,8 @@ def evolution(
     method : str
         Name of the method.
     """
-    annulus = annulus_of(truth)
-    depth = annulus.depth / 1e3
+    geometry = geometry_of(truth)
+    depth = geometry.depth / 1e3
     indices = nearest_snapshots(truth, times)
     true, predicted = _fields(truth, indices), _fields(prediction, indices)
     differences = [None if a is None or b is None else b - a for a, b in zip(true, predicted, strict=True)]
@@ -150,9 +150,9 @@ def evolution(
             for panel in row:
                 panel.set_axis_off()
             continue
-        draw_field(row[0], true[line], annulus, temperature)
-        draw_field(row[1], predicted[line], annulus, temperature)
-        draw_field(row[2], differences[line], annulus, difference, DIFFERENCE)
+        draw_field(row[0], true[line], geometry, temperature)
+        draw_field(row[1], predicted[line], geometry, temperature)
+        draw_field(row[2], differences[line], geometry, difference, DIFFERENCE)
         row[3].plot(profiles[0][index], depth, color=TRUTH_COLOUR, label="simulation")
         row[3].plot(profiles[1][index], depth, "--", color=colour_of(method), label=title_of(method))
         row[4].plot(profiles[1][index] - profiles[0][index], depth, color=colour_of(method))
@@ -185,7 +185,7 @@ def reconstruction(
     latents : int, optional
         Number of latent variables, for the heading.
     """
-    annulus = annulus_of(truth)
+    geometry = geometry_of(truth)
     indices = [index for index in nearest_snapshots(truth, times) if index is not None]
     rows: list[list[Any]] = [[run["temperature"][index].values for index in indices] for run in (truth, prediction)]
     rows.append([other - one for one, other in zip(*rows, strict=True)])
@@ -197,7 +197,7 @@ def reconstruction(
         row_heading(axes[line, 0], label)
         norm, colours = (difference, DIFFERENCE) if line == 2 else (temperature, TEMPERATURE)
         for column, field in enumerate(rows[line]):
-            draw_field(axes[line, column], field, annulus, norm, colours)
+            draw_field(axes[line, column], field, geometry, norm, colours)
     for column, index in enumerate(indices):
         column_heading(axes[0, column], f"{float(truth['time'][index]):.2f} Gyr")
     temperature_bar(figure, axes[:2], temperature, aspect=20)
@@ -227,7 +227,7 @@ def extremes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], times: Se
     -------
     matplotlib.figure.Figure
     """
-    annulus = annulus_of(truth)
+    geometry = geometry_of(truth)
     ends = np.nanmax(truth["snapshot_time"].values, axis=1).tolist()
     numbers = truth["simulation"].values.tolist()
     ordered = sorted(times)
@@ -251,8 +251,8 @@ def extremes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], times: Se
         for half, ((one, other), stamp) in enumerate(zip(fields, stamps, strict=True)):
             panels = axes[line, len(EXTREMES_COLUMNS) * half : len(EXTREMES_COLUMNS) * (half + 1)]
             for panel, field in zip(panels[:2], (one, other), strict=True):
-                draw_field(panel, field, annulus, temperature, TEMPERATURE)
-            draw_field(panels[2], other - one, annulus, difference, DIFFERENCE)
+                draw_field(panel, field, geometry, temperature, TEMPERATURE)
+            draw_field(panels[2], other - one, geometry, difference, DIFFERENCE)
             names = list(EXTREMES_COLUMNS) if line == 0 else ["", "", ""]
             names[1] = f"{stamp:.2f} Gyr\n{names[1]}".strip()
             for panel, text in zip(panels, names, strict=True):

@@ -15,8 +15,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from surrogate.diagnostics import decompose, singular_values
-from surrogate.fields import annulus_of, iterate_runs
-from surrogate.figures.annulus import draw_field, field_bar
+from surrogate.fields import geometry_of, iterate_runs
+from surrogate.figures.field import draw_field, field_bar
 from surrogate.figures.style import (
     DIFFERENCE,
     PAGE,
@@ -94,7 +94,7 @@ def pod_modes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: i
     memory : float
         Bytes, see :func:`surrogate.diagnostics.decompose`.
     """
-    annulus = annulus_of(truth)
+    geometry = geometry_of(truth)
     parts = {"simulation": decompose(truth, count, memory=memory)}
     parts |= {title_of(name): decompose(entry, count, memory=memory) for name, entry in predictions.items()}
     reference = parts["simulation"]["pattern"].values
@@ -112,8 +112,8 @@ def pod_modes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: i
             pattern = part["pattern"].values[column]
             # The sign of a mode is arbitrary: the simulation's are positive in the mean, the others turned as they are.
             like = reference[min(column, len(reference) - 1)]
-            sign = np.sign(np.sum(pattern * like * annulus.weight) * np.sum(like * annulus.weight)) or 1.0
-            draw_field(panel, sign * pattern, annulus, norm, DIFFERENCE)
+            sign = np.sign(np.sum(pattern * like * geometry.weight) * np.sum(like * geometry.weight)) or 1.0
+            draw_field(panel, sign * pattern, geometry, norm, DIFFERENCE)
             mode = f"mode {column + 1}: " if line == 0 else ""
             column_heading(panel, f"{mode}{100 * float(part['energy'][column]):.1f} %")
     field_bar(

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from surrogate.diagnostics import accuracy_of_runs
 from surrogate.fields import SPLITS, parameter_table, space_of
-from surrogate.figures.annulus import field_bar
+from surrogate.figures.field import field_bar
 from surrogate.figures.style import DENSITY, PAGE, SEQUENTIAL, SPLIT_COLOURS, axis_of, colour_of, new_figure, styled
 from surrogate.methods import title_of
 

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from surrogate.corpus.store import run_reader
-from surrogate.fields import annulus_of, make_corpus, parameter_table, select_split, space_of, valid_snapshots
+from surrogate.fields import geometry_of, make_corpus, parameter_table, select_split, space_of, valid_snapshots
 from surrogate.files import atomic, fingerprint
 from surrogate.learning import folders
 from surrogate.learning.batches import ArrayBatches, SnapshotBatches
@@ -241,7 +241,7 @@ def _row_weight(corpus: xr.Dataset, scaler: FieldScaler, wall_weight: float) -> 
     The heat flux through a wall is that between the wall and the row next to it, one of many in the volume. A wall row
     in the image counts as its neighbour.
     """
-    weight = annulus_of(corpus).weight.sum(axis=1)
+    weight = geometry_of(corpus).weight.sum(axis=1)
     weight[0], weight[-1] = weight[1], weight[-2]
     weight[[1, -2]] *= wall_weight
     weight = weight[scaler.rows]
@@ -344,7 +344,7 @@ def decode_corpus(autoencoder: Autoencoder, latents: xr.Dataset) -> xr.Dataset:
     return make_corpus(
         temperature,
         latents.snapshot_time.values,
-        annulus_of(latents),
+        geometry_of(latents),
         parameter_table(latents),
         latents.simulation.values,
         split=latents.split.values if "split" in latents.coords else None,

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from surrogate.config import EvaluationSettings
 from surrogate.corpus.store import run_reader
-from surrogate.fields import annulus_of, parameter_table
+from surrogate.fields import geometry_of, parameter_table
 from surrogate.learning.ensemble import common_times
 from surrogate.learning.pod import leading_modes
 from surrogate.learning.scaling import ParameterScaler, interpolate
@@ -129,9 +129,9 @@ class PodGaussianProcess(Baseline):
     def fit(self, corpus: xr.Dataset) -> Self:
         """Fit to a corpus of training runs."""
         self.times = common_times(corpus)
-        self.shape = annulus_of(corpus).shape
+        self.shape = geometry_of(corpus).shape
         self.scaler = ParameterScaler.fit(corpus)
-        weight = annulus_of(corpus).weight
+        weight = geometry_of(corpus).weight
         # The walls have no volume but belong to the field: they count as the row beside them.
         weight[0], weight[-1] = weight[1], weight[-2]
         weight = weight.ravel() / weight.sum()

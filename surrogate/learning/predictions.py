@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from surrogate.config import EvaluationSettings
-from surrogate.fields import annulus_of, make_corpus, parameter_table, select_split, space_of, valid_snapshots
+from surrogate.fields import geometry_of, make_corpus, parameter_table, select_split, space_of, valid_snapshots
 from surrogate.learning.autoencoder import Autoencoder, decode_corpus
 from surrogate.learning.predictor import Predictor
 from surrogate.methods import METHODS, methods
@@ -105,7 +105,7 @@ def predict_baseline(name: str, corpus: xr.Dataset, settings: EvaluationSettings
     return make_corpus(
         temperature,
         runs.snapshot_time.values,
-        annulus_of(runs),
+        geometry_of(runs),
         parameter_table(runs),
         runs.simulation.values,
         split=runs.split.values,

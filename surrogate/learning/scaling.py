@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from surrogate.corpus.store import run_reader
-from surrogate.fields import annulus_of, parameter_table, space_of
+from surrogate.fields import geometry_of, parameter_table, space_of
 from surrogate.parameters import EVOLUTION_PARAMETERS, ParameterSpace
 
 UNIFORM = 1e-3
@@ -179,7 +179,7 @@ class FieldScaler(_Data):
         CorpusError, ShardError
             Naming store, run and variable, where a temperature is lost or not finite.
         """
-        weight = annulus_of(corpus).weight.sum(axis=1)
+        weight = geometry_of(corpus).weight.sum(axis=1)
         count, total, square = 0, 0.0, 0.0
         low, high = np.full(2, np.inf), np.full(2, -np.inf)
         spread, maximum = np.zeros(2), -np.inf

@@ -99,12 +99,12 @@ class Answers:
 
     def __init__(self, bundle: Bundle, engine: Engine) -> None:
         self._bundle, self._engine = bundle, engine
-        self._annulus, self._space, self._names = bundle.annulus, bundle.space, bundle.space.names
-        self.series = SeriesReader(bundle.annulus, bundle.planet, bundle.conductivity, bundle.space)
-        self.field_size = int(np.prod(bundle.annulus.shape))
-        any_field = np.full((1, *bundle.annulus.shape), 1000.0, dtype=np.float32)
+        self._geometry, self._space, self._names = bundle.geometry, bundle.space, bundle.space.names
+        self.series = SeriesReader(bundle.geometry, bundle.planet, bundle.conductivity, bundle.space)
+        self.field_size = int(np.prod(bundle.geometry.shape))
+        any_field = np.full((1, *bundle.geometry.shape), 1000.0, dtype=np.float32)
         any_set = Parameters(*(entry.low for entry in bundle.space.parameters), space=bundle.space)
-        self._run = make_run(any_field, [0.0], bundle.annulus, any_set)
+        self._run = make_run(any_field, [0.0], bundle.geometry, any_set)
         self._origins: dict[str, dict[str, Any]] = {}
         self._calibrations: dict[str, xr.Dataset] = {}
 
@@ -221,7 +221,7 @@ class Answers:
         if not sets.single:
             every = np.broadcast_to(times, (len(sets.values), len(times)))
             corpus = make_corpus(
-                temperature, every, self._annulus, sets.values, attributes=attributes, space=self._space
+                temperature, every, self._geometry, sets.values, attributes=attributes, space=self._space
             )
             return corpus.assign_coords(
                 time=("time", times, TIME), simulation=("simulation", sets.labels, corpus.simulation.attrs)

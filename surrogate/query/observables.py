@@ -90,7 +90,7 @@ class Observables:
     def __init__(self, bundle: Bundle, engine: Engine, method: str = "fnn") -> None:
         self._bundle, self._engine, self._method, self._space = bundle, engine, method, bundle.space
         self._planet = bundle.planet
-        self._reader = SeriesReader(bundle.annulus, bundle.planet, bundle.conductivity, bundle.space)
+        self._reader = SeriesReader(bundle.geometry, bundle.planet, bundle.conductivity, bundle.space)
         self._crust = (
             bundle.space.names.index("crustal_enrichment") if "crustal_enrichment" in bundle.space.names else None
         )
@@ -171,7 +171,7 @@ class Observables:
             Of the arrays: NumPy, or ``keras.ops`` inside a graph.
         """
         values = self._reader.read(rows, parameters, xp)
-        values["core_temperature"] = rows[..., -self._bundle.annulus.shape[0]] * 1.0
+        values["core_temperature"] = rows[..., -self._bundle.geometry.shape[0]] * 1.0
         if self._crust is not None:
             single = float if xp is np else np.float32
             enrichment, flux = parameters[..., self._crust] + np.zeros(times.shape, single), values["surface_heat_flux"]

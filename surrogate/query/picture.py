@@ -11,9 +11,9 @@ import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from surrogate.fields import annulus_of
+from surrogate.fields import geometry_of
 from surrogate.figures.animation import WRITERS
-from surrogate.figures.annulus import draw_field, field_bar
+from surrogate.figures.field import draw_field, field_bar
 from surrogate.figures.style import TEMPERATURE, column_heading, new_figure, styled, temperature_norm
 from surrogate.files import atomic
 from surrogate.methods import title_of
@@ -44,7 +44,7 @@ def animate_evolution(run: xr.Dataset, path: Path) -> None:
         raise ValueError(f"{path}: an animation ends in .gif or .mp4")
     if path.suffix == ".mp4" and which("ffmpeg") is None:
         raise ValueError(f"{path}: ffmpeg is not installed; choose .gif")
-    annulus, fields = annulus_of(run), run["temperature"].values
+    geometry, fields = geometry_of(run), run["temperature"].values
     figure = new_figure(2 * PANEL_WIDTH, 2.2 * PANEL_WIDTH)
     figure.set_dpi(150)
     canvas: Any = FigureCanvasAgg(figure)
@@ -56,7 +56,7 @@ def animate_evolution(run: xr.Dataset, path: Path) -> None:
         title.set_text(f"{title_of(str(run.attrs.get('method', '')))}, {time:.2f} Gyr")
         for mesh in list(axes.collections):
             mesh.remove()
-        draw_field(axes, fields[number], annulus, norm)
+        draw_field(axes, fields[number], geometry, norm)
         axes.set_aspect("equal")
         canvas.draw()
         if number == 0:
@@ -81,15 +81,15 @@ def draw_evolution(run: xr.Dataset, profiles: xr.Dataset) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    annulus, fields = annulus_of(run), run["temperature"].values
+    geometry, fields = geometry_of(run), run["temperature"].values
     figure = new_figure(max(PANEL_WIDTH * len(fields), 60) + 18, 2.2 * PANEL_WIDTH + 16)
     axes = figure.subplots(2, len(fields), squeeze=False)
     for line in axes[1, 1:]:
         line.sharex(axes[1, 0])
         line.tick_params(labelleft=False)
-    norm, depth = temperature_norm(fields), annulus.depth / 1e3
+    norm, depth = temperature_norm(fields), geometry.depth / 1e3
     for column, time in enumerate(run["time"].values):
-        draw_field(axes[0, column], fields[column], annulus, norm)
+        draw_field(axes[0, column], fields[column], geometry, norm)
         axes[0, column].set_axis_off()
         axes[0, column].set_aspect("equal")
         column_heading(axes[0, column], f"{time:.2f} Gyr")

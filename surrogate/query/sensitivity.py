@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from surrogate.annulus import Annulus
+from surrogate.geometry import Geometry
 from surrogate.parameters import ParameterSpace
 from surrogate.query.engine import Engine
 from surrogate.query.errors import QueryError
@@ -28,11 +28,11 @@ class Sensitivity:
     series : SeriesReader
     space : ParameterSpace
         With the trained ranges.
-    annulus : Annulus
+    geometry : Geometry
     """
 
-    def __init__(self, engine: Engine, series: SeriesReader, space: ParameterSpace, annulus: Annulus) -> None:
-        self._engine, self._series, self._space, self._annulus = engine, series, space, annulus
+    def __init__(self, engine: Engine, series: SeriesReader, space: ParameterSpace, geometry: Geometry) -> None:
+        self._engine, self._series, self._space, self._geometry = engine, series, space, geometry
 
     def jacobian(self, parameters: np.ndarray, times: np.ndarray) -> xr.Dataset:
         """Differentiate; see :meth:`surrogate.query.Surrogate.jacobian`."""
@@ -48,7 +48,7 @@ class Sensitivity:
             for side in (1, -1)
         )
         slopes = {name: (ahead[name] - behind[name]) / (2 * step[..., 0]) for name in self._series.names}
-        profile_slopes = row_slopes[..., -self._annulus.shape[0] :]
+        profile_slopes = row_slopes[..., -self._geometry.shape[0] :]
         return self._named({"profile": profile_slopes, **slopes}, times, "derivative of").assign(
             span=("parameter", spans, {"long_name": "trained range on the natural axis"})
         )
@@ -90,7 +90,7 @@ class Sensitivity:
 
     def _quantities(self, parameters: np.ndarray, times: np.ndarray, method: str) -> dict[str, np.ndarray]:
         rows = self._engine.expand(self._engine.latents(method, parameters, times), "series").astype(float)
-        profile = rows[..., -self._annulus.shape[0] :]
+        profile = rows[..., -self._geometry.shape[0] :]
         return {"profile": profile, **self._series.read(rows, parameters[:, None])}
 
     def _named(self, values: dict[str, np.ndarray], times: np.ndarray, what: str) -> xr.Dataset:
@@ -103,6 +103,6 @@ class Sensitivity:
             {
                 "parameter": list(self._space.names),
                 "time": ("time", times, {"units": "Gyr"}),
-                "radius": ("radius", self._annulus.radius, {"units": "m"}),
+                "radius": ("radius", self._geometry.vertical, {"units": "m"}),
             },
         )

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from surrogate.annulus import Annulus
 from surrogate.fields import VARIABLES
+from surrogate.geometry import Geometry
 from surrogate.minerals import olivine_conductivity, olivine_expansivity
 from surrogate.parameters import ParameterSpace
 from surrogate.planet import Planet
@@ -34,7 +34,7 @@ class SeriesReader:
 
     Parameters
     ----------
-    annulus : Annulus
+    geometry : Geometry
     planet : Planet
     conductivity : {"constant", "olivine"}
         Law of the simulations.
@@ -46,15 +46,15 @@ class SeriesReader:
         What :meth:`read` returns.
     """
 
-    def __init__(self, annulus: Annulus, planet: Planet, conductivity: str, space: ParameterSpace) -> None:
+    def __init__(self, geometry: Geometry, planet: Planet, conductivity: str, space: ParameterSpace) -> None:
         if conductivity not in ("constant", "olivine"):
             raise ValueError(f"conductivity {conductivity!r}: expected 'constant' or 'olivine'")
-        depth = annulus.depth[[0, 1, -2, -1]]
+        depth = geometry.depth[[0, 1, -2, -1]]
         self._law, self._constant = conductivity, planet.conductivity
         self._distances = depth[0] - depth[1], depth[2] - depth[3]
         self._pressures = [planet.pressure(value) for value in depth]
-        self._weight = annulus.weight.sum(axis=1)
-        self._columns, self._depth = annulus.shape[1], annulus.depth[::-1]
+        self._weight = geometry.weight.sum(axis=1)
+        self._columns, self._depth = geometry.shape[1], geometry.depth[::-1]
         # Along the adiabat ln T grows with depth; a reference of 1700 K for the expansivity is good to 2 % of that.
         pressure, middle = planet.pressure(self._depth), np.r_[0, 0.5 * (self._depth[1:] + self._depth[:-1])]
         law = olivine_expansivity(1700.0, planet.pressure(middle)) if conductivity == "olivine" else planet.expansivity

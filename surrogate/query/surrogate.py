@@ -55,7 +55,7 @@ class Surrogate:
         Lowest and highest value of each parameter among the training runs, in its unit.
     methods : tuple of str
         What can answer.
-    annulus : Annulus
+    geometry : Geometry
         Grid of the answers.
     planet : Planet
     conductivity : str
@@ -82,7 +82,7 @@ class Surrogate:
                 'a surrogate is opened from a bundle: Surrogate.load("demo"), or a path in place of "demo"'
             )
         self.bundle = bundle
-        self.space, self.annulus, self.planet = bundle.space, bundle.annulus, bundle.planet
+        self.space, self.geometry, self.planet = bundle.space, bundle.geometry, bundle.planet
         self.conductivity, self.time_range = bundle.conductivity, bundle.time_range
         self.default_times, self.parameter_ranges = bundle.default_times, bundle.space.ranges
         self.engine = Engine(bundle.folder, bundle.space)
@@ -112,7 +112,7 @@ class Surrogate:
         return cls(Bundle.open(path))
 
     def __repr__(self) -> str:
-        return f"<Surrogate {self.bundle.source}: {' x '.join(map(str, self.annulus.shape))} nodes>"
+        return f"<Surrogate {self.bundle.source}: {' x '.join(map(str, self.geometry.shape))} nodes>"
 
     def _repr_html_(self) -> str:
         ranges = [(entry.name, entry.low, entry.high, entry.unit) for entry in self.space.parameters]
@@ -200,7 +200,7 @@ class Surrogate:
                     self._answers.refuse_impossible(piece, extrapolate)
                 return piece
 
-            fields = lazy_fields(expand, question.latents, self.annulus.shape)
+            fields = lazy_fields(expand, question.latents, self.geometry.shape)
         return self._answers.complete(self._answers.of_fields(fields, question), question, interval, band)
 
     def profile(
@@ -272,7 +272,7 @@ class Surrogate:
         """
         question = self._answers.ask(parameters, time, method, values, extrapolate)
         latents, count = question.latents, question.distance.size
-        rows = max(1, int(WALLS_AT_ONCE * 1e9 / (16 * self.annulus.angle_faces.size * latents.shape[1])))
+        rows = max(1, int(WALLS_AT_ONCE * 1e9 / (16 * self.geometry.lateral_faces.size * latents.shape[1])))
         progress = Progress(count, "fields") if len(latents) > rows else None
         parts = []
         for start in range(0, len(latents), rows):
@@ -518,7 +518,7 @@ class Surrogate:
         """
         if isinstance(temperature, xr.Dataset):
             temperature = temperature["temperature"]
-        fields, (rows, columns) = np.asarray(temperature), self.annulus.shape
+        fields, (rows, columns) = np.asarray(temperature), self.geometry.shape
         if fields.shape[-2:] != (rows, columns) or fields.dtype.kind not in "iuf":
             raise QueryError(
                 f"temperature: expected numbers of shape (..., {rows}, {columns}), got {fields.dtype} {fields.shape}"
@@ -544,7 +544,7 @@ class Surrogate:
         rows, count = np.asarray(latents), self.engine.autoencoder.latents
         if rows.shape[-1:] != (count,) or rows.dtype.kind not in "iuf":
             raise QueryError(f"latents: expected numbers of shape (..., {count}), got {rows.dtype} {rows.shape}")
-        grid = {"radius": self.annulus.radius, "angle": self.annulus.angle}
+        grid = {"radius": self.geometry.vertical, "angle": self.geometry.lateral}
         about = {"units": "K", "long_name": "temperature"}
         return _named(self.engine.expand(rows), latents, 1, ("radius", "angle"), grid, "temperature", about)
 
@@ -697,7 +697,7 @@ class Surrogate:
 
     @cached_property
     def _sensitivity(self) -> Sensitivity:
-        return Sensitivity(self.engine, self._answers.series, self.space, self.annulus)
+        return Sensitivity(self.engine, self._answers.series, self.space, self.geometry)
 
 
 def _named(

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from surrogate.annulus import Annulus
 from surrogate.config import SimulatorSettings
 from surrogate.fields import make_run
 from surrogate.files import code_version
+from surrogate.geometry import Geometry
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 from surrogate.planet import MARS, Planet
 from surrogate.simulator import properties
@@ -289,7 +289,7 @@ class Evolution:
         return make_run(
             np.stack(self.snapshots),
             self.output_times[: len(self.snapshots)],
-            Annulus(faces, angles),
+            Geometry(faces, angles),
             self.parameters,
             self.series,
             attributes,

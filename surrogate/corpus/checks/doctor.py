@@ -15,7 +15,6 @@ from scipy.spatial import cKDTree
 from surrogate.config import CorpusSettings
 from surrogate.corpus.checks.run import RunCheck, describe_run, examine_run, file_record
 from surrogate.corpus.records import SEVERE, WARNING, Finding, RunRecord, findings_table
-from surrogate.corpus.regrid import describe_sector
 from surrogate.corpus.split import TRAIN
 from surrogate.corpus.store import open_corpus, provenance_of
 from surrogate.corpus.workers import Workers
@@ -247,16 +246,16 @@ def examine_store(path: str | os.PathLike[str], settings: CorpusSettings | None 
 
 
 def _compare_grids(runs: Sequence[RunRecord], settings: CorpusSettings) -> list[Finding]:
-    """Find runs of another sector than most, and of another grid where nothing regrids them."""
+    """Find runs of another domain than most, and of another grid where nothing regrids them."""
     if not runs:
         return []
-    sector = Counter(run.sector for run in runs).most_common(1)[0][0]
+    domain = Counter(run.domain for run in runs if run.domain).most_common(1)[0][0]
     shape = Counter(run.shape for run in runs).most_common(1)[0][0]
     kept = settings.radial_cells is None and settings.angular_cells is None
     findings = []
     for run in runs:
-        if not np.allclose(run.sector, sector, rtol=1e-6, atol=0):
-            message = f"covers {describe_sector(run.sector)}, most runs {describe_sector(sector)}"
+        if run.domain and not run.domain.matches(domain):
+            message = f"covers {run.domain}, most runs {domain}"
         elif kept and run.shape != shape:
             message = f"has shape {run.shape}, most runs {shape}; corpus.radial_cells and angular_cells regrid"
         else:

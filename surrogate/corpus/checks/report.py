@@ -18,7 +18,7 @@ from surrogate.corpus.readers.containers import is_container, open_container
 from surrogate.corpus.readers.plausibility import implausible_axes, implausible_temperature
 from surrogate.corpus.records import SEVERE, Finding
 from surrogate.corpus.store import open_corpus, provenance_of, statistics
-from surrogate.fields import SERIES, SPLITS, annulus_of, parameter_table, parameters_of, space_of
+from surrogate.fields import SERIES, SPLITS, geometry_of, parameter_table, parameters_of, space_of
 from surrogate.parameters import ParameterSpace
 
 COVERAGE_BINS = 10
@@ -259,15 +259,15 @@ def inspect_file(
     try:
         content["reader"] = choose_reader(path).name if reader == "auto" else reader
         with open_run(path, content["reader"], options) as run:
-            annulus = annulus_of(run)
+            geometry = geometry_of(run)
             parameters = parameters_of(run)
             first, last = run.temperature[0].values, run.temperature[-1].values
             content |= {
                 "snapshots": run.sizes["time"],
                 "time": [float(run.time[0]), float(run.time[-1])],
-                "grid": list(annulus.shape),
-                "radius": annulus.radius_faces[[0, -1]].tolist(),
-                "angle_degrees": float(np.degrees(annulus.angle_faces[-1] - annulus.angle_faces[0])),
+                "grid": list(geometry.shape),
+                "radius": geometry.vertical_faces[[0, -1]].tolist(),
+                "angle_degrees": float(np.degrees(geometry.lateral_faces[-1] - geometry.lateral_faces[0])),
                 "parameters": dict(parameters),
                 "outside": parameters.outside(),
                 "series": [name for name in SERIES if name in run],

@@ -17,8 +17,8 @@ from surrogate.config import CorpusSettings
 from surrogate.corpus.readers import NUMBER_OPTION, ReaderError, notes_of, open_run, run_number
 from surrogate.corpus.readers.plausibility import implausible_axes
 from surrogate.corpus.records import SEVERE, WARNING, Finding, Moments, RunRecord
-from surrogate.corpus.regrid import resample, sector
-from surrogate.fields import PLAUSIBLE_TEMPERATURE, annulus_of, parameters_of
+from surrogate.corpus.regrid import resample
+from surrogate.fields import PLAUSIBLE_TEMPERATURE, geometry_of, parameters_of
 
 BUDGET_ATTRIBUTE = "budget_relative_error"
 """Attribute of a run: relative error of its energy budget over the whole evolution, as its solver states it."""
@@ -55,7 +55,7 @@ def number_in_name(file: str, options: Mapping[str, Any]) -> int:
 
 def describe_run(record: RunRecord, run: xr.Dataset) -> RunRecord:
     """Return the record of an open run with what its metadata tell."""
-    annulus, parameters = annulus_of(run), parameters_of(run)
+    geometry, parameters = geometry_of(run), parameters_of(run)
     return replace(
         record,
         reader=run.encoding.get("reader", record.reader),
@@ -63,8 +63,8 @@ def describe_run(record: RunRecord, run: xr.Dataset) -> RunRecord:
         parameters=parameters.as_array(),
         space=parameters.space,
         times=np.asarray(run.time.values, dtype=float),
-        shape=annulus.shape,
-        sector=tuple(sector(annulus).tolist()),
+        shape=geometry.shape,
+        domain=geometry.domain,
     )
 
 

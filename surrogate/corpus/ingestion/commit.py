@@ -98,7 +98,7 @@ def write_commit(
     tree = building / "tree"
     corpus, moments = _small_datasets(plan, records, split, old)
     encoding: dict[Any, Any] = {
-        "temperature": temperature_encoding(plan.settings.encoding, *plan.annulus.shape, plan.per_shard)
+        "temperature": temperature_encoding(plan.settings.encoding, *plan.geometry.shape, plan.per_shard)
     }
     for name in corpus.variables:
         if name != "temperature":
@@ -131,12 +131,12 @@ def _small_datasets(
         for name in SERIES
         if any(name in run.series for run in runs)
     }
-    shape = (len(runs), max(map(len, times)), *plan.annulus.shape)
+    shape = (len(runs), max(map(len, times)), *plan.geometry.shape)
     statistics = training_statistics(split, parameters, moments, times, plan.space)
     corpus = make_corpus(
         dask.array.full(shape, np.nan, dtype=np.float32, chunks=(1, *shape[1:])),  # type: ignore[no-untyped-call]
         _padded(times, shape[1]),
-        plan.annulus,
+        plan.geometry,
         parameters,
         np.array([run.simulation for run in runs], dtype=np.int64),
         series,

@@ -23,9 +23,9 @@ from surrogate.corpus.checks.run import RunCheck, describe_run, files_below, rea
 from surrogate.corpus.ingestion.plan import Plan, read_plan, staging_folder
 from surrogate.corpus.readers import open_run
 from surrogate.corpus.records import RunRecord
-from surrogate.corpus.regrid import Regridder, describe_sector, resample, same_domain, sector
+from surrogate.corpus.regrid import Regridder, resample
 from surrogate.corpus.storage import PACKING, StorageError, decode, encode, open_array, write_snapshots
-from surrogate.fields import SERIES, annulus_of
+from surrogate.fields import SERIES, geometry_of
 from surrogate.files import checksum, read_json
 from surrogate.parameters import ParameterSpace
 
@@ -110,15 +110,14 @@ def _convert(
     if problem:
         check.report("parameters", problem)
         return record
-    grid = annulus_of(run)
-    if grid != plan.annulus:
-        if not same_domain(grid, plan.annulus):
-            theirs, ours = describe_sector(sector(grid)), describe_sector(sector(plan.annulus))
-            check.report("grid", f"covers {theirs}, the store {ours}")
+    grid = geometry_of(run)
+    if grid != plan.geometry:
+        if not grid.domain.matches(plan.geometry.domain):
+            check.report("grid", f"covers {grid.domain}, the store {plan.geometry.domain}")
         elif settings.radial_cells is None and settings.angular_cells is None:
             check.report(
                 "grid",
-                f"has shape {grid.shape}, the store {plan.annulus.shape}; corpus.radial_cells and angular_cells regrid",
+                f"has shape {grid.shape}, the store {plan.geometry.shape}; corpus.radial_cells, angular_cells regrid",
             )
     check.metadata(run, plan.space.outside(found.parameters))
     times = found.times if plan.times is None else _covered(plan.times, found.times)
@@ -127,8 +126,8 @@ def _convert(
         check.report("time base", f"spans {start:g} .. {end:g} Gyr: misses the common times of the store")
     if check.severe:
         return record
-    regridder = None if grid == plan.annulus else Regridder(grid, plan.annulus)
-    shard = np.empty((plan.per_shard, *plan.annulus.shape), array.dtype)
+    regridder = None if grid == plan.geometry else Regridder(grid, plan.geometry)
+    shard = np.empty((plan.per_shard, *plan.geometry.shape), array.dtype)
     done = 0
     for block in read_blocks(run, times):
         try:

@@ -14,17 +14,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from surrogate.annulus import Annulus
 from surrogate.config import CorpusSettings
 from surrogate.corpus.checks.run import describe_run, file_record, number_in_name
 from surrogate.corpus.readers import open_run
 from surrogate.corpus.records import SEVERE, Finding, Moments, RunRecord
-from surrogate.corpus.regrid import refined
 from surrogate.corpus.storage import create_array, shard_length
 from surrogate.corpus.store import Provenance, open_corpus, open_moments, provenance_of
 from surrogate.corpus.workers import Workers
-from surrogate.fields import SERIES, annulus_of, parameter_table, parameters_of, space_of
+from surrogate.fields import SERIES, geometry_of, parameter_table, parameters_of, space_of
 from surrogate.files import atomic, fingerprint, read_json
+from surrogate.geometry import Geometry
 from surrogate.parameters import ParameterSpace
 
 Progress = Callable[[str, int, int], None]
@@ -186,7 +185,7 @@ class Plan:
     reader : str
     options : dict
         Of the reader.
-    annulus : Annulus
+    geometry : Geometry
         Grid of the store.
     space : ParameterSpace
         Of all runs.
@@ -206,7 +205,7 @@ class Plan:
     settings: CorpusSettings
     reader: str
     options: dict[str, Any]
-    annulus: Annulus
+    geometry: Geometry
     space: ParameterSpace
     times: np.ndarray | None
     length: int
@@ -217,7 +216,7 @@ class Plan:
     @property
     def run_bytes(self) -> int:
         """Bytes of float32 that one run has at most."""
-        return 4 * self.length * self.annulus.shape[0] * self.annulus.shape[1]
+        return 4 * self.length * self.geometry.shape[0] * self.geometry.shape[1]
 
     def to_json(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -226,8 +225,7 @@ class Plan:
             "settings": self.settings.model_dump(mode="json"),
             "reader": self.reader,
             "options": self.options,
-            "radius_faces": self.annulus.radius_faces.tolist(),
-            "angle_faces": self.annulus.angle_faces.tolist(),
+            "geometry": self.geometry.record(),
             "parameters": self.space.as_dict(),
             "times": None if self.times is None else self.times.tolist(),
             "length": self.length,
@@ -244,7 +242,7 @@ class Plan:
             CorpusSettings(**content["settings"]),
             content["reader"],
             content["options"],
-            Annulus(np.array(content["radius_faces"]), np.array(content["angle_faces"])),
+            Geometry.from_record(content["geometry"]),
             ParameterSpace.from_dict(content["parameters"]),
             None if content["times"] is None else np.array(content["times"]),
             content["length"],
@@ -260,7 +258,7 @@ class Plan:
         if place.exists() and read_json(place)["key"] == self.key:
             return
         discard_staging(store)
-        shape = (len(self.runs), self.length, *self.annulus.shape)
+        shape = (len(self.runs), self.length, *self.geometry.shape)
         create_array(staging / "array", shape, self.settings.encoding, self.per_shard)
         with atomic(place) as temporary:
             temporary.write_text(json.dumps(self.to_json(), allow_nan=False), encoding="utf-8")
@@ -295,25 +293,25 @@ def make_plan(request: Request, runs: Sequence[RunRecord], old: ExistingStore | 
     settings = request.settings
     times = None
     if old is not None:
-        annulus, space = annulus_of(old.corpus), space_of(old.corpus)
+        geometry, space = geometry_of(old.corpus), space_of(old.corpus)
         if settings.times == "resample":
             times = old.corpus.snapshot_time.values[int(np.argmax(old.corpus.snapshot_count.values))]
     else:
         with open_run(runs[0].file, runs[0].reader, request.options) as first:
             space = parameters_of(first).space
-            annulus = refined(annulus_of(first), settings.radial_cells, settings.angular_cells)
+            geometry = geometry_of(first).refined(settings.radial_cells, settings.angular_cells)
         if settings.times == "resample":
             start, end = (float(np.median([run.times[edge] for run in runs])) for edge in (0, -1))
             times = np.linspace(start, end, settings.snapshots)
     length = max(len(run.times) for run in runs) if times is None else len(times)
-    per_shard = shard_length(length, *annulus.shape)
+    per_shard = shard_length(length, *geometry.shape)
     if old is not None:
         per_shard = old.corpus.temperature.encoding["shards"][1]
     numbers = _assign_numbers(runs, [run.simulation for run in old.provenance.runs] if old else [])
     sources = [[run.file, run.size, run.modified, run.reader] for run in runs]
     essence = {
         "content": request.as_dict(),
-        "grid": [annulus.radius_faces.tolist(), annulus.angle_faces.tolist()],
+        "geometry": geometry.record(),
         "parameters": space.as_dict(),
         "times": None if times is None else times.tolist(),
         "shard": per_shard,
@@ -325,7 +323,7 @@ def make_plan(request: Request, runs: Sequence[RunRecord], old: ExistingStore | 
         settings,
         request.reader,
         request.options,
-        annulus,
+        geometry,
         space,
         times,
         length,

@@ -10,13 +10,13 @@ import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from surrogate.annulus import Annulus
 from surrogate.corpus.readers import Notes, ReaderError, run_number
 from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
 from surrogate.corpus.readers.prm import YEARS, ParameterFile, derived_parameters, read_parameter_file
 from surrogate.corpus.readers.statistics import Statistics, read_statistics
 from surrogate.corpus.readers.vtu import point_arrays, read_collection, read_points
 from surrogate.corpus.regrid import PointRegridder
+from surrogate.geometry import Geometry
 from surrogate.units import UnitError, read_quantity
 
 COLLECTION = "solution.pvd"
@@ -94,8 +94,8 @@ class AspectReader:
             return points, read_quantity(values, "K", where)
 
         points, first = read(0)
-        start, annulus = _annulus(points, prm, settings, folder)
-        grid = PointRegridder(annulus)
+        start, geometry = _geometry(points, prm, settings, folder)
+        grid = PointRegridder(geometry)
 
         def put(number: int, points: np.ndarray, values: np.ndarray) -> np.ndarray:
             try:
@@ -104,15 +104,15 @@ class AspectReader:
                 raise ReaderError(f"{snapshots[number][1][0]}: {error}") from error
 
         values: dict[str, Any] = derived_parameters(prm)
-        values.setdefault("initial_temperature", _plateau(put(0, points, first), annulus))
+        values.setdefault("initial_temperature", _plateau(put(0, points, first), geometry))
         given, columns = given_parameters(settings.parameters, folder)
         parameters = complete_parameters({**values, **given}, folder)
-        series = {} if statistics is None else statistics.series(time, annulus)
+        series = {} if statistics is None else statistics.series(time, geometry)
         others = [name for name in point_arrays(snapshots[0][1]) if name != settings.temperature]
         notes = Notes((*(f"point array {name!r}" for name in others), *columns), tuple(warnings))
         attributes = {"solver": "ASPECT", "title": "2D mantle convection with ASPECT", "simulation": run_number(folder)}
         return lazy_run(
-            lambda number: put(number, *read(number)), time, annulus, parameters, series, attributes, notes=notes
+            lambda number: put(number, *read(number)), time, geometry, parameters, series, attributes, notes=notes
         )
 
 
@@ -145,7 +145,7 @@ def _turned(points: np.ndarray, start: float) -> np.ndarray:
     return np.stack([x * np.cos(start) + y * np.sin(start), y * np.cos(start) - x * np.sin(start)], axis=1)
 
 
-def _annulus(points: np.ndarray, prm: ParameterFile, settings: AspectOptions, folder: Path) -> tuple[float, Annulus]:
+def _geometry(points: np.ndarray, prm: ParameterFile, settings: AspectOptions, folder: Path) -> tuple[float, Geometry]:
     """Return the angle at which the sector of a mesh starts, and its grid, whose angles count from there."""
     model = prm.values.get("Geometry model/Model name", "spherical shell").lower()
     if model not in SECTIONS:
@@ -181,7 +181,7 @@ def _annulus(points: np.ndarray, prm: ParameterFile, settings: AspectOptions, fo
     angular = settings.angular_cells or len(np.unique(np.rint(angle * FINEST))) - 1
     if radial < 1 or angular < 1:
         raise ReaderError(f"{folder}: the mesh has {radial} x {angular} cells")
-    return start, Annulus(np.linspace(inner, outer, radial + 1), np.linspace(0.0, opening or width, angular + 1))
+    return start, Geometry(np.linspace(inner, outer, radial + 1), np.linspace(0.0, opening or width, angular + 1))
 
 
 def _opening(prm: ParameterFile, section: str) -> float | None:
@@ -194,8 +194,8 @@ def _opening(prm: ParameterFile, section: str) -> float | None:
     return None if opening is None else float(np.radians(opening))
 
 
-def _plateau(initial: np.ndarray, annulus: Annulus) -> float:
+def _plateau(initial: np.ndarray, geometry: Geometry) -> float:
     """Temperature between the boundary layers: the median over the middle half of the mantle."""
-    depth = annulus.depth / annulus.thickness
+    depth = geometry.depth / geometry.thickness
     inside = initial[(depth > 0.25) & (depth < 0.75)]
     return float(np.median(inside if inside.size else initial[1:-1]))

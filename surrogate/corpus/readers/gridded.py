@@ -10,13 +10,13 @@ import numpy as np
 import xarray as xr
 from pydantic import ValidationError
 
-from surrogate.annulus import Annulus
 from surrogate.corpus.readers import Notes, ReaderError
 from surrogate.corpus.readers.containers import Container, is_container, open_container
 from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
 from surrogate.corpus.readers.mapping import AXES, GriddedOptions, Mapped
 from surrogate.corpus.regrid import linear_weights
 from surrogate.fields import VARIABLES
+from surrogate.geometry import Geometry
 from surrogate.parameters import EVOLUTION_PARAMETERS
 from surrogate.units import UnitError, read_quantity, to_magnitude
 
@@ -93,9 +93,9 @@ class _Run:
                 f"{container.path}: radius spans {radius_faces[0]:.4g} .. {radius_faces[-1]:.4g} m; give its unit, or "
                 "'dimensionless' and scales.length"
             )
-        self.annulus = Annulus(radius_faces, angle_faces - angle_faces[0])  # angles count from the edge
+        self.geometry = Geometry(radius_faces, angle_faces - angle_faces[0])  # angles count from the edge
         source = radius if settings.walls == "included" else np.r_[radius_faces[0], radius, radius_faces[-1]]
-        self.radial = linear_weights(source, self.annulus.radius)
+        self.radial = linear_weights(source, self.geometry.vertical)
         self.lateral = linear_weights(angle, 0.5 * (angle_faces[1:] + angle_faces[:-1]))
         for weights in (self.radial, self.lateral):
             weights.eliminate_zeros()  # what is masked stays where it is
@@ -291,4 +291,4 @@ class _Run:
         unused = sorted({*container.arrays, *container.broken} - self.used)
         attributes = {name: value for name, value in container.attributes.items() if name in KEPT_ATTRIBUTES}
         notes = Notes(left_out=(*(f"variable {name!r}" for name in unused), *left_out))
-        return lazy_run(self.load, self.time, self.annulus, parameters, series, attributes, container.close, notes)
+        return lazy_run(self.load, self.time, self.geometry, parameters, series, attributes, container.close, notes)

@@ -11,10 +11,10 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from surrogate.annulus import Annulus
 from surrogate.corpus.readers import Notes, ReaderError, attach_notes
 from surrogate.corpus.readers.tables import read_table_row
 from surrogate.fields import make_run, validate
+from surrogate.geometry import Geometry
 from surrogate.parameters import Parameters
 
 
@@ -55,7 +55,7 @@ class Snapshots(BackendArray):
 def lazy_run(
     load: Callable[[int], np.ndarray],
     time: Any,
-    annulus: Annulus,
+    geometry: Geometry,
     parameters: Parameters,
     series: Mapping[str, Any] | None = None,
     attributes: Mapping[str, Any] | None = None,
@@ -69,7 +69,7 @@ def lazy_run(
     load : callable
         ``load(number)`` returns snapshot `number`, shape (radius, angle), K, wall rows included.
     time : array, shape (time,), Gyr
-    annulus, parameters, series, attributes
+    geometry, parameters, series, attributes
         As :func:`surrogate.fields.make_run` takes them.
     close : callable, optional
         Called when the dataset is closed.
@@ -78,7 +78,7 @@ def lazy_run(
 
     Examples
     --------
-    >>> run = lazy_run(lambda number: np.full((5, 4), 1000.0 + number), [0.0, 1.0, 2.0], Annulus.quarter(3, 4),
+    >>> run = lazy_run(lambda number: np.full((5, 4), 1000.0 + number), [0.0, 1.0, 2.0], Geometry.quarter(3, 4),
     ...     Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0))
     >>> float(run.temperature[2, 0, 0])
     1002.0
@@ -87,8 +87,8 @@ def lazy_run(
     series = {name: np.asarray(values, dtype=float) for name, values in (series or {}).items()}
     # make_run looks at the values of the temperature: it gets one invented snapshot, and is lent the rest.
     first = {name: values[:1] for name, values in series.items()}
-    form = make_run(np.full((1, *annulus.shape), 1000.0), time[:1], annulus, parameters, first, attributes)
-    snapshots = indexing.LazilyIndexedArray(Snapshots(load, (len(time), *annulus.shape)))
+    form = make_run(np.full((1, *geometry.shape), 1000.0), time[:1], geometry, parameters, first, attributes)
+    snapshots = indexing.LazilyIndexedArray(Snapshots(load, (len(time), *geometry.shape)))
     run = form.drop_dims("time").assign_coords(time=("time", time, form.time.attrs))
     run["temperature"] = (form.temperature.dims, snapshots, form.temperature.attrs)
     for name, values in series.items():

@@ -11,7 +11,7 @@ import xarray as xr
 from surrogate.corpus.readers import Notes, ReaderError
 from surrogate.corpus.readers.containers import Container, open_container
 from surrogate.corpus.readers.lazy import lazy_run
-from surrogate.fields import RUN_DIMENSIONS, SERIES, VARIABLES, FieldError, annulus_of, space_of
+from surrogate.fields import RUN_DIMENSIONS, SERIES, VARIABLES, FieldError, geometry_of, space_of
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters, ParameterSpace
 
 SUFFIXES = (".nc", ".nc4")
@@ -74,13 +74,13 @@ def _run(container: Container) -> xr.Dataset:
             ("radius" if name == "radius_bounds" else "angle", "bound"),
             container.read(name, VARIABLES[axis][0], stated=stated),
         )
-    annulus = annulus_of(xr.Dataset(faces).assign_attrs())
+    geometry = geometry_of(xr.Dataset(faces).assign_attrs())
     series = {name: container.read(name, VARIABLES[name][0]) for name in SERIES if name in variables}
     known = {*RUN_DIMENSIONS, *BOUNDS, *SERIES, *space.names, "temperature"}
     run = lazy_run(
         lambda number: container.read("temperature", "K", number),
         container.read("time", "Gyr"),
-        annulus,
+        geometry,
         Parameters.from_array(values, space),
         series,
         {name: value for name, value in container.attributes.items() if name not in ("_NCProperties", "coordinates")},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from surrogate.fields import PLAUSIBLE_TEMPERATURE, annulus_of
+from surrogate.fields import PLAUSIBLE_TEMPERATURE, geometry_of
 
 OLDEST = 15.0
 """Gyr. Nothing is older than the universe."""
@@ -36,10 +36,10 @@ def implausible_axes(run: xr.Dataset) -> list[tuple[str, bool]]:
 
     Examples
     --------
-    >>> from surrogate.annulus import Annulus
+    >>> from surrogate.geometry import Geometry
     >>> from surrogate.fields import make_run
     >>> from surrogate.parameters import Parameters
-    >>> run = make_run(np.full((2, 5, 4), 1700.0), [0.0, 4500.0], Annulus.quarter(3, 4),
+    >>> run = make_run(np.full((2, 5, 4), 1700.0), [0.0, 4500.0], Geometry.quarter(3, 4),
     ...     Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0))
     >>> implausible_axes(run)
     [('time spans 0 .. 4500 Gyr, expected 0 .. 15: is it Myr, or years?', True)]
@@ -52,16 +52,16 @@ def implausible_axes(run: xr.Dataset) -> list[tuple[str, bool]]:
         lines.append((f"{spans}0 .. {OLDEST:g}: is it Myr, or years?", not -OLDEST < start <= end < LONGEST_EXPERIMENT))
     elif len(time) > 1 and end - start < SHORTEST:
         lines.append((f"{spans}{SHORTEST:g} or more: is it dimensionless, or counted in another unit?", False))
-    annulus = annulus_of(run)
-    inner, outer = annulus.radius_faces[[0, -1]].tolist()
+    geometry = geometry_of(run)
+    inner, outer = geometry.vertical_faces[[0, -1]].tolist()
     low, high = PLANET_RADII
-    if not (low <= outer <= high and annulus.thickness >= SLIMMEST * outer):
+    if not (low <= outer <= high and geometry.thickness >= SLIMMEST * outer):
         line = (
             f"radius spans {inner:.6g} .. {outer:.6g} m, expected an outer one of {low:g} .. {high:g} and a mantle "
             f"thicker than {SLIMMEST:g} of it: is it km, or dimensionless?"
         )
         lines.append((line, True))
-    width = np.ptp(annulus.angle_faces).item()
+    width = np.ptp(geometry.lateral_faces).item()
     if not NARROWEST <= width <= 2 * np.pi * (1 + 1e-6):
         lines.append((f"angle spans {width:.6g} rad, expected {NARROWEST:g} .. 2 pi: is it degrees?", True))
     return lines

@@ -11,10 +11,10 @@ import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from surrogate.annulus import Annulus
 from surrogate.corpus.readers import Notes, ReaderError, run_number
 from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
 from surrogate.corpus.readers.mapping import Scales
+from surrogate.geometry import Geometry
 from surrogate.units import GIGAYEAR, read_quantity, to_magnitude
 
 SMALLEST_PLANET = 1e3
@@ -95,7 +95,7 @@ class StagyyReader:
             raise ReaderError(f"{folder}: the geometry is {shape}; a corpus holds sectors of a 2D annulus")
         try:
             factors = _factors(data, settings.scales, folder)
-            annulus = _annulus(steps[0].geom, factors.length, folder)
+            geometry = _geometry(steps[0].geom, factors.length, folder)
             walls = {
                 name: _wall(getattr(settings, name), data.par, side, factors, folder)
                 for name, side in (("core", "bot"), ("surface", "top"))
@@ -111,7 +111,7 @@ class StagyyReader:
                 stored = np.squeeze(steps[number].fields[settings.temperature].values).T  # (angle, radius) in stagpy
             except Exception as error:
                 raise ReaderError(f"{where}: {error}") from error
-            cells_of_grid = annulus.shape[0] - 2, annulus.shape[1]
+            cells_of_grid = geometry.shape[0] - 2, geometry.shape[1]
             if stored.shape != cells_of_grid:
                 raise ReaderError(f"{where} has shape {stored.shape}, expected {cells_of_grid}")
             cells = read_quantity(stored * factors.temperature + factors.offset, "K", where)
@@ -123,7 +123,7 @@ class StagyyReader:
         given, columns = given_parameters(settings.parameters, folder)
         attributes = {"solver": "StagYY", "geometry": shape, "simulation": run_number(folder)}
         return lazy_run(
-            load, time, annulus, complete_parameters(given, folder), attributes=attributes, notes=Notes(columns)
+            load, time, geometry, complete_parameters(given, folder), attributes=attributes, notes=Notes(columns)
         )
 
 
@@ -156,7 +156,7 @@ def _factors(data: Any, scales: Scales | None, folder: Path) -> _Factors:
         raise ReaderError(f"{where} = .false., but {error} is missing there; option scales gives it") from error
 
 
-def _annulus(geometry: Any, length: float, folder: Path) -> Annulus:
+def _geometry(geometry: Any, length: float, folder: Path) -> Geometry:
     angle = geometry.p_walls if geometry.twod_yz else geometry.t_walls
     radius = read_quantity(np.asarray(geometry.r_walls) * length, "m", f"{folder}: radii")
     if radius[-1] < SMALLEST_PLANET:
@@ -165,7 +165,7 @@ def _annulus(geometry: Any, length: float, folder: Path) -> Annulus:
             "dimensional_units = .false. (&switches), which makes them dimensionless; option scales does so too"
         )
     try:
-        return Annulus(radius, np.asarray(angle) - angle[0])
+        return Geometry(radius, np.asarray(angle) - angle[0])
     except ValueError as error:
         raise ReaderError(f"{folder}: {error}") from error
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from surrogate.annulus import Annulus
 from surrogate.corpus.readers import ReaderError
 from surrogate.corpus.readers.tables import read_text
+from surrogate.geometry import Geometry
 from surrogate.units import UnitError, read_quantity
 
 CLOCKS = {r"Time \(years\)": "year", r"Time \(seconds\)": "s"}
@@ -91,13 +91,13 @@ class Statistics:
             raise ReaderError(f"{message}: not the same run, or not the same unit of time")
         return [message] if last > end * (1 + 1e-4) else []
 
-    def series(self, time: np.ndarray, annulus: Annulus) -> dict[str, np.ndarray]:
+    def series(self, time: np.ndarray, geometry: Geometry) -> dict[str, np.ndarray]:
         """Return time series at the times of the snapshots.
 
         Parameters
         ----------
         time : array, shape (time,), Gyr
-        annulus : Annulus
+        geometry : Geometry
             Its walls turn W per metre into W/m2.
 
         Returns
@@ -105,8 +105,8 @@ class Statistics:
         dict
             Those series of :data:`surrogate.fields.SERIES` that the file has.
         """
-        width = annulus.angle_faces[-1] - annulus.angle_faces[0]
-        inner, outer = annulus.radius_faces[[0, -1]] * width
+        width = geometry.lateral_faces[-1] - geometry.lateral_faces[0]
+        inner, outer = geometry.vertical_faces[[0, -1]] * width
         # Outward of the mantle is down at its bottom; ours is positive upward.
         factors = {"surface_heat_flux": 1.0 / outer, "core_mantle_boundary_heat_flux": -1.0 / inner}
         clock, result = self.time, {}

@@ -46,10 +46,10 @@ def singular_values(
 
     Examples
     --------
-    >>> from surrogate.annulus import Annulus
+    >>> from surrogate.geometry import Geometry
     >>> from surrogate.fields import make_run
     >>> from surrogate.parameters import Parameters
-    >>> constant = make_run(np.full((4, 5, 4), 1000.0), np.arange(4.0), Annulus.quarter(3, 4),
+    >>> constant = make_run(np.full((4, 5, 4), 1000.0), np.arange(4.0), Geometry.quarter(3, 4),
     ...     Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0))
     >>> [round(float(value), 3) for value in singular_values(constant, 2)]  # 1000 K times the root of 80 values
     [8944.272, 0.0]

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from surrogate.annulus import Annulus
-from surrogate.fields import SPLITS, annulus_of, parameter_table, select_split, space_of
+from surrogate.fields import SPLITS, geometry_of, parameter_table, select_split, space_of
+from surrogate.geometry import Geometry
 from surrogate.parameters import ParameterSpace
 from surrogate.planet import Isotope, PhaseTransition, Planet
 from surrogate.query.bundle.files import open_folder, read_bundle
@@ -47,7 +47,7 @@ def describe_corpus(corpus: xr.Dataset) -> dict[str, Any]:
     """Parameters, times, grid, temperatures and size of the training runs, as ``bundle.json`` holds them."""
     training = select_split(corpus, "train")
     times = training["snapshot_time"].values
-    annulus, space = annulus_of(corpus), space_of(corpus)
+    geometry, space = geometry_of(corpus), space_of(corpus)
     ends = np.nanmax(times, axis=1)
     low, high = _temperature_range(training)
     return {
@@ -59,7 +59,7 @@ def describe_corpus(corpus: xr.Dataset) -> dict[str, Any]:
             "units": "Gyr",
         },
         "temperature": {"low": low, "high": high, "units": "K"},
-        "grid": {"radius_faces": annulus.radius_faces.tolist(), "angle_faces": annulus.angle_faces.tolist()},
+        "grid": geometry.record(),
         "runs": {name: int((corpus["split"].values == number).sum()) for number, name in enumerate(SPLITS)},
         "snapshots": int(training["snapshot_count"].values.sum()),
         "shorter_runs": int((ends < ends.max() - 0.5 * np.nanmedian(np.diff(times, axis=1))).sum()),
@@ -79,12 +79,11 @@ def _temperature_range(training: xr.Dataset) -> tuple[float, float]:
 
 def limits(content: Mapping[str, Any]) -> list[str]:
     """Say in sentences where the surrogate stops."""
-    annulus = content["grid"]
-    cells = f"{len(annulus['radius_faces']) - 1} x {len(annulus['angle_faces']) - 1}"
-    width = np.degrees(annulus["angle_faces"][-1] - annulus["angle_faces"][0])
+    geometry = Geometry.from_record(content["grid"])
+    cells = f"{geometry.shape[0] - 2} x {geometry.shape[1]}"
     lines = [
         f"Trained on {content['runs']['train']} runs ({content['snapshots']} snapshots) on {cells} cells of a sector "
-        f"of {width:.0f} degrees; nothing smaller than a cell is resolved, and no other geometry.",
+        f"of {np.degrees(geometry.width):.0f} degrees; nothing smaller than a cell is resolved, and no other geometry.",
         f"Parameters and times ({content['time']['first']:g} .. {content['time']['last']:g} Gyr) outside the trained "
         "ranges are extrapolated and flagged.",
         "The physics, the planet and the law of the initial perturbation are those of the training runs; other values "
@@ -107,7 +106,7 @@ class Bundle:
         Where its files are, and what was opened: they differ for a zip file.
     description : dict
         Content of ``bundle.json``.
-    annulus : Annulus
+    geometry : Geometry
         Grid of the answers.
     planet : Planet
     conductivity : str
@@ -126,7 +125,7 @@ class Bundle:
     folder: Path
     source: Path
     description: dict[str, Any]
-    annulus: Annulus
+    geometry: Geometry
     planet: Planet
     conductivity: str
     crust_heating: str
@@ -154,7 +153,7 @@ class Bundle:
                 folder,
                 source,
                 description,
-                Annulus(np.asarray(grid["radius_faces"]), np.asarray(grid["angle_faces"])),
+                Geometry.from_record(grid),
                 planet_from_dict(description["planet"]),
                 description["conductivity"],
                 description.get("crust_heating", "unknown"),
@@ -199,6 +198,6 @@ class Bundle:
             "bundle": str(self.source),
             "digest": self.digest,
             **{name: self.description.get(name) for name in (*kept, "provenance")},
-            "cells": [self.annulus.shape[0] - 2, self.annulus.shape[1]],
+            "cells": [self.geometry.shape[0] - 2, self.geometry.shape[1]],
             "bytes": int(sum(entry["bytes"] for entry in self.description["files"].values())),
         }

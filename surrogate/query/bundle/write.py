@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from surrogate.fields import annulus_of, make_run, parameter_table, parameters_of, select_split
+from surrogate.fields import geometry_of, make_run, parameter_table, parameters_of, select_split
 from surrogate.files import atomic, provenance
 from surrogate.methods import METHODS, methods
 from surrogate.parameters import Parameters, ParameterSpace
@@ -98,12 +98,12 @@ def write_bundle(
         }
         content["limits"] = limits(content)
         engine = Engine(temporary, ParameterSpace.from_dict(content["parameters"]))
-        if engine.autoencoder.shape != annulus_of(corpus).shape:
+        if engine.autoencoder.shape != geometry_of(corpus).shape:
             raise BundleError(
                 f"{models}/autoencoder: takes fields of {engine.autoencoder.shape}, the corpus has "
-                f"{annulus_of(corpus).shape}"
+                f"{geometry_of(corpus).shape}"
             )
-        reader = SeriesReader(annulus_of(corpus), planet, conductivity, engine.space)
+        reader = SeriesReader(geometry_of(corpus), planet, conductivity, engine.space)
         content["calibration"] = _calibrate(engine, corpus, reader, temporary)
         content["example"] = _write_example(temporary, engine, corpus)
         seal(temporary, content)
@@ -148,7 +148,7 @@ def _write_example(folder: Path, engine: Engine, corpus: xr.Dataset) -> dict[str
     first, last = float(np.nanmin(training["snapshot_time"])), float(np.nanmax(training["snapshot_time"]))
     times = np.linspace(first, last, 4)
     fields = np.stack([engine.answer(method, values[None], times)[0] for method in engine.means])
-    run = make_run(fields[0], times, annulus_of(corpus), Parameters.from_array(values, engine.space))
+    run = make_run(fields[0], times, geometry_of(corpus), Parameters.from_array(values, engine.space))
     both = (("predictor", "time", "radius", "angle"), fields, run["temperature"].attrs)
     example = run.assign(temperature=both).assign_coords(predictor=list(engine.means))
     example.to_netcdf(folder / _EXAMPLE_FILE, engine="h5netcdf")

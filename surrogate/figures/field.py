@@ -1,4 +1,4 @@
-"""A field on the annulus, drawn as it lies in the planet."""
+"""A field, drawn as it lies in the plane."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from matplotlib.colors import Colormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
-from surrogate.annulus import Annulus
 from surrogate.figures.style import DIFFERENCE, TEMPERATURE
+from surrogate.geometry import Geometry
 
 OUTLINE = {"fill": False, "edgecolor": "0.25", "linewidth": 0.5}
 
 
 def draw_field(
-    axes: Axes, field: Any, annulus: Annulus, norm: Normalize, colour_map: Colormap = TEMPERATURE
+    axes: Axes, field: Any, geometry: Geometry, norm: Normalize, colour_map: Colormap = TEMPERATURE
 ) -> QuadMesh:
     """Draw a field on the sector, walls included, without axes.
 
@@ -30,7 +30,7 @@ def draw_field(
     ----------
     axes : matplotlib.axes.Axes
     field : array, shape (radius, angle)
-    annulus : Annulus
+    geometry : Geometry
     norm : matplotlib.colors.Normalize
     colour_map : matplotlib.colors.Colormap
 
@@ -39,20 +39,20 @@ def draw_field(
     matplotlib.collections.QuadMesh
     """
     values = np.asarray(field, dtype=float)
-    if values.shape != annulus.shape:
-        raise ValueError(f"field: shape {values.shape}, expected that of the annulus, {annulus.shape}")
+    if values.shape != geometry.shape:
+        raise ValueError(f"field: shape {values.shape}, expected that of the annulus, {geometry.shape}")
     values = np.concatenate([values[:, :1], values, values[:, -1:]], axis=1)
-    angles = np.r_[annulus.angle_faces[0], annulus.angle, annulus.angle_faces[-1]]
-    x, y = _cartesian(annulus.radius[:, None], angles[None, :])
+    angles = np.r_[geometry.lateral_faces[0], geometry.lateral, geometry.lateral_faces[-1]]
+    x, y = _cartesian(geometry.vertical[:, None], angles[None, :])
     mesh = axes.pcolormesh(x, y, values, norm=norm, cmap=colour_map, shading="gouraud", rasterized=True)
-    draw_outline(axes, annulus)
+    draw_outline(axes, geometry)
     return mesh
 
 
-def draw_outline(axes: Axes, annulus: Annulus) -> None:
+def draw_outline(axes: Axes, geometry: Geometry) -> None:
     """Draw the walls of the sector, and make the axes fit it."""
-    inner, outer = annulus.radius_faces[0], annulus.radius_faces[-1]
-    angles = np.linspace(annulus.angle_faces[0], annulus.angle_faces[-1], 200)
+    inner, outer = geometry.vertical_faces[0], geometry.vertical_faces[-1]
+    angles = np.linspace(geometry.lateral_faces[0], geometry.lateral_faces[-1], 200)
     x, y = (
         np.concatenate(part) for part in zip(_cartesian(inner, angles), _cartesian(outer, angles[::-1]), strict=True)
     )
