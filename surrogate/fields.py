@@ -2,17 +2,19 @@
 
 Two shapes of dataset exist.
 
-A **run** is one thermal evolution: ``temperature(time, radius, angle)`` with the dimension coordinate ``time``
-in Gyr, the parameters as scalar coordinates, and time series on ``time``.
+A **run** is one evolution: ``temperature(time, radius, angle)``, in a box ``temperature(time, height, x)``, with the
+dimension coordinate ``time``, the parameters as scalar coordinates, and time series on ``time``.
 
 A **corpus** is many runs: ``temperature(simulation, time, radius, angle)``. Runs may be sampled at different times
-and differ in length, so ``time`` is then a plain dimension: ``snapshot_time(simulation, time)`` holds the times in
-Gyr, ``snapshot_count(simulation)`` says how many are real, and the rest is NaN. :func:`select_run` and
+and differ in length, so ``time`` is then a plain dimension: ``snapshot_time(simulation, time)`` holds the times,
+``snapshot_count(simulation)`` says how many are real, and the rest is NaN. :func:`select_run` and
 :func:`stack_runs` go from one to the other.
 
-Rows run from the core up. Row 0 is the core-mantle boundary and the last row is the surface: wall values are part
-of the field, their rows have no volume (see :class:`surrogate.geometry.Geometry`). Radii are those of the rescaled
-cylinder.
+Rows run from the core, or the lower wall, up. Row 0 lies on that wall and the last row on the surface: wall values are
+part of the field, their rows have no volume (see :class:`surrogate.geometry.Geometry`). The bounds of the rows say in
+``geometry`` what the domain is, those of the columns in ``periodic`` whether it closes on itself. All of a dataset is
+measured in the units of a planet, or all of it is dimensionless (:mod:`surrogate.quantities`). Radii of a cylinder are
+rescaled.
 """
 
 from __future__ import annotations
@@ -26,80 +28,32 @@ import numpy as np
 import xarray as xr
 
 from surrogate.files import atomic
-from surrogate.geometry import Geometry
+from surrogate.geometry import GRID_DIMENSIONS, Geometry
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, Parameters, ParameterSpace
+from surrogate.quantities import DIMENSIONAL, SERIES, Units, units_by
 
-RUN_DIMENSIONS = ("time", "radius", "angle")
-CORPUS_DIMENSIONS = ("simulation", *RUN_DIMENSIONS)
 SPLITS = ("train", "validation", "test")
-
-# name: (units, long name)
-VARIABLES: dict[str, tuple[str, str]] = {
-    "temperature": ("K", "temperature"),
-    "time": ("Gyr", "time since the start of the thermal evolution"),
-    "snapshot_time": ("Gyr", "time of each snapshot since the start of the thermal evolution"),
-    "snapshot_count": ("1", "number of snapshots of the run"),
-    "radius": ("m", "radius in the rescaled cylinder"),
-    "angle": ("rad", "angle along the sector"),
-    "radius_bounds": ("m", "lower and upper face of each row; equal at the walls"),
-    "angle_bounds": ("rad", "faces of each column"),
-    "surface_heat_flux": ("W m-2", "mean conductive heat flux through the surface, outward"),
-    "core_mantle_boundary_heat_flux": (
-        "W m-2",
-        "mean conductive heat flux through the core-mantle boundary, outward",
-    ),
-    "mean_temperature": ("K", "volume-averaged temperature of the mantle"),
-    "core_temperature": ("K", "temperature of the core-mantle boundary"),
-    "root_mean_square_velocity": ("m s-1", "root-mean-square velocity"),
-    "potential_temperature": ("K", "temperature of the interior, brought to the surface along the adiabat"),
-    "lithosphere_thickness": (
-        "m",
-        "depth at which the lateral mean reaches the temperature of the lithosphere's base",
-    ),
-    "lithosphere_gradient": ("K m-1", "mean temperature gradient of the lithosphere"),
-    "crust_heat_flux": ("W m-2", "heat produced in the crust per area of the surface"),
-    "total_surface_heat_flux": ("W m-2", "heat flux through the surface, that from the crust included"),
-    "urey_ratio": ("1", "heat produced in mantle and crust over the total heat flux through the surface"),
-    "crust_concentration": ("1", "concentration of heat sources in the crust over that of the primitive mantle"),
-}
-
-SERIES = (
-    "surface_heat_flux",
-    "core_mantle_boundary_heat_flux",
-    "mean_temperature",
-    "core_temperature",
-    "root_mean_square_velocity",
-)
-"""Time series that a run may carry beside its temperature."""
-
-PLAUSIBLE_TEMPERATURE = (50.0, 6000.0)
-"""Outside this range, K, a temperature cannot be right: most often a wrong unit."""
 
 
 class FieldError(ValueError):
     """A dataset that does not follow the convention; the message names file, variable, and what was expected."""
 
 
-def _described(name: str) -> dict[str, str]:
-    units, long_name = VARIABLES[name]
-    return {"units": units, "long_name": long_name}
-
-
-def _bounds(name: str) -> dict[str, str]:
+def _grid_coordinates(geometry: Geometry, units: Units) -> dict[str, Any]:
+    vertical, lateral = geometry.dimensions
+    bounds = (("vertical_bounds", vertical), ("lateral_bounds", lateral))
     # CF: bounds have the units of their coordinate; xarray drops the attribute from files.
-    return {"long_name": VARIABLES[name][1]}
-
-
-def _grid_coordinates(geometry: Geometry) -> dict[str, Any]:
+    about = {name: {"long_name": units.described(f"{name}_bounds")["long_name"]} for name in geometry.dimensions}
+    about[vertical]["geometry"] = geometry.kind
+    about[lateral]["periodic"] = np.int8(geometry.periodic)  # type: ignore[assignment]
     return {
-        "radius": (
-            "radius",
+        vertical: (
+            vertical,
             geometry.vertical,
-            {**_described("radius"), "bounds": "radius_bounds", "positive": "up"},
+            {**units.described(vertical), "bounds": f"{vertical}_bounds", "positive": "up"},
         ),
-        "angle": ("angle", geometry.lateral, {**_described("angle"), "bounds": "angle_bounds"}),
-        "radius_bounds": (("radius", "bound"), geometry.vertical_bounds, _bounds("radius_bounds")),
-        "angle_bounds": (("angle", "bound"), geometry.lateral_bounds, _bounds("angle_bounds")),
+        lateral: (lateral, geometry.lateral, {**units.described(lateral), "bounds": f"{lateral}_bounds"}),
+        **{f"{name}_bounds": ((name, "bound"), getattr(geometry, part), about[name]) for part, name in bounds},
     }
 
 
@@ -164,6 +118,7 @@ def make_run(
     parameters: Parameters,
     series: Mapping[str, Any] | None = None,
     attributes: Mapping[str, Any] | None = None,
+    units: Units = DIMENSIONAL,
 ) -> xr.Dataset:
     """Build a run dataset.
 
@@ -175,9 +130,11 @@ def make_run(
     geometry : Geometry
     parameters : Parameters
     series : mapping, optional
-        Time series by a name of :data:`SERIES`, each of shape (time,).
+        Time series by a name of :data:`surrogate.quantities.SERIES`, each of shape (time,).
     attributes : mapping, optional
         Global attributes: solver, version, seed, scales.
+    units : Units, optional
+        How all of it is measured; default :data:`~surrogate.quantities.DIMENSIONAL`.
 
     Returns
     -------
@@ -193,12 +150,13 @@ def make_run(
     unknown = set(series or {}) - set(SERIES)
     if unknown:
         raise FieldError(f"unknown time series {sorted(unknown)}; expected some of {SERIES}")
-    variables: dict[str, Any] = {"temperature": (RUN_DIMENSIONS, temperature, _described("temperature"))}
+    dimensions = ("time", *geometry.dimensions)
+    variables: dict[str, Any] = {"temperature": (dimensions, temperature, units.described("temperature"))}
     for name, values in (series or {}).items():
-        variables[name] = ("time", np.asarray(values, dtype=float), _described(name))
+        variables[name] = ("time", np.asarray(values, dtype=float), units.described(name))
     coordinates = {
-        "time": ("time", np.asarray(time, dtype=float), _described("time")),
-        **_grid_coordinates(geometry),
+        "time": ("time", np.asarray(time, dtype=float), units.described("time")),
+        **_grid_coordinates(geometry, units),
         **{name: ((), parameters[name], about) for name, about in _parameter_attributes(parameters.space).items()},
     }
     try:
@@ -218,6 +176,7 @@ def make_corpus(
     split: Any = None,
     attributes: Mapping[str, Any] | None = None,
     space: ParameterSpace = EVOLUTION_PARAMETERS,
+    units: Units = DIMENSIONAL,
 ) -> xr.Dataset:
     """Build a corpus dataset from arrays (NumPy or Dask).
 
@@ -233,12 +192,14 @@ def make_corpus(
     simulation : array of int, shape (simulation,), optional
         Numbers of the runs; default 0, 1, ...
     series : mapping, optional
-        Time series by a name of :data:`SERIES`, each of shape (simulation, time).
+        Time series by a name of :data:`surrogate.quantities.SERIES`, each of shape (simulation, time).
     split : array of int, shape (simulation,), optional
         Index into :data:`SPLITS`.
     attributes : mapping, optional
     space : ParameterSpace, optional
         Default: the parameters of the simulator's thermal evolutions.
+    units : Units, optional
+        How all of it is measured; default :data:`~surrogate.quantities.DIMENSIONAL`.
 
     Returns
     -------
@@ -248,14 +209,16 @@ def make_corpus(
     parameters = space.check(parameters)
     count = np.isfinite(snapshot_time).sum(axis=1)
     number = np.arange(len(count)) if simulation is None else np.asarray(simulation, dtype=np.int64)
-    variables: dict[str, Any] = {"temperature": (CORPUS_DIMENSIONS, temperature, _described("temperature"))}
+    variables: dict[str, Any] = {
+        "temperature": (("simulation", "time", *geometry.dimensions), temperature, units.described("temperature"))
+    }
     for name, values in (series or {}).items():
-        variables[name] = (("simulation", "time"), values, _described(name))
+        variables[name] = (("simulation", "time"), values, units.described(name))
     coordinates: dict[str, Any] = {
         "simulation": ("simulation", number, {"long_name": "number of the run"}),
-        "snapshot_time": (("simulation", "time"), snapshot_time, _described("snapshot_time")),
-        "snapshot_count": ("simulation", count, _described("snapshot_count")),
-        **_grid_coordinates(geometry),
+        "snapshot_time": (("simulation", "time"), snapshot_time, units.described("snapshot_time")),
+        "snapshot_count": ("simulation", count, units.described("snapshot_count")),
+        **_grid_coordinates(geometry, units),
         **{
             name: ("simulation", parameters[:, column], about)
             for column, (name, about) in enumerate(_parameter_attributes(space).items())
@@ -275,6 +238,8 @@ def stack_runs(runs: Sequence[xr.Dataset], simulation: Any = None, split: Any = 
     for number, run in enumerate(runs):
         if geometry_of(run) != geometry:
             raise FieldError(f"run {number} of {len(runs)}: its grid differs from that of the first run")
+        if units_of(run) != units_of(runs[0]):
+            raise FieldError(f"run {number} of {len(runs)}: it is {units_of(run).name}, unlike the first run")
     length = max(run.sizes["time"] for run in runs)
     dtype = np.result_type(np.float32, *{run.temperature.dtype for run in runs})  # NaN must fit
     temperature = np.full((len(runs), length, *geometry.shape), np.nan, dtype=dtype)
@@ -297,7 +262,8 @@ def stack_runs(runs: Sequence[xr.Dataset], simulation: Any = None, split: Any = 
         for key, value in runs[0].attrs.items()
         if all(key in run.attrs and np.array_equal(run.attrs[key], value) for run in runs)
     }
-    return make_corpus(temperature, times, geometry, parameters, simulation, series, split, shared, space)
+    units = units_of(runs[0])
+    return make_corpus(temperature, times, geometry, parameters, simulation, series, split, shared, space, units)
 
 
 def select_run(corpus: xr.Dataset, position: int) -> xr.Dataset:
@@ -306,7 +272,7 @@ def select_run(corpus: xr.Dataset, position: int) -> xr.Dataset:
     run = corpus.isel(simulation=position, time=slice(0, count))
     times = run.snapshot_time.values
     run = run.drop_vars(["snapshot_time", "snapshot_count"])
-    return run.assign_coords(time=("time", times, _described("time")))
+    return run.assign_coords(time=("time", times, units_of(corpus).described("time")))
 
 
 def iterate_runs(corpus: xr.Dataset) -> Iterator[xr.Dataset]:
@@ -330,25 +296,57 @@ def valid_snapshots(corpus: xr.Dataset) -> np.ndarray:
 
 
 def geometry_of(dataset: xr.Dataset) -> Geometry:
-    """Rebuild the grid of a run or a corpus from its bounds."""
-    for name in ("radius_bounds", "angle_bounds"):
+    """Rebuild the grid of a run or a corpus from its bounds; one that does not say its kind is a sector or a box."""
+    dimensions = _grid_dimensions(dataset)
+    names = [f"{dimension}_bounds" for dimension in dimensions]
+    for name in names:
         if name not in dataset:
             raise FieldError(f"{_source(dataset)}: variable {name!r} is missing; expected the faces of the grid")
-    radius = np.asarray(dataset["radius_bounds"].values, dtype=float)
-    angle = np.asarray(dataset["angle_bounds"].values, dtype=float)
-    for name, bounds, least in (("radius_bounds", radius, 3), ("angle_bounds", angle, 1)):
+    vertical, lateral = (np.asarray(dataset[name].values, dtype=float) for name in names)
+    for name, bounds, least in zip(names, (vertical, lateral), (3, 1), strict=True):
         if bounds.ndim != 2 or bounds.shape[1] != 2 or bounds.shape[0] < least:
             raise FieldError(f"{_source(dataset)}: variable {name!r} has shape {bounds.shape}, expected (rows, 2)")
-        if not np.allclose(bounds[1:, 0], bounds[:-1, 1], rtol=1e-6):
+        if not np.allclose(bounds[1:, 0], bounds[:-1, 1], rtol=1e-6, atol=1e-6 * abs(bounds[-1, 1] - bounds[0, 0])):
             raise FieldError(f"{_source(dataset)}: variable {name!r} must leave no gap between neighbours")
-    if radius[0, 0] != radius[0, 1] or radius[-1, 0] != radius[-1, 1]:
+    if vertical[0, 0] != vertical[0, 1] or vertical[-1, 0] != vertical[-1, 1]:
         raise FieldError(
-            f"{_source(dataset)}: variable 'radius_bounds': the first and the last row must be walls, without volume"
+            f"{_source(dataset)}: variable {names[0]!r}: the first and the last row must be walls, without volume"
         )
+    kind = dataset[names[0]].attrs.get("geometry", "cylinder" if dimensions == ("radius", "angle") else "box")
     try:
-        return Geometry(np.r_[radius[1:-1, 0], radius[-1, 1]], np.r_[angle[:, 0], angle[-1, 1]])
+        geometry = Geometry(
+            np.r_[vertical[1:-1, 0], vertical[-1, 1]],
+            np.r_[lateral[:, 0], lateral[-1, 1]],
+            kind,
+            bool(dataset[names[1]].attrs.get("periodic", False)),
+        )
     except ValueError as error:
         raise FieldError(f"{_source(dataset)}: {error}") from None
+    if geometry.dimensions != dimensions:
+        raise FieldError(
+            f"{_source(dataset)}: the geometry {kind!r} has the dimensions {geometry.dimensions}, found {dimensions}"
+        )
+    return geometry
+
+
+def _grid_dimensions(dataset: xr.Dataset) -> tuple[str, str]:
+    """Names of the vertical and the lateral dimension; those of an annulus where there are neither."""
+    for dimensions in GRID_DIMENSIONS:
+        if any(f"{dimension}_bounds" in dataset.variables for dimension in dimensions):
+            return dimensions
+    return GRID_DIMENSIONS[0]
+
+
+def units_of(dataset: xr.Dataset, source: str | None = None) -> Units:
+    """Return how a run or a corpus is measured, by the unit of its temperature or, without one, of its times."""
+    where = source or _source(dataset)
+    for name in ("temperature", "snapshot_time", "time"):
+        if name in dataset.variables:
+            try:
+                return units_by(dataset[name].attrs.get("units"))
+            except ValueError as error:
+                raise FieldError(f"{where}: variable {name!r} has {error}") from None
+    raise FieldError(f"{where}: neither temperature nor times, whose units would tell its own")
 
 
 def parameters_of(run: xr.Dataset) -> Parameters:
@@ -399,23 +397,27 @@ def validate(dataset: xr.Dataset, source: str | None = None, values: bool = True
         raise FieldError(f"{where}: variable 'temperature' is missing; found {sorted(map(str, dataset.data_vars))}")
     temperature = dataset["temperature"]
     corpus = "simulation" in temperature.dims
-    expected = CORPUS_DIMENSIONS if corpus else RUN_DIMENSIONS
+    dimensions = _grid_dimensions(dataset)
+    expected = (*(("simulation",) if corpus else ()), "time", *dimensions)
     if temperature.dims != expected:
         raise FieldError(f"{where}: variable 'temperature' has dimensions {temperature.dims}, expected {expected}")
     if 0 in temperature.shape:
         raise FieldError(f"{where}: variable 'temperature' is empty, shape {temperature.shape}")
     time_name = "snapshot_time" if corpus else "time"
-    for name in ("temperature", "radius", "angle", time_name):
+    measured = units_of(dataset, where)
+    for name in ("temperature", *dimensions, time_name, *(series for series in SERIES if series in dataset)):
         if name not in dataset.variables:
             raise FieldError(f"{where}: variable {name!r} is missing")
         units = dataset[name].attrs.get("units")
-        if units != VARIABLES[name][0]:
-            raise FieldError(f"{where}: variable {name!r} has units {units!r}, expected {VARIABLES[name][0]!r}")
+        if units != measured.unit(name):
+            raise FieldError(f"{where}: variable {name!r} has units {units!r}, expected {measured.unit(name)!r}")
     geometry = geometry_of(dataset)
     if geometry.shape != temperature.shape[-2:]:
         raise FieldError(f"{where}: temperature has shape {temperature.shape}, its grid has {geometry.shape}")
-    for name, rows in (("radius", geometry.vertical), ("angle", geometry.lateral)):
-        if not np.allclose(dataset[name].values, rows, rtol=1e-5, atol=1e-6 * abs(rows[-1])):
+    for name, rows, size in zip(
+        dimensions, (geometry.vertical, geometry.lateral), (geometry.thickness, geometry.width), strict=True
+    ):
+        if not np.allclose(dataset[name].values, rows, rtol=1e-5, atol=1e-6 * size):
             raise FieldError(
                 f"{where}: variable {name!r} disagrees with '{name}_bounds' (same order, core to surface?)"
             )
@@ -433,11 +435,11 @@ def validate(dataset: xr.Dataset, source: str | None = None, values: bool = True
     if np.any(steps[np.isfinite(steps)] <= 0):
         raise FieldError(f"{where}: variable {time_name!r} must increase")
     if values:
-        _validate_values(np.asarray(temperature.values)[mask], where)
+        _validate_values(np.asarray(temperature.values)[mask], geometry, measured, where)
     return dataset
 
 
-def _validate_values(temperature: np.ndarray, where: str) -> None:
+def _validate_values(temperature: np.ndarray, geometry: Geometry, units: Units, where: str) -> None:
     bad = ~np.isfinite(temperature)
     if bad.any():
         snapshots = int(bad.any(axis=(-2, -1)).sum())
@@ -445,11 +447,14 @@ def _validate_values(temperature: np.ndarray, where: str) -> None:
             f"{where}: variable 'temperature' has NaN or infinite values in {snapshots} of {len(temperature)} snapshots"
         )
     low, high = float(temperature.min()), float(temperature.max())
-    if low < PLAUSIBLE_TEMPERATURE[0] or high > PLAUSIBLE_TEMPERATURE[1]:
+    least, most = units.plausible
+    if low < least or high > most:
         raise FieldError(
             f"{where}: variable 'temperature' spans {low:.4g} .. {high:.4g}, "
-            f"expected kelvin within {PLAUSIBLE_TEMPERATURE[0]:g} .. {PLAUSIBLE_TEMPERATURE[1]:g}"
+            f"expected {'kelvin' if units.dimensional else 'dimensionless values'} within {least:g} .. {most:g}"
         )
+    if problem := geometry.broken_seam(temperature):
+        raise FieldError(f"{where}: variable 'temperature': {problem}")
 
 
 def write_netcdf(dataset: xr.Dataset, path: str | os.PathLike[str], compress: bool = True) -> None:
@@ -460,7 +465,7 @@ def write_netcdf(dataset: xr.Dataset, path: str | os.PathLike[str], compress: bo
     for name, variable in dataset.variables.items():
         if variable.ndim > 1 and variable.dtype.kind == "f":
             encoding[name] = {"zlib": True, "complevel": 1, "shuffle": True} if compress else {}
-            if variable.ndim > 2 and variable.dims[-2:] == RUN_DIMENSIONS[-2:]:
+            if variable.ndim > 2 and variable.dims[-2:] in GRID_DIMENSIONS:
                 encoding[name]["chunksizes"] = (*[1] * (variable.ndim - 2), *variable.shape[-2:])
     # HDF5 writes one piece at a time anyway; a thread of Dask's would open the file again that an interrupt removed.
     with atomic(path) as temporary, dask.config.set(scheduler="synchronous"):

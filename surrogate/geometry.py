@@ -51,6 +51,13 @@ class Domain(NamedTuple):
         return f"{name}, {self.low / scale:.6g} .. {self.high / scale:.6g}{unit} by {width}{sides}"
 
 
+GRID_DIMENSIONS = tuple(dict.fromkeys(metric.dimensions for metric in _METRICS.values()))
+"""All pairs of names that the vertical and the lateral dimension may have."""
+
+TORN_SEAM = 3.0
+"""A field whose jump between last and first column is more times the largest one between neighbours is not periodic."""
+
+
 @dataclass(frozen=True, eq=False)
 class Geometry:
     """A domain of vertical rows by lateral columns: a sector of an annulus, the whole of it, or a box.
@@ -266,6 +273,22 @@ class Geometry:
         return np.asarray(self.vertical_faces[[0, -1]] ** _METRICS[self.kind].power * self.width)
 
     @property
+    def conduction(self) -> np.ndarray:
+        """Heat flux through both walls by conduction alone, for a unit drop of temperature between them, shape (2,).
+
+        The Nusselt number is a flux over this one.
+
+        Examples
+        --------
+        >>> Geometry.box(4, 4).conduction.tolist()
+        [1.0, 1.0]
+        """
+        low, high = self.vertical_faces[[0, -1]]
+        power = _METRICS[self.kind].power
+        resistance = (high - low, np.log(high / low) if low > 0 else np.inf, 1 / low - 1 / high if low > 0 else np.inf)
+        return np.asarray(1.0 / (resistance[power] * self.vertical_faces[[0, -1]] ** power))
+
+    @property
     def weight(self) -> np.ndarray:
         """Cell volumes divided by their sum, shape (rows, columns)."""
         volume = self.volume
@@ -314,6 +337,31 @@ class Geometry:
         if not self.periodic:
             raise ValueError("geometry: its sides are closed; only a periodic field can be shifted")
         return np.roll(field, columns, axis=-1)
+
+    def broken_seam(self, field: Any) -> str:
+        """Say what is wrong where a periodic field, shape (..., rows, columns), closes on itself; "" if nothing is."""
+        field = np.asarray(field)
+        if not self.periodic or field.shape[-1] < 4 or not field.size:
+            return ""
+
+        def jump(difference: np.ndarray) -> np.ndarray:
+            return np.asarray(np.sqrt(np.mean(difference**2, axis=tuple(range(field.ndim - 1)), dtype=float)))
+
+        between = jump(np.diff(field, axis=-1))
+        seam, beside, largest = (
+            jump(field[..., 0] - field[..., -1]),
+            jump(field[..., 1] - field[..., -2]),
+            between.max(),
+        )
+        # Columns that mirror each other about the seam are equal there too, but then so are their neighbours.
+        if seam < 1e-4 * largest and beside > 1e-2 * largest:
+            return "its last column repeats the first, and a periodic domain has each column once: leave one out"
+        if seam > TORN_SEAM * largest:
+            return (
+                f"it is not periodic: across the seam between last and first column it changes by {seam:.3g} (root "
+                f"mean square), between neighbouring columns by {largest:.3g} at most"
+            )
+        return ""
 
     def to_plane(self, vertical: Any, lateral: Any) -> tuple[Any, Any]:
         """Cartesian x and y of points given by radius and angle, or by height and x."""

@@ -190,7 +190,7 @@ def test_too_few_runs_to_split() -> None:
 def test_inspect(sick: Any, tmp_path: Path) -> None:
     content = inspect_file(sick[0])
     assert (content["reader"], content["snapshots"], content["grid"]) == ("native", 12, [12, 16])
-    assert "12 snapshots from 0 to 4.5 Gyr" in inspection_text(content)
+    assert "12 snapshots from 0.00 Gyr to 4.50 Gyr" in inspection_text(content)
     np.savez(tmp_path / "mine.npz", T=np.zeros((3, 4, 5)))
     content = inspect_file(tmp_path / "mine.npz")
     assert content["reader"] == "gridded"

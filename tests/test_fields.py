@@ -126,7 +126,7 @@ def broken(change: Any) -> Any:
         (lambda run: run.drop_vars("temperature"), "'temperature' is missing"),
         (lambda run: run.transpose("angle", "radius", "time", "bound"), "has dimensions"),
         (lambda run: run.isel(time=slice(0, 0)), "is empty"),
-        (lambda run: run.assign(temperature=run.temperature.assign_attrs(units="degC")), "units 'degC', expected 'K'"),
+        (lambda run: run.assign(temperature=run.temperature.assign_attrs(units="degC")), "units 'degC', expected K"),
         (lambda run: run.assign(temperature=run.temperature - 2250), "kelvin within"),
         (lambda run: run.assign(temperature=run.temperature / 2000), "kelvin within"),
         (lambda run: run.assign(temperature=run.temperature.where(run.radius > 6e5)), "3 of 3 snapshots"),

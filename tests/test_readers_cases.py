@@ -657,7 +657,7 @@ def test_aspect_tells_which_fields_it_leaves_out(tmp_path: Path) -> None:
         ({"angle": np.degrees(GRID.lateral)}, "angle spans 90 rad, expected .*degrees"),
         ({"angle": np.radians(GRID.lateral)}, "angle spans 0.0274156 rad"),
         ({"temperature": FIELD - 273.15}, "the first snapshot spans .* is it degC"),
-        ({"temperature": FIELD[:, ::-1]}, "the last snapshot is colder at the core than at the surface"),
+        ({"temperature": FIELD[:, ::-1]}, "the last snapshot is colder at the core-mantle boundary than above"),
     ],
 )
 def test_what_cannot_be_a_planet_is_told_without_knowing_the_mapping(tmp_path: Path, change: Any, message: str) -> None:

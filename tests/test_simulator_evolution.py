@@ -8,10 +8,11 @@ import pytest
 import xarray as xr
 
 from surrogate.config import Physics, SimulatorSettings
-from surrogate.fields import SERIES, geometry_of, open_netcdf, validate
+from surrogate.fields import geometry_of, open_netcdf, validate
 from surrogate.minerals import peridotite_solidus
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS
+from surrogate.quantities import SERIES
 from surrogate.simulator import SimulationError, run_key, run_path, run_shard, simulate
 from surrogate.simulator.checkpoint import restore_state, save_state
 from surrogate.simulator.evolution import Evolution

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from surrogate.config import Physics, SimulatorSettings
-from surrogate.fields import SERIES, open_netcdf
+from surrogate.fields import open_netcdf
 from surrogate.parameters import Parameters
+from surrogate.quantities import SERIES
 from surrogate.simulator import SimulationError, run_key, run_path, run_shard, simulate
 from surrogate.simulator.evolution import Evolution
 

@@ -182,7 +182,7 @@ def show(
 
     from surrogate.corpus import CorpusError, open_corpus
     from surrogate.diagnostics import core_mantle_boundary_heat_flux, mean_temperature, surface_heat_flux
-    from surrogate.fields import SPLITS, parameter_table, select_run, space_of
+    from surrogate.fields import SPLITS, parameter_table, select_run, space_of, units_of
 
     dataset = open_corpus(store)
     numbers = dataset["simulation"].values
@@ -204,7 +204,9 @@ def show(
             raise CorpusError(f"{store}: has no run {simulation}; it holds {numbers.min()} .. {numbers.max()}")
         run = select_run(dataset, int(position[0])).load()
         columns = (mean_temperature(run), surface_heat_flux(run), core_mantle_boundary_heat_flux(run))
-        header = ["time_Gyr", "mean_temperature_K", "surface_heat_flux_W_m2", "core_mantle_boundary_heat_flux_W_m2"]
+        header = ["time", "mean_temperature", "surface_heat_flux", "core_mantle_boundary_heat_flux"]
+        if units_of(run).dimensional:
+            header = [name + unit for name, unit in zip(header, ("_Gyr", "_K", "_W_m2", "_W_m2"), strict=True)]
         rows = [list(map(float, row)) for row in zip(run["time"].values, *(c.values for c in columns), strict=True)]
     if as_json:
         emit_json([dict(zip(header, row, strict=True)) for row in rows])

@@ -92,10 +92,12 @@ class RunRecord:
     parameters : array, shape (n,)
     space : ParameterSpace or None
         What `parameters` are, where it is not known otherwise; no part of the JSON.
-    times : array, shape (time,), Gyr
+    times : array, shape (time,)
     shape : tuple of int
-        (radius, angle).
+        (rows, columns).
     domain : surrogate.geometry.Domain or None
+    units : str
+        Name of :class:`surrogate.quantities.Units`.
     checksum : str
         SHA-256 of the file.
     digest : str
@@ -115,6 +117,7 @@ class RunRecord:
     times: np.ndarray = field(default_factory=_no_values)
     shape: tuple[int, ...] = ()
     domain: Domain | None = None
+    units: str = "dimensional"
     checksum: str = ""
     digest: str = ""
     series: dict[str, np.ndarray] = field(default_factory=dict)

@@ -84,7 +84,8 @@ def _open(path: Path) -> tuple[xr.Dataset, StoredTemperature]:
         )
     stored = corpus.temperature
     lazy = xr.Variable(stored.dims, indexing.LazilyIndexedArray(temperature), stored.attrs)
-    chunks = {"simulation": 1, "time": (stored.encoding.get("shards") or stored.shape)[1], "radius": -1, "angle": -1}
+    chunks = dict.fromkeys(stored.dims, -1)
+    chunks |= {"simulation": 1, "time": (stored.encoding.get("shards") or stored.shape)[1]}
     corpus["temperature"] = xr.DataArray(lazy, stored.coords).chunk(chunks)
     corpus.temperature.encoding = {name: stored.encoding.get(name) for name in ("chunks", "shards")}
     corpus.encoding["source"] = str(path)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from surrogate.fields import PLAUSIBLE_TEMPERATURE, make_corpus, make_run
+from surrogate.fields import make_corpus, make_run
 from surrogate.files import code_version
 from surrogate.methods import methods, title_of
 from surrogate.parameters import Parameters
@@ -205,8 +205,8 @@ class Answers:
         """Refuse temperatures, K, of an extrapolation that cannot be."""
         low, high = float(temperature.min()), float(temperature.max())
         trained, margin = self._bundle.temperature_range, MARGIN * np.ptp(self._bundle.temperature_range)
-        least = max(PLAUSIBLE_TEMPERATURE[0], trained[0] - margin)
-        most = min(PLAUSIBLE_TEMPERATURE[1], trained[1] + margin)
+        least = max(self._bundle.units.plausible[0], trained[0] - margin)
+        most = min(self._bundle.units.plausible[1], trained[1] + margin)
         if not np.isfinite([low, high]).all():
             raise QueryError("the question is so far outside the training runs that its answer is not finite")
         if not extrapolate and not least <= low <= high <= most:

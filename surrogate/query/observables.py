@@ -125,7 +125,7 @@ class Observables:
     def evaluate(
         self, parameters: np.ndarray, times: Sequence[float] | np.ndarray, names: Sequence[str], label: str = ""
     ) -> dict[str, np.ndarray]:
-        """Values by name, each of shape (simulation, time), in the units of :data:`surrogate.fields.VARIABLES`.
+        """Values by name, each of shape (simulation, time), in the units of :data:`surrogate.quantities.VARIABLES`.
 
         Parameters
         ----------

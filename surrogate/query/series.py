@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from surrogate.fields import VARIABLES
 from surrogate.geometry import Geometry
 from surrogate.minerals import olivine_conductivity, olivine_expansivity
 from surrogate.parameters import ParameterSpace
 from surrogate.planet import Planet
+from surrogate.quantities import VARIABLES
 from surrogate.units import GAS_CONSTANT
 
 SERIES = ("mean_temperature", "surface_heat_flux", "core_mantle_boundary_heat_flux")

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from surrogate.diagnostics import check as report_card
-from surrogate.fields import VARIABLES
+from surrogate.quantities import VARIABLES
 from surrogate.query.answers import Answers, lazy_fields, refuse_method
 from surrogate.query.arguments import read_sets, read_times
 from surrogate.query.bundle.content import Bundle

@@ -18,8 +18,9 @@ from surrogate.corpus.records import SEVERE, WARNING, Finding, RunRecord, findin
 from surrogate.corpus.split import TRAIN
 from surrogate.corpus.store import open_corpus, provenance_of
 from surrogate.corpus.workers import Workers
-from surrogate.fields import SPLITS, select_run, space_of
+from surrogate.fields import SPLITS, geometry_of, select_run, space_of, units_of
 from surrogate.parameters import EVOLUTION_PARAMETERS, ParameterSpace
+from surrogate.quantities import DIMENSIONAL
 
 SHORT_RUN = 0.9
 """A run that ends before this fraction of the median end is flagged as short."""
@@ -67,11 +68,12 @@ def _compare_times(records: Sequence[RunRecord], settings: CorpusSettings) -> li
     step = float(np.median([np.median(np.diff(record.times)) for record in records if len(record.times) > 1] or [0.0]))
     for record in records:
         first, last = record.times[[0, -1]]
+        unit = " Gyr" if record.units == DIMENSIONAL.name else ""
         if last < SHORT_RUN * end:
-            message = f"ends at {last:.4g} Gyr, the median run at {end:.4g} Gyr"
+            message = f"ends at {last:.4g}{unit}, the median run at {end:.4g}{unit}"
             findings.append(Finding(record.simulation, record.file, "short", WARNING, message))
         elif settings.times == "keep" and (abs(first - start) > step or abs(last - end) > step):
-            message = f"spans {first:.4g} .. {last:.4g} Gyr, the median run {start:.4g} .. {end:.4g} Gyr"
+            message = f"spans {first:.4g} .. {last:.4g}{unit}, the median run {start:.4g} .. {end:.4g}{unit}"
             findings.append(Finding(record.simulation, record.file, "time base", WARNING, message))
     return findings
 
@@ -231,7 +233,7 @@ def examine_store(path: str | os.PathLike[str], settings: CorpusSettings | None 
     runs = []
     for position, origin in enumerate(notes.runs):
         run = select_run(corpus, position)
-        check = RunCheck(origin.simulation, origin.file, settings)
+        check = RunCheck(origin.simulation, origin.file, settings, geometry_of(corpus), units_of(corpus))
         try:
             values = run.temperature.values
         except Exception as error:  # zarr and its codecs each raise their own kind
@@ -246,16 +248,19 @@ def examine_store(path: str | os.PathLike[str], settings: CorpusSettings | None 
 
 
 def _compare_grids(runs: Sequence[RunRecord], settings: CorpusSettings) -> list[Finding]:
-    """Find runs of another domain than most, and of another grid where nothing regrids them."""
+    """Find runs of another domain or units than most, and of another grid where nothing regrids them."""
     if not runs:
         return []
     domain = Counter(run.domain for run in runs if run.domain).most_common(1)[0][0]
+    units = Counter(run.units for run in runs).most_common(1)[0][0]
     shape = Counter(run.shape for run in runs).most_common(1)[0][0]
     kept = settings.radial_cells is None and settings.angular_cells is None
     findings = []
     for run in runs:
         if run.domain and not run.domain.matches(domain):
             message = f"covers {run.domain}, most runs {domain}"
+        elif run.units != units:
+            message = f"is {run.units}, most runs {units}"
         elif kept and run.shape != shape:
             message = f"has shape {run.shape}, most runs {shape}; corpus.radial_cells and angular_cells regrid"
         else:

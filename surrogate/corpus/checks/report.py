@@ -18,8 +18,9 @@ from surrogate.corpus.readers.containers import is_container, open_container
 from surrogate.corpus.readers.plausibility import implausible_axes, implausible_temperature
 from surrogate.corpus.records import SEVERE, Finding
 from surrogate.corpus.store import open_corpus, provenance_of, statistics
-from surrogate.fields import SERIES, SPLITS, geometry_of, parameter_table, parameters_of, space_of
+from surrogate.fields import SPLITS, geometry_of, parameter_table, parameters_of, space_of, units_of
 from surrogate.parameters import ParameterSpace
+from surrogate.quantities import SERIES, units_named
 
 COVERAGE_BINS = 10
 BAR_BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -80,10 +81,11 @@ def _summary(examination: Examination) -> list[str]:
     if examination.runs:
         counts = [len(run.times) for run in examination.runs]
         ends = [run.times[-1] for run in examination.runs]
+        time = units_named(examination.runs[0].units).time.text
         shapes = Counter(run.shape for run in examination.runs)
         grids = ", ".join(f"{rows} x {columns} ({count} runs)" for (rows, columns), count in shapes.most_common(3))
         lines.append(
-            f"Snapshots {min(counts)} .. {max(counts)} per run, ends at {min(ends):.4g} .. {max(ends):.4g} Gyr, "
+            f"Snapshots {min(counts)} .. {max(counts)} per run, ends at {time(min(ends))} .. {time(max(ends))}, "
             f"grids {grids}."
         )
     return lines
@@ -244,7 +246,7 @@ def inspect_file(
     dict
         ``file``, ``reader`` (None if none takes it), ``problem`` (None, or why it cannot be read), ``arrays`` (of a
         container that no reader understands yet: names and shapes, to write a mapping from); of a readable run
-        ``snapshots``, ``time``, ``grid``, ``radius``, ``angle_degrees``, ``parameters``, ``outside``, ``series``,
+        ``snapshots``, ``time``, ``grid``, ``domain``, ``units``, ``parameters``, ``outside``, ``series``,
         ``first`` and ``last`` (temperature range of these snapshots, K), ``left_out`` and ``warnings`` of the reader,
         ``attributes``.
 
@@ -266,8 +268,8 @@ def inspect_file(
                 "snapshots": run.sizes["time"],
                 "time": [float(run.time[0]), float(run.time[-1])],
                 "grid": list(geometry.shape),
-                "radius": geometry.vertical_faces[[0, -1]].tolist(),
-                "angle_degrees": float(np.degrees(geometry.lateral_faces[-1] - geometry.lateral_faces[0])),
+                "domain": str(geometry.domain),
+                "units": units_of(run).name,
                 "parameters": dict(parameters),
                 "outside": parameters.outside(),
                 "series": [name for name in SERIES if name in run],
@@ -308,13 +310,13 @@ def inspection_text(content: Mapping[str, Any]) -> str:
             lines.append("the reader 'gridded' reads these when its options say which is what")
         return "\n".join(lines)
     rows, columns = content["grid"]
-    inner, outer = content["radius"]
+    units = units_named(content["units"])
+    warmth, ages = units.temperature.text, [units.time.text(age) for age in content["time"]]
     lines += [
-        f"{content['snapshots']} snapshots from {content['time'][0]:.4g} to {content['time'][1]:.4g} Gyr",
-        f"{rows} x {columns} (radius with both walls x angle), {inner / 1e3:.5g} .. {outer / 1e3:.5g} km, "
-        f"{content['angle_degrees']:.4g} degrees",
-        f"temperature {content['first'][0]:.1f} .. {content['first'][1]:.1f} K at first, "
-        f"{content['last'][0]:.1f} .. {content['last'][1]:.1f} K at last",
+        f"{content['snapshots']} snapshots from {ages[0]} to {ages[1]}",
+        f"{rows} x {columns} (rows with both walls x columns); {content['domain']}",
+        f"temperature {warmth(content['first'][0])} .. {warmth(content['first'][1])} at first, "
+        f"{warmth(content['last'][0])} .. {warmth(content['last'][1])} at last",
         *(f"  {name} = {value:.6g}" for name, value in content["parameters"].items()),
         f"series: {', '.join(content['series']) or 'none'}",
         *([f"left out: {', '.join(content['left_out'])}"] if content["left_out"] else []),
@@ -330,8 +332,8 @@ def show_store(path: str | os.PathLike[str]) -> dict[str, Any]:
     -------
     dict
         ``store``, ``shape``, ``chunks``, ``shards``, ``encoding``, ``bytes`` (stored and as float32), ``split``,
-        ``snapshots``, ``time``, ``coverage``, ``statistics``, ``settings``, ``software``, ``readers``, ``flagged``,
-        ``rejected``.
+        ``snapshots``, ``units``, ``time``, ``coverage``, ``statistics``, ``settings``, ``software``, ``readers``,
+        ``flagged``, ``rejected``.
     """
     corpus, notes = open_corpus(path), provenance_of(path)
     temperature = corpus.temperature
@@ -346,6 +348,7 @@ def show_store(path: str | os.PathLike[str]) -> dict[str, Any]:
         "bytes": {"stored": stored, "as_float32": int(corpus.snapshot_count.sum()) * 4 * temperature[0, 0].size},
         "split": {name: int((corpus.split.values == index).sum()) for index, name in enumerate(SPLITS)},
         "snapshots": int(corpus.snapshot_count.sum()),
+        "units": units_of(corpus).name,
         "time": [float(np.nanmin(times)), float(np.nanmax(times))],
         "coverage": coverage(parameter_table(corpus), space_of(corpus)),
         "statistics": statistics(corpus),
@@ -360,16 +363,17 @@ def show_store(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def store_text(content: Mapping[str, Any]) -> str:
     """Write what :func:`show_store` found for people."""
-    size = content["bytes"]
+    size, units = content["bytes"], units_named(content["units"])
+    warmth, ages = units.temperature.text, [units.time.text(age) for age in content["time"]]
     temperature = content["statistics"]["temperature"]
     lines = [
         f"{content['store']}: " + " x ".join(f"{count} {name}" for name, count in content["shape"].items()),
-        f"{content['snapshots']} snapshots, {content['time'][0]:.4g} .. {content['time'][1]:.4g} Gyr; "
+        f"{content['snapshots']} snapshots, {ages[0]} .. {ages[1]}; "
         + ", ".join(f"{count} {name}" for name, count in content["split"].items()),
         f"{size['stored'] / 1e6:.1f} MB as {content['encoding']}, {size['as_float32'] / 1e6:.1f} MB unpacked; made of "
         f"{content['source_bytes'] / 1e6:.1f} MB read by {', '.join(content['readers'])}",
-        f"temperature of the training runs: {temperature['minimum']:.1f} .. {temperature['maximum']:.1f} K, mean "
-        f"{temperature['mean']:.1f} K, standard deviation {temperature['standard_deviation']:.1f} K",
+        f"temperature of the training runs: {warmth(temperature['minimum'])} .. {warmth(temperature['maximum'])}, mean "
+        f"{warmth(temperature['mean'])}, standard deviation {warmth(temperature['standard_deviation'])}",
     ]
     width = max(len(row["name"]) for row in content["coverage"])
     for row in content["coverage"]:

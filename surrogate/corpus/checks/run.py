@@ -18,13 +18,15 @@ from surrogate.corpus.readers import NUMBER_OPTION, ReaderError, notes_of, open_
 from surrogate.corpus.readers.plausibility import implausible_axes
 from surrogate.corpus.records import SEVERE, WARNING, Finding, Moments, RunRecord
 from surrogate.corpus.regrid import resample
-from surrogate.fields import PLAUSIBLE_TEMPERATURE, geometry_of, parameters_of
+from surrogate.fields import geometry_of, parameters_of, units_of
+from surrogate.geometry import Geometry
+from surrogate.quantities import DIMENSIONAL, Units
 
 BUDGET_ATTRIBUTE = "budget_relative_error"
 """Attribute of a run: relative error of its energy budget over the whole evolution, as its solver states it."""
 
 BOUNDARY_DRIFT = 1.0
-"""K. A surface that changes more than this in time, or a wall that varies more than this along angle, is flagged."""
+"""Degrees of the units: a surface that changes more in time, or a wall that varies more along itself, is flagged."""
 
 BLOCK_BYTES = 2**22
 """What is read at a time: small enough for the cache, large enough for the chunks of most files."""
@@ -65,6 +67,7 @@ def describe_run(record: RunRecord, run: xr.Dataset) -> RunRecord:
         times=np.asarray(run.time.values, dtype=float),
         shape=geometry.shape,
         domain=geometry.domain,
+        units=units_of(run).name,
     )
 
 
@@ -80,7 +83,7 @@ def read_blocks(run: xr.Dataset, new_times: np.ndarray | None = None) -> Iterato
     times = run.time.values
     if new_times is not None and np.array_equal(new_times, times):
         new_times = None
-    length = max(1, BLOCK_BYTES // (4 * run.sizes["radius"] * run.sizes["angle"]))
+    length = max(1, BLOCK_BYTES // (4 * int(np.prod(run.temperature.shape[-2:]))))
     together = (run.temperature.encoding.get("chunksizes") or (1,))[0]  # snapshots of the file that share chunks
     length = max(length // together, 1) * together
     for start in range(0, len(times if new_times is None else new_times), length):
@@ -104,12 +107,17 @@ class RunCheck:
     simulation : int
     file : str
     settings : CorpusSettings
+    geometry : Geometry or None
+        Where it is known, fields are looked at where they close on themselves.
+    units : Units
     findings : list of Finding
     """
 
     simulation: int
     file: str
     settings: CorpusSettings
+    geometry: Geometry | None = None
+    units: Units = DIMENSIONAL
     findings: list[Finding] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -124,6 +132,7 @@ class RunCheck:
         self._surface = 0.0
         self._surface_drift = 0.0
         self._wall_spread = 0.0
+        self._seam = ""
         self._previous: tuple[bytes, float, float] | None = None
 
     def report(self, what: str, message: str, severity: str = SEVERE) -> None:
@@ -144,6 +153,7 @@ class RunCheck:
         outside : sequence of str
             Lines of :meth:`surrogate.parameters.ParameterSpace.outside`.
         """
+        self.geometry, self.units = geometry_of(run), units_of(run)
         attributes, snapshots = run.attrs, run.sizes["time"]
         for line in notes_of(run).warnings:
             self.report("odd file", line, WARNING)
@@ -188,6 +198,8 @@ class RunCheck:
         """Add finite snapshots to the moments."""
         if not len(temperature):
             return
+        if self.geometry is not None and not self._seam:
+            self._seam = self.geometry.broken_seam(temperature)
         self._minimum = min(self._minimum, float(temperature.min()))
         self._maximum = max(self._maximum, float(temperature.max()))
         surface = temperature[:, -1].mean(axis=-1, dtype=float)
@@ -206,7 +218,7 @@ class RunCheck:
 
     def finish(self) -> None:
         """Check what only the whole run shows."""
-        low, high = PLAUSIBLE_TEMPERATURE
+        (low, high), drift = self.units.plausible, BOUNDARY_DRIFT * self.units.degree
         if self._not_finite:
             self.report(
                 "not finite",
@@ -217,19 +229,21 @@ class RunCheck:
             self.report(
                 "out of range",
                 f"variable 'temperature' spans {self._minimum:.4g} .. {self._maximum:.4g}, "
-                f"expected kelvin within {low:g} .. {high:g}"
+                f"expected {'kelvin' if self.units.dimensional else 'dimensionless values'} within {low:g} .. {high:g}"
                 + (
                     "; dimensionless values need their unit and scales in source.options"
-                    if 0 < self._maximum < 20
+                    if self.units.dimensional and 0 < self._maximum < 20
                     else ""
                 ),
             )
-        if self._surface_drift > BOUNDARY_DRIFT:
-            self.report(
-                "boundary drift", f"the surface temperature moves by {self._surface_drift:.3g} K in time", WARNING
-            )
-        if self._wall_spread > BOUNDARY_DRIFT:
-            self.report("boundary drift", f"a wall varies by {self._wall_spread:.3g} K along angle", WARNING)
+        if self._seam:
+            self.report("seam", f"variable 'temperature': {self._seam}")
+        if self._surface_drift > drift:
+            moves = self.units.temperature.text(self._surface_drift)
+            self.report("boundary drift", f"the surface temperature moves by {moves} in time", WARNING)
+        if self._wall_spread > drift:
+            spread = self.units.temperature.text(self._wall_spread)
+            self.report("boundary drift", f"a wall varies by {spread} along itself", WARNING)
         if self._repeated:
             severity = SEVERE if self._repeated > 0.5 * self._count else WARNING
             self.report("stalled", f"{self._repeated} of {self._count} snapshots repeat the one before", severity)

@@ -26,8 +26,9 @@ from surrogate.corpus.records import RunRecord
 from surrogate.corpus.split import training_statistics
 from surrogate.corpus.storage import temperature_encoding
 from surrogate.corpus.store import FORMAT, Provenance
-from surrogate.fields import SERIES, make_corpus
+from surrogate.fields import make_corpus
 from surrogate.files import read_json, write_json
+from surrogate.quantities import SERIES
 
 
 def finish_commit(store: Path) -> bool:
@@ -147,12 +148,16 @@ def _small_datasets(
             "statistics": json.dumps(statistics),
         },
         plan.space,
+        plan.units,
     )
     variables: dict[str, Any] = {
         name: ("simulation", [getattr(run, name) for run in moments]) for name in ("minimum", "maximum", "snapshots")
     }
     for name in ("profile_mean", "profile_variance"):
-        variables[name] = (("simulation", "radius"), np.array([getattr(run, name) for run in moments]))
+        variables[name] = (
+            ("simulation", plan.geometry.dimensions[0]),
+            np.array([getattr(run, name) for run in moments]),
+        )
     return corpus, xr.Dataset(variables)
 
 

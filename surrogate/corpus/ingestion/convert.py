@@ -25,9 +25,10 @@ from surrogate.corpus.readers import open_run
 from surrogate.corpus.records import RunRecord
 from surrogate.corpus.regrid import Regridder, resample
 from surrogate.corpus.storage import PACKING, StorageError, decode, encode, open_array, write_snapshots
-from surrogate.fields import SERIES, geometry_of
+from surrogate.fields import geometry_of
 from surrogate.files import checksum, read_json
 from surrogate.parameters import ParameterSpace
+from surrogate.quantities import SERIES
 
 
 @lru_cache(maxsize=1)
@@ -110,6 +111,8 @@ def _convert(
     if problem:
         check.report("parameters", problem)
         return record
+    if found.units != plan.units.name:
+        check.report("units", f"is {found.units}, the store {plan.units.name}")
     grid = geometry_of(run)
     if grid != plan.geometry:
         if not grid.domain.matches(plan.geometry.domain):
@@ -123,7 +126,7 @@ def _convert(
     times = found.times if plan.times is None else _covered(plan.times, found.times)
     if len(times) < 2:
         start, end = found.times[[0, -1]]
-        check.report("time base", f"spans {start:g} .. {end:g} Gyr: misses the common times of the store")
+        check.report("time base", f"spans {start:g} .. {end:g}: misses the common times of the store")
     if check.severe:
         return record
     regridder = None if grid == plan.geometry else Regridder(grid, plan.geometry)

@@ -21,10 +21,11 @@ from surrogate.corpus.records import SEVERE, Finding, Moments, RunRecord
 from surrogate.corpus.storage import create_array, shard_length
 from surrogate.corpus.store import Provenance, open_corpus, open_moments, provenance_of
 from surrogate.corpus.workers import Workers
-from surrogate.fields import SERIES, geometry_of, parameter_table, parameters_of, space_of
+from surrogate.fields import geometry_of, parameter_table, parameters_of, space_of, units_of
 from surrogate.files import atomic, fingerprint, read_json
 from surrogate.geometry import Geometry
 from surrogate.parameters import ParameterSpace
+from surrogate.quantities import SERIES, Units, units_named
 
 Progress = Callable[[str, int, int], None]
 """Told a stage ("survey", "ingest"), how many runs are done and how many there are."""
@@ -186,6 +187,7 @@ class Plan:
     options : dict
         Of the reader.
     geometry : Geometry
+    units : Units
         Grid of the store.
     space : ParameterSpace
         Of all runs.
@@ -206,6 +208,7 @@ class Plan:
     reader: str
     options: dict[str, Any]
     geometry: Geometry
+    units: Units
     space: ParameterSpace
     times: np.ndarray | None
     length: int
@@ -226,6 +229,7 @@ class Plan:
             "reader": self.reader,
             "options": self.options,
             "geometry": self.geometry.record(),
+            "units": self.units.name,
             "parameters": self.space.as_dict(),
             "times": None if self.times is None else self.times.tolist(),
             "length": self.length,
@@ -243,6 +247,7 @@ class Plan:
             content["reader"],
             content["options"],
             Geometry.from_record(content["geometry"]),
+            units_named(content["units"]),
             ParameterSpace.from_dict(content["parameters"]),
             None if content["times"] is None else np.array(content["times"]),
             content["length"],
@@ -293,16 +298,18 @@ def make_plan(request: Request, runs: Sequence[RunRecord], old: ExistingStore | 
     settings = request.settings
     times = None
     if old is not None:
-        geometry, space = geometry_of(old.corpus), space_of(old.corpus)
+        geometry, space, units = geometry_of(old.corpus), space_of(old.corpus), units_of(old.corpus)
         if settings.times == "resample":
             times = old.corpus.snapshot_time.values[int(np.argmax(old.corpus.snapshot_count.values))]
     else:
         with open_run(runs[0].file, runs[0].reader, request.options) as first:
-            space = parameters_of(first).space
+            space, units = parameters_of(first).space, units_of(first)
             geometry = geometry_of(first).refined(settings.radial_cells, settings.angular_cells)
         if settings.times == "resample":
             start, end = (float(np.median([run.times[edge] for run in runs])) for edge in (0, -1))
             times = np.linspace(start, end, settings.snapshots)
+    if settings.encoding == "int16" and not units.dimensional:
+        raise PlanError("corpus.encoding int16 packs kelvin; a dimensionless corpus needs float32")
     length = max(len(run.times) for run in runs) if times is None else len(times)
     per_shard = shard_length(length, *geometry.shape)
     if old is not None:
@@ -312,6 +319,7 @@ def make_plan(request: Request, runs: Sequence[RunRecord], old: ExistingStore | 
     essence = {
         "content": request.as_dict(),
         "geometry": geometry.record(),
+        "units": units.name,
         "parameters": space.as_dict(),
         "times": None if times is None else times.tolist(),
         "shard": per_shard,
@@ -324,6 +332,7 @@ def make_plan(request: Request, runs: Sequence[RunRecord], old: ExistingStore | 
         request.reader,
         request.options,
         geometry,
+        units,
         space,
         times,
         length,

@@ -15,9 +15,9 @@ from surrogate.corpus.readers.containers import Container, is_container, open_co
 from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
 from surrogate.corpus.readers.mapping import AXES, GriddedOptions, Mapped
 from surrogate.corpus.regrid import linear_weights
-from surrogate.fields import VARIABLES
 from surrogate.geometry import Geometry
 from surrogate.parameters import EVOLUTION_PARAMETERS
+from surrogate.quantities import VARIABLES
 from surrogate.units import UnitError, read_quantity, to_magnitude
 
 SMALLEST_PLANET = 1e3

@@ -16,6 +16,7 @@ from surrogate.corpus.readers.tables import read_table_row
 from surrogate.fields import make_run, validate
 from surrogate.geometry import Geometry
 from surrogate.parameters import Parameters
+from surrogate.quantities import DIMENSIONAL, Units
 
 
 class Snapshots(BackendArray):
@@ -61,6 +62,7 @@ def lazy_run(
     attributes: Mapping[str, Any] | None = None,
     close: Callable[[], None] | None = None,
     notes: Notes | None = None,
+    units: Units = DIMENSIONAL,
 ) -> xr.Dataset:
     """Build a run dataset whose temperature is read when it is needed.
 
@@ -75,6 +77,7 @@ def lazy_run(
         Called when the dataset is closed.
     notes : Notes, optional
         What is left out, and what looked odd.
+    units : Units, optional
 
     Examples
     --------
@@ -87,7 +90,8 @@ def lazy_run(
     series = {name: np.asarray(values, dtype=float) for name, values in (series or {}).items()}
     # make_run looks at the values of the temperature: it gets one invented snapshot, and is lent the rest.
     first = {name: values[:1] for name, values in series.items()}
-    form = make_run(np.full((1, *geometry.shape), 1000.0), time[:1], geometry, parameters, first, attributes)
+    invented = np.full((1, *geometry.shape), np.mean(units.plausible))
+    form = make_run(invented, time[:1], geometry, parameters, first, attributes, units)
     snapshots = indexing.LazilyIndexedArray(Snapshots(load, (len(time), *geometry.shape)))
     run = form.drop_dims("time").assign_coords(time=("time", time, form.time.attrs))
     run["temperature"] = (form.temperature.dims, snapshots, form.temperature.attrs)

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from surrogate.corpus.readers import ReaderError
-from surrogate.fields import SERIES
+from surrogate.quantities import SERIES
 from surrogate.units import GIGAYEAR, read_quantity, to_magnitude
 
 DIMENSIONLESS = "dimensionless"
@@ -174,7 +174,7 @@ class GriddedOptions(_Options):
     parameters : mapping or str
         Numbers (with units), names of variables or attributes; or a CSV table.
     series : mapping
-        Time series, by a name of :data:`surrogate.fields.SERIES`: the name in the file if it is in SI units, or a
+        Time series, by a name of :data:`surrogate.quantities.SERIES`: the name in the file if it is in SI units, or a
         Mapped.
     scales : Scales
         Of quantities whose unit is "dimensionless".

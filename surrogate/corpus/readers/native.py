@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,12 @@ import xarray as xr
 from surrogate.corpus.readers import Notes, ReaderError
 from surrogate.corpus.readers.containers import Container, open_container
 from surrogate.corpus.readers.lazy import lazy_run
-from surrogate.fields import RUN_DIMENSIONS, SERIES, VARIABLES, FieldError, geometry_of, space_of
+from surrogate.fields import FieldError, geometry_of, space_of
+from surrogate.geometry import GRID_DIMENSIONS
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters, ParameterSpace
+from surrogate.quantities import DIMENSIONAL, DIMENSIONLESS, SERIES
 
 SUFFIXES = (".nc", ".nc4")
-
-BOUNDS = {"radius_bounds": ("radius", "bound"), "angle_bounds": ("angle", "bound")}
 
 
 class NativeReader:
@@ -30,7 +30,7 @@ class NativeReader:
             return False
         try:
             with open_container(path) as container:
-                return "temperature" in container.arrays and "radius_bounds" in container.arrays
+                return "temperature" in container.arrays and bool(_bounds(container.arrays))
         except ReaderError:
             # Opening it says what is wrong. A file of the older NetCDF format is another reader's.
             with path.open("rb") as stream:
@@ -55,10 +55,17 @@ class NativeReader:
             raise
 
 
+def _bounds(names: Collection[str]) -> tuple[str, ...]:
+    """Names of the vertical and the lateral dimension whose bounds are there; none without those of the rows."""
+    return next((axes for axes in GRID_DIMENSIONS if f"{axes[0]}_bounds" in names), ())
+
+
 def _run(container: Container) -> xr.Dataset:
     """Build the run: the variables of the convention in its units; others are left out."""
     variables = {name: container.variable(name) for name in container.arrays}
-    for name, dimensions in {"temperature": RUN_DIMENSIONS, "time": ("time",), **BOUNDS}.items():
+    axes = _bounds(variables) or GRID_DIMENSIONS[0]
+    bounds = {f"{axis}_bounds": (axis, "bound") for axis in axes}
+    for name, dimensions in {"temperature": ("time", *axes), "time": ("time",), **bounds}.items():
         if name not in variables or variables[name].dims != dimensions:
             found = variables[name].dims if name in variables else "none"
             raise FieldError(f"{container.where(name)}: expected one run, of dimensions {dimensions}, got {found}")
@@ -67,29 +74,31 @@ def _run(container: Container) -> xr.Dataset:
         [EVOLUTION_PARAMETERS[entry.name] if entry.name in EVOLUTION_PARAMETERS.names else entry for entry in space]
     )
     values = [container.single(entry.name, entry.unit) for entry in space]
+    units = DIMENSIONLESS if variables["temperature"].attrs.get("units") == "1" else DIMENSIONAL
     faces = {}
-    for name, (axis, _) in BOUNDS.items():  # CF: bounds have the units of their coordinate
-        stated = variables[axis].attrs.get("units") if axis in variables else None
-        faces[name] = (
-            ("radius" if name == "radius_bounds" else "angle", "bound"),
-            container.read(name, VARIABLES[axis][0], stated=stated),
-        )
-    geometry = geometry_of(xr.Dataset(faces).assign_attrs())
-    series = {name: container.read(name, VARIABLES[name][0]) for name in SERIES if name in variables}
-    known = {*RUN_DIMENSIONS, *BOUNDS, *SERIES, *space.names, "temperature"}
+    for name, dimensions in bounds.items():  # CF: bounds have the units of their coordinate
+        stated = variables[dimensions[0]].attrs.get("units") if dimensions[0] in variables else None
+        read = container.read(name, units.unit(dimensions[0]), stated=stated)
+        faces[name] = (dimensions, read, variables[name].attrs)
+    geometry = geometry_of(xr.Dataset(faces))
+    series = {name: container.read(name, units.unit(name)) for name in SERIES if name in variables}
+    known = {"time", *axes, *bounds, *SERIES, *space.names, "temperature"}
     run = lazy_run(
-        lambda number: container.read("temperature", "K", number),
-        container.read("time", "Gyr"),
+        lambda number: container.read("temperature", units.unit("temperature"), number),
+        container.read("time", units.unit("time")),
         geometry,
         Parameters.from_array(values, space),
         series,
         {name: value for name, value in container.attributes.items() if name not in ("_NCProperties", "coordinates")},
         container.close,
         Notes(left_out=tuple(name for name in sorted(variables) if name not in known)),
+        units,
     )
-    for axis in ("radius", "angle"):
+    for axis in axes:
         if axis in variables:
-            run[axis] = (axis, container.read(axis, VARIABLES[axis][0]), run[axis].attrs)
-    if variables["temperature"].attrs.get("units") == "K":  # as it is: blocks of snapshots are read at a time
+            run[axis] = (axis, container.read(axis, units.unit(axis)), run[axis].attrs)
+    if variables["temperature"].attrs.get("units") == units.unit(
+        "temperature"
+    ):  # as it is: blocks of snapshots are read at a time
         run["temperature"] = variables["temperature"]
     return run

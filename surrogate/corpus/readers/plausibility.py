@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from surrogate.fields import PLAUSIBLE_TEMPERATURE, geometry_of
+from surrogate.fields import geometry_of, units_of
 
 OLDEST = 15.0
 """Gyr. Nothing is older than the universe."""
@@ -47,12 +47,22 @@ def implausible_axes(run: xr.Dataset) -> list[tuple[str, bool]]:
     lines = []
     time = run["time"].values
     start, end = time[[0, -1]].tolist()
+    geometry = geometry_of(run)
+    width = geometry.width
+    if geometry.curved and not NARROWEST <= width <= 2 * np.pi * (1 + 1e-6):
+        line = f"angle spans {width:.6g} rad, expected {NARROWEST:g} .. 2 pi: is it degrees?"
+        if np.isclose(width, 2 * np.pi * (1 + 1 / (geometry.shape[1] - 1)), rtol=1e-3):
+            line = (
+                f"angle spans {width:.6g} rad, a column more than 2 pi: the last column repeats the first; leave it out"
+            )
+        lines.append((line, True))
+    if not units_of(run).dimensional:
+        return lines
     spans = f"time spans {start:.6g} .. {end:.6g} Gyr, expected "
     if start < -1e-9 * abs(end) or end > OLDEST:
         lines.append((f"{spans}0 .. {OLDEST:g}: is it Myr, or years?", not -OLDEST < start <= end < LONGEST_EXPERIMENT))
     elif len(time) > 1 and end - start < SHORTEST:
         lines.append((f"{spans}{SHORTEST:g} or more: is it dimensionless, or counted in another unit?", False))
-    geometry = geometry_of(run)
     inner, outer = geometry.vertical_faces[[0, -1]].tolist()
     low, high = PLANET_RADII
     if not (low <= outer <= high and geometry.thickness >= SLIMMEST * outer):
@@ -61,16 +71,14 @@ def implausible_axes(run: xr.Dataset) -> list[tuple[str, bool]]:
             f"thicker than {SLIMMEST:g} of it: is it km, or dimensionless?"
         )
         lines.append((line, True))
-    width = np.ptp(geometry.lateral_faces).item()
-    if not NARROWEST <= width <= 2 * np.pi * (1 + 1e-6):
-        lines.append((f"angle spans {width:.6g} rad, expected {NARROWEST:g} .. 2 pi: is it degrees?", True))
     return lines
 
 
 def implausible_temperature(run: xr.Dataset) -> list[str]:
     """Describe what cannot be in the first and the last snapshot of a run (which it reads), one line each."""
     lines = []
-    low, high = PLAUSIBLE_TEMPERATURE
+    units = units_of(run)
+    low, high = units.plausible
     for name, position in (("first", 0), ("last", -1)):
         snapshot = np.asarray(run["temperature"][position].values)
         if not np.all(np.isfinite(snapshot)):
@@ -79,8 +87,10 @@ def implausible_temperature(run: xr.Dataset) -> list[str]:
         least, most = float(snapshot.min()), float(snapshot.max())
         if least < low or most > high:
             lines.append(
-                f"the {name} snapshot spans {least:.4g} .. {most:.4g} K, expected {low:g} .. {high:g}: is it degC?"
+                f"the {name} snapshot spans {least:.4g} .. {units.temperature.text(most)}, expected {low:g} .. {high:g}"
+                + (": is it degC?" if units.dimensional else "")
             )
         elif snapshot[0].mean() < snapshot[-1].mean():
-            lines.append(f"the {name} snapshot is colder at the core than at the surface: does radius run inward?")
+            wall, vertical = units.walls[0], geometry_of(run).dimensions[0]
+            lines.append(f"the {name} snapshot is colder at the {wall} than above: does {vertical} run the other way?")
     return lines

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from surrogate.corpus.readers import Notes, ReaderError, run_number
 from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
 from surrogate.corpus.readers.mapping import Scales
-from surrogate.geometry import Geometry
+from surrogate.geometry import Geometry, Kind
 from surrogate.units import GIGAYEAR, read_quantity, to_magnitude
 
 SMALLEST_PLANET = 1e3
@@ -165,7 +165,8 @@ def _geometry(geometry: Any, length: float, folder: Path) -> Geometry:
             "dimensional_units = .false. (&switches), which makes them dimensionless; option scales does so too"
         )
     try:
-        return Geometry(radius, np.asarray(angle) - angle[0])
+        kind: Kind = "cylinder" if geometry.cylindrical else "spherical_annulus"
+        return Geometry(radius, np.asarray(angle) - angle[0], kind)
     except ValueError as error:
         raise ReaderError(f"{folder}: {error}") from error
 

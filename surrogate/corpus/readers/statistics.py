@@ -103,10 +103,9 @@ class Statistics:
         Returns
         -------
         dict
-            Those series of :data:`surrogate.fields.SERIES` that the file has.
+            Those series of :data:`surrogate.quantities.SERIES` that the file has.
         """
-        width = geometry.lateral_faces[-1] - geometry.lateral_faces[0]
-        inner, outer = geometry.vertical_faces[[0, -1]] * width
+        inner, outer = geometry.wall_areas
         # Outward of the mantle is down at its bottom; ours is positive upward.
         factors = {"surface_heat_flux": 1.0 / outer, "core_mantle_boundary_heat_flux": -1.0 / inner}
         clock, result = self.time, {}

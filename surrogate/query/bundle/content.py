@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from surrogate.fields import SPLITS, geometry_of, parameter_table, select_split, space_of
+from surrogate.fields import SPLITS, geometry_of, parameter_table, select_split, space_of, units_of
 from surrogate.geometry import Geometry
 from surrogate.parameters import ParameterSpace
 from surrogate.planet import Isotope, PhaseTransition, Planet
+from surrogate.quantities import Units, units_by
 from surrogate.query.bundle.files import open_folder, read_bundle
 from surrogate.query.errors import BundleError, QueryError
 from surrogate.query.extrapolation import TRAINING_FILE, Nearness
@@ -47,7 +48,7 @@ def describe_corpus(corpus: xr.Dataset) -> dict[str, Any]:
     """Parameters, times, grid, temperatures and size of the training runs, as ``bundle.json`` holds them."""
     training = select_split(corpus, "train")
     times = training["snapshot_time"].values
-    geometry, space = geometry_of(corpus), space_of(corpus)
+    geometry, space, units = geometry_of(corpus), space_of(corpus), units_of(corpus)
     ends = np.nanmax(times, axis=1)
     low, high = _temperature_range(training)
     return {
@@ -56,9 +57,9 @@ def describe_corpus(corpus: xr.Dataset) -> dict[str, Any]:
             "first": float(np.nanmin(times)),
             "last": float(np.nanmax(times)),
             "count": int(np.median(training["snapshot_count"].values)),
-            "units": "Gyr",
+            "units": units.unit("time"),
         },
-        "temperature": {"low": low, "high": high, "units": "K"},
+        "temperature": {"low": low, "high": high, "units": units.unit("temperature")},
         "grid": geometry.record(),
         "runs": {name: int((corpus["split"].values == number).sum()) for number, name in enumerate(SPLITS)},
         "snapshots": int(training["snapshot_count"].values.sum()),
@@ -108,6 +109,7 @@ class Bundle:
         Content of ``bundle.json``.
     geometry : Geometry
         Grid of the answers.
+    units : Units
     planet : Planet
     conductivity : str
         Law of the simulations, "olivine" or "constant".
@@ -126,6 +128,7 @@ class Bundle:
     source: Path
     description: dict[str, Any]
     geometry: Geometry
+    units: Units
     planet: Planet
     conductivity: str
     crust_heating: str
@@ -154,6 +157,7 @@ class Bundle:
                 source,
                 description,
                 Geometry.from_record(grid),
+                units_by(time.get("units", "Gyr")),
                 planet_from_dict(description["planet"]),
                 description["conductivity"],
                 description.get("crust_heating", "unknown"),
