@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,8 +22,9 @@ from pydantic import AfterValidator, Field, ValidationError, create_model, field
 
 from surrogate.files import atomic, fingerprint
 from surrogate.methods import METHODS, methods
-from surrogate.parameters import EVOLUTION_PARAMETERS
+from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, ParameterSpace
 from surrogate.planet import MARS, Planet
+from surrogate.quantities import VARIABLES
 from surrogate.settings import (
     AutoencoderSettings,
     Count,
@@ -35,6 +37,7 @@ from surrogate.settings import (
     SharedTraining,
     TrainingSettings,
 )
+from surrogate.units import read_stated, to_magnitude
 
 
 class Physics(Section):
@@ -109,22 +112,44 @@ class DesignSettings(Section):
 
     runs: Count = Field(128, description="Number of runs: a scrambled Sobol sample (a power of two balances it).")
     seed: int = Field(2108, description="Of the scrambling and of the initial perturbations.")
-    ranges: dict[str, tuple[float, float]] = Field(
-        default_factory=lambda: EVOLUTION_PARAMETERS.ranges,
-        description="Lower and upper limit of each parameter, SI units; one that is not named keeps its own.",
-    )
 
-    @field_validator("ranges")
+
+class ParameterSettings(Section):
+    """One parameter of the corpus; what is not given is what the simulator knows of it, or what the runs show."""
+
+    unit: str | None = Field(None, description="Of its values, as pint or UDUNITS spell it; `dimensionless` has none.")
+    symbol: str | None = Field(None, description="LaTeX, for the figures.")
+    description: str | None = Field(None, description="In words.")
+    low: float | str | None = Field(None, description="Lower end of its range, in its unit or with one of its own.")
+    high: float | str | None = Field(None, description="Upper end.")
+    logarithmic: bool | None = Field(None, description="Whether its axis is logarithmic.")
+
+    @field_validator("unit")
     @classmethod
-    def _complete(cls, ranges: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-        names = list(EVOLUTION_PARAMETERS.names)
-        unknown = sorted(set(ranges) - set(names))
-        if unknown:
-            raise ValueError(f"unknown parameters {unknown}; expected some of {names}")
-        for name, (low, high) in ranges.items():
-            if not 0 < low < high:
-                raise ValueError(f"{name}: expected 0 < low < high, got {low:g} .. {high:g}")
-        return {**EVOLUTION_PARAMETERS.ranges, **ranges}
+    def _readable(cls, unit: str | None) -> str | None:
+        if unit is None:
+            return None
+        scale, spelled = read_stated(1.0, "unit", unit)
+        if scale != 1.0:
+            raise ValueError(f"expected a unit, without a number in front of it, got {unit!r}")
+        return spelled
+
+    def describe(self, parameter: Parameter) -> Parameter:
+        """Return a parameter with what is given here in the place of its own; its unit is that of the result.
+
+        Raises
+        ------
+        ValueError
+            Naming it, if its range is none.
+        """
+        given = self.model_dump(exclude={"unit"}, exclude_none=True)
+        for end in {"low", "high"} & set(given):
+            given[end] = to_magnitude(given[end], parameter.unit, f"{parameter.name}.{end}")
+        result = dataclasses.replace(parameter, **given)
+        if result.low > result.high or (result.logarithmic and result.low <= 0) or (parameter.low > 0 >= result.low):
+            least = "0 < low <= high" if result.logarithmic or parameter.low > 0 else "low <= high"
+            raise ValueError(f"{result.name}: expected {least}, got {result.low:g} .. {result.high:g}")
+        return result
 
 
 class SourceSettings(Section):
@@ -320,6 +345,12 @@ class Config(Section):
         default_factory=dict,
         description="Constants that differ from Mars: see surrogate.planet.Planet; SI units.",
     )
+    parameters: dict[str, ParameterSettings] = Field(
+        default_factory=dict,
+        description="By name: unit, symbol, description, low, high, logarithmic, all optional. Of simulated runs they "
+        "change the simulator's own; of files they say which parameters count. {}: the simulator's, or all that vary "
+        'among the files. E.g. {"rayleigh_number": {"low": 1.0e4, "high": 1.0e7, "logarithmic": true}}',
+    )
     design: DesignSettings = Field(default_factory=DesignSettings, description="Which runs are simulated.")
     source: SourceSettings = Field(default_factory=SourceSettings, description="Simulate, or read existing runs.")
     simulator: SimulatorSettings = Field(default_factory=SimulatorSettings, description="The forward model.")
@@ -348,6 +379,42 @@ class Config(Section):
             raise ValueError(f"unknown constants {unknown}; expected some of {sorted(known)}")
         dataclasses.replace(MARS, **constants)  # type: ignore[arg-type]  # refuses impossible planets
         return constants
+
+    @field_validator("parameters")
+    @classmethod
+    def _names(cls, parameters: dict[str, ParameterSettings]) -> dict[str, ParameterSettings]:
+        if parameters:
+            taken = sorted(set(parameters) & set(VARIABLES))
+            if taken:
+                raise ValueError(f"{', '.join(taken)}: a field or coordinate is called so; expected other names")
+            ParameterSpace([Parameter(name) for name in parameters])
+        return parameters
+
+    @model_validator(mode="after")
+    def _space_of_the_simulator(self) -> Config:
+        if self.source.kind == "simulate":
+            self.make_space()
+        return self
+
+    @property
+    def named_parameters(self) -> dict[str, ParameterSettings]:
+        """What is said of the parameters of existing runs; simulated ones say it themselves."""
+        return self.parameters if self.source.kind == "files" else {}
+
+    def make_space(self) -> ParameterSpace:
+        """Return the parameters of the simulator, as this configuration changes them."""
+        own = EVOLUTION_PARAMETERS
+        for name, settings in self.parameters.items():
+            if name not in own.names:
+                near = get_close_matches(name, own.names, 1)
+                hint = f" (did you mean {near[0]}?)" if near else ""
+                raise ValueError(f"parameters: unknown {name}{hint}; the simulator has {', '.join(own.names)}")
+            if settings.unit is not None and own[name].in_unit(settings.unit) != own[name]:
+                raise ValueError(
+                    f"parameters: {name}: the simulator has it in {own[name].unit}, not in {settings.unit}"
+                )
+        changes = self.parameters
+        return ParameterSpace([changes[p.name].describe(p) if p.name in changes else p for p in own])
 
     @model_validator(mode="before")
     @classmethod
@@ -413,6 +480,7 @@ class ConfigError(ValueError):
 
 
 RENAMED = {
+    "design.ranges": "parameters, e.g. {activation_energy: {low: 1.0e5, high: 5.0e5}}",
     "feedforward": "fnn",
     "recurrent": "lstm",
     "generative": "flow",

@@ -20,6 +20,7 @@ rescaled.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ def _described_parameter(name: str, about: Mapping[str, Any]) -> Parameter:
     low, high = np.asarray(about["design_range"], dtype=float)
     return Parameter(
         name,
-        "dimensionless" if about["units"] == "1" else str(about["units"]).replace("m3", "m**3"),
+        "dimensionless" if about["units"] == "1" else re.sub(r"(?<=[a-zA-Z])\d", r"**\g<0>", str(about["units"])),
         float(low),
         float(high),
         str(about.get("symbol", "")),

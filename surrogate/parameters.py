@@ -6,11 +6,17 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
-from typing import Any, Self, overload
+from typing import Any, NamedTuple, Self, overload
 
 import numpy as np
 
-from surrogate.units import to_magnitude
+from surrogate.units import read_quantity, read_stated, to_magnitude
+
+RESERVED = (
+    *("self", "parameters", "path", "time", "method", "interval", "band", "extrapolate", "samples", "seed"),
+    *("simulation", "split", "temperature", "sample", "component", "parameter"),
+)
+"""What no parameter can be called: arguments of a question, and dimensions and variables of every answer."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,7 @@ class Parameter:
     ----------
     name : str
     unit : str
-        As pint spells it; "dimensionless" where it has none.
+        As pint spells it; "dimensionless" where it has none, "" where a file does not say.
     low, high : float
         Range, in `unit`; NaN where it is not known.
     symbol, description : str
@@ -60,7 +66,24 @@ class Parameter:
     def label(self) -> str:
         """Axis label: words, symbol and unit."""
         symbol = f" ${self.symbol}$" if self.symbol else ""
-        return self.title + symbol + ("" if self.unit == "dimensionless" else f" [{self.unit}]")
+        return self.title + symbol + ("" if self.unit in ("", "dimensionless") else f" [{self.unit}]")
+
+    @property
+    def span(self) -> str:
+        """Range, unit and axis, for a reader.
+
+        >>> Parameter("rayleigh_number", low=1e4, high=1e7, logarithmic=True).span
+        '1e+04 .. 1e+07, logarithmic'
+        """
+        unit = "" if self.unit in ("", "dimensionless") else f" {self.unit.replace('**', '')}"
+        return f"{self.low:.4g} .. {self.high:.4g}{unit}{', logarithmic' if self.logarithmic else ''}"
+
+    def in_unit(self, unit: str) -> Parameter:
+        """Return the same parameter in another unit, its range converted; one without a unit just gets it."""
+        if self.unit in ("", unit):
+            return replace(self, unit=unit)
+        low, high = read_quantity([self.low, self.high], unit, self.name, self.unit).tolist()
+        return replace(self, unit=unit, low=low, high=high)
 
     def read(self, value: Any) -> float:
         """Read a number (taken to be in `unit`), a string with a unit or a pint quantity.
@@ -106,6 +129,9 @@ class ParameterSpace(Sequence[Parameter]):
         wrong = [name for name in names if not name.isidentifier()]
         if not names or repeated or wrong:
             raise ValueError(f"parameters: expected one or more different identifiers, got {names}")
+        reserved = [name for name in names if name in RESERVED]
+        if reserved:
+            raise ValueError(f"parameters: {', '.join(reserved)} has another meaning here; expected another name")
 
     @overload
     def __getitem__(self, key: int | str) -> Parameter: ...
@@ -250,6 +276,24 @@ class ParameterSpace(Sequence[Parameter]):
                 lines.append(f"{entry.name} = {value:g} {entry.unit} is outside {entry.low:g} .. {entry.high:g}")
         return lines
 
+    def select(self, point: Parameters) -> np.ndarray:
+        """Return the values of these parameters, shape (n,), out of a point that may hold others and in other units.
+
+        Raises
+        ------
+        ValueError
+            Naming the parameter that the point lacks, or whose value cannot be: no conversion, not positive.
+        """
+        missing = [name for name in self.names if name not in point]
+        if missing:
+            raise ValueError(f"lacks the parameter {', '.join(missing)}; it has {', '.join(point)}")
+        values = []
+        for entry in self.parameters:
+            unit = point.space[entry.name].unit or entry.unit
+            value = read_quantity(point[entry.name], entry.unit, f"parameter {entry.name}", unit)
+            values.append(entry.read(float(value)))
+        return np.array(values)
+
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Return what JSON can hold: by name everything that is known of each parameter."""
         content = {}
@@ -307,6 +351,41 @@ EVOLUTION_PARAMETERS = ParameterSpace(
     ]
 )
 """The parameters of the simulator's thermal evolutions, with the ranges of the reference corpus (arXiv:2108.10105)."""
+
+
+def known_parameter(name: str) -> Parameter | None:
+    """Return what the simulator knows of a parameter of that name."""
+    return next((entry for entry in EVOLUTION_PARAMETERS if entry.name == name), None)
+
+
+class Stated(NamedTuple):
+    """A value as a file or a table states it; `unit` is "" where it states none."""
+
+    value: float
+    unit: str
+
+    @classmethod
+    def read(cls, name: str, value: Any, where: str, unit: str | None = None) -> Stated:
+        """Read a value of parameter `name`; one that the simulator knows comes in the unit that it has there.
+
+        Parameters
+        ----------
+        name : str
+        value, unit : optional
+            As :func:`surrogate.units.read_stated` takes them.
+        where : str
+            File and variable, or table, line and column, for the error.
+
+        Raises
+        ------
+        UnitError
+            If it is no finite number, or its unit is not known or does not convert.
+        """
+        known = known_parameter(name)
+        number, found = read_stated(value, where, unit)
+        if known is None or not found:
+            return cls(number, found)
+        return cls(float(read_quantity(number, known.unit, where, found)), known.unit)
 
 
 @dataclass(frozen=True, init=False)
@@ -378,6 +457,9 @@ class Parameters(Mapping[str, float]):
         if name.startswith("_") or name in ("space", "values_") or name not in self.space.names:
             raise AttributeError(f"{type(self).__name__} has no {name!r}")
         return self[name]
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.space.names]
 
     def as_array(self) -> np.ndarray:
         """Return the values, shape (n,), in the order of the space."""

@@ -164,6 +164,53 @@ def to_magnitude(value: Any, unit: str, name: str, difference: bool = False) -> 
     return number
 
 
+def read_stated(value: Any, name: str, stated: str | None = None) -> tuple[float, str]:
+    """Read one finite number in the unit that it carries, and that unit as pint spells it, "" where there is none.
+
+    Parameters
+    ----------
+    value, name, stated
+        As :func:`read_quantity` takes them.
+
+    Raises
+    ------
+    UnitError
+        If the value cannot be read, is not finite, or has a unit that is not known or contradicts the one stated.
+
+    Examples
+    --------
+    >>> read_stated("50 MPa", "yield stress"), read_stated(1e6, "Rayleigh number"), read_stated("3", "depth", "km")
+    ((50.0, 'MPa'), (1000000.0, ''), (3.0, 'km'))
+    """
+    numbers, found = _split(value, name)
+    if numbers.dtype == object and numbers.size == 1:
+        numbers, found = _split(numbers.ravel()[0], name)
+    unit = found or stated or ""
+    number = read_quantity(value, unit, name, stated) if unit else numbers
+    if number.size != 1 or not np.isfinite(number).all():
+        raise UnitError(f"{name}: expected one finite number, got {number.tolist()}")
+    scale, spelled = _pint_spelling(unit, name) if unit else (1.0, "")
+    return scale * float(number.reshape(())), spelled
+
+
+@lru_cache(maxsize=1024)
+def _pint_spelling(unit: str, name: str) -> tuple[float, str]:
+    """Return the number in front of a unit, and the unit as pint alone understands it."""
+    try:
+        scale, parsed = _parse_unit(unit)
+    except Exception as error:  # pint has a dozen kinds
+        raise UnitError(f"{name}: unit {unit!r}: {error}") from None
+    if parsed == unit_registry().dimensionless:
+        return scale, "dimensionless"
+    try:
+        if unit_registry().Unit(unit) == parsed and unit.isascii():
+            return scale, unit
+    except Exception:  # as above
+        pass
+    text = f"{parsed:~C}".replace("**", "^").replace("*", " ").replace("^", "**")
+    return scale, text if text.isascii() else str(parsed)
+
+
 def _split(value: Any, name: str) -> tuple[np.ndarray, str | None]:
     """Part a value into numbers (NaN where masked) and the unit that it carries, None if it carries none.
 

@@ -12,6 +12,8 @@ from surrogate.settings import RolloutLstmSettings, Section
 
 ROOT = Path(__file__).parents[1]
 
+FILES = {"source": {"kind": "files", "files": "*.nc"}}
+
 
 def test_the_generated_files_are_up_to_date(tmp_path: Path) -> None:
     write_generated(tmp_path)
@@ -63,13 +65,26 @@ def test_the_schema_refuses_unknown_keys() -> None:
         ({"source": {"shard_size": 4}}, "source.shard_size: is now called resources.shard_size"),
         ({"evaluation": {"baselines": ["guess"]}}, "evaluation.baselines"),
         ({"studies": {"search": {"predictor": "flow"}}}, "studies.search.predictor"),
-        ({"design": {"ranges": {"reference_viscosity": [1e21, 1e20]}}}, "0 < low < high"),
+        ({"parameters": {"reference_viscosity": {"low": 1e21, "high": 1e20}}}, "0 < low <= high"),
         ({"desing": {}}, "desing: unknown key"),
         ({"design": {"run": 3}}, "design.run: unknown key"),
         ({"design": {"runs": 0}}, "design.runs"),
         ({"design": {"runs": 2.5}}, "design.runs"),
-        ({"design": {"ranges": {"viscosity": [1, 2]}}}, "unknown parameters"),
-        ({"design": {"ranges": {**Config().design.ranges, "initial_temperature": [1800, 1600]}}}, "0 < low < high"),
+        ({"parameters": {"refrence_viscosity": {}}}, "did you mean reference_viscosity"),
+        (
+            {"parameters": {"initial_temperature": {"low": "1700 Pa"}}},
+            "temperature.low: expected a value in K, got unit 'Pa'",
+        ),
+        ({"parameters": {"initial_temperature": {"high": 1500}}}, "low <= high, got 1600 .. 1500"),
+        ({"parameters": {"activation_energy": {"unit": "kJ/mol"}}}, "has it in J/mol"),
+        (
+            {"parameters": {"yield_stress": {"unit": "bananas"}}, **FILES},
+            "yield_stress.unit: Value error, unit: unit 'bananas'",
+        ),
+        ({"parameters": {"time": {}}, **FILES}, "time: a field or coordinate is called so"),
+        ({"parameters": {"method": {}}, **FILES}, "method has another meaning"),
+        ({"parameters": {"yield stress": {}}, **FILES}, "identifiers"),
+        ({"design": {"ranges": {"reference_viscosity": [1e20, 1e21]}}}, "design.ranges: is now called parameters"),
         ({"simulator": {"end_time": float("inf")}}, "simulator.end_time"),
         ({"simulator": {"end_time": float("nan")}}, "simulator.end_time"),
         ({"simulator": {"physics": {"conductivity": "granite"}}}, "simulator.physics.conductivity"),

@@ -276,7 +276,7 @@ def test_nodes_become_cells(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "missing reference_viscosity"),
+        ({}, "no parameters; the reader's option 'parameters' gives"),
         ({"temperature": {"variable": "T"}}, r"no variable 'T'; found \['angle', 'radius', 'temperature', 'time'\]"),
         ({"temprature": "T"}, "temprature: Extra inputs"),
         ({"dimensions": ["time", "radius"]}, "must name each of"),
@@ -444,8 +444,7 @@ def test_aspect_options_and_errors(tmp_path: Path) -> None:
     with pytest.raises(ReaderError, match="options of reader 'aspect'"):
         open_run(folder, options={"cells": 4})
     (folder / "parameters.prm").unlink()
-    with pytest.raises(ReaderError, match="missing reference_viscosity"):
-        open_run(folder)
+    assert list(parameters_of(open_run(folder))) == ["initial_temperature"]
     vtu = folder / "solution/solution-00002.0000.vtu"
     vtu.write_text(vtu.read_text()[:5000])
     run = open_run(folder, options={"parameters": POINT})

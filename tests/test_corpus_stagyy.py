@@ -101,7 +101,7 @@ def test_stagyy_run(stagyy: Any) -> None:
 def test_stagyy_errors(stagyy: Any) -> None:
     pytest.importorskip("stagpy")
     folder, _ = stagyy
-    with pytest.raises(ReaderError, match="missing reference_viscosity"):
+    with pytest.raises(ReaderError, match="no parameters; the reader's option 'parameters' gives"):
         open_run(folder)
     with pytest.raises(ReaderError, match="options of reader 'stagyy'"):
         open_run(folder, options={"top": 3})

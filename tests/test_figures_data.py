@@ -331,6 +331,9 @@ def test_pairs_take_any_number_of_parameters(count: int) -> None:
     truth = select_split(corpus, "test")
     figure: Any = pairs.accuracy_pairs(truth, {"fnn": disturbed(truth, 5.0), "lstm": disturbed(truth, 9.0)})
     assert figure.axes[count * (count - 1)].get_xlabel() == "$Ra$"
+    below = [axes.get_xlabel() for axes in figure.axes[count * (count - 1) : count**2]]
+    assert ("yield\nstress" in below) == (count > 5)  # long names do not run into each other
+    assert len(figure.axes) == count**2 + (count > 1)  # nothing is coloured where there is no pair
     assert figure.axes[0].get_ylabel() == "accuracy [%]"  # the axis of the diagonal is no parameter's
     words = [text.get_text() for axes in concept(select_run(corpus, 0)).axes for text in axes.texts]
     assert any("solver" in word for word in words)

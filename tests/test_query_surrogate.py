@@ -1,3 +1,4 @@
+import inspect
 import io
 import shutil
 import warnings
@@ -13,7 +14,7 @@ from query_examples import POINT
 
 from surrogate import diagnostics
 from surrogate.fields import geometry_of, make_run, open_netcdf, parameters_of, validate, write_netcdf
-from surrogate.parameters import Parameters
+from surrogate.parameters import Parameter, Parameters, ParameterSpace
 from surrogate.query import (
     BundleError,
     OutOfRangeWarning,
@@ -26,6 +27,7 @@ from surrogate.query import (
 )
 from surrogate.query.engine import Engine, Progress
 from surrogate.query.extrapolation import Nearness
+from surrogate.query.naming import naming
 
 METHODS = ("fnn", "lstm", "ensemble")
 
@@ -411,3 +413,29 @@ def test_a_rollout_serves_all_answers_of_the_same_sets(tiny: Surrogate, monkeypa
     tiny.predict(**hotter, time=[1.0, 2.5], method="lstm")
     tiny.predict(**POINT, time=[1.0, 2.5], method="lstm")
     assert len(rolled) == 3
+
+
+def test_a_loaded_surrogate_names_its_parameters_and_the_class_does_not(tiny: Any) -> None:
+    names = list(inspect.signature(tiny.predict).parameters)
+    assert names[-5:] == list(tiny.space.names)
+    assert "values" not in names
+    for question in (tiny.profile, tiny.heat_flux, tiny.sample, tiny.ranges, tiny.jacobian, tiny.check, tiny.plot):
+        assert set(tiny.space.names) < set(inspect.signature(question).parameters)
+    text = tiny.predict.__doc__ or ""
+    entry = tiny.space["activation_energy"]
+    assert f"activation_energy : {entry.low:.4g} .. {entry.high:.4g} J/mol" in text
+    assert entry.description[1:] in text
+    plain = inspect.signature(Surrogate.predict).parameters
+    assert plain["values"].kind is inspect.Parameter.VAR_KEYWORD
+    assert isinstance(tiny, Surrogate)
+    # A surrogate that loads another bundle takes the names of that one.
+    assert list(inspect.signature(tiny.load("demo").predict).parameters) == names
+
+
+def test_a_surrogate_of_other_parameters_names_those() -> None:
+    space = ParameterSpace([Parameter("rayleigh_number", low=1e4, high=1e7, symbol="Ra", logarithmic=True)])
+    named = naming(Surrogate, space)
+    parameters = inspect.signature(named.predict).parameters
+    assert list(parameters)[-2:] == ["extrapolate", "rayleigh_number"]
+    assert parameters["rayleigh_number"].kind is inspect.Parameter.KEYWORD_ONLY
+    assert "rayleigh_number : 1e+04 .. 1e+07, logarithmic" in (named.predict.__doc__ or "")

@@ -20,7 +20,7 @@ app = typer.Typer(help="A corpus of runs: sample, ingest, look at it.", no_args_
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="Zarr store of a corpus.")]
 Reader = Annotated[str | None, typer.Option(help="Name of a reader of raw runs; default: that of the configuration.")]
 Source = Annotated[
-    Path | None, typer.Option(help="YAML configuration; its sections `source` (reader, mapping) and `corpus` count.")
+    Path | None, typer.Option(help="YAML configuration; its sections `source`, `parameters` and `corpus` count.")
 ]
 
 
@@ -29,7 +29,9 @@ def design(
     output: Annotated[Path, typer.Argument(metavar="CSV", help="Table to write.")],
     runs: Annotated[int | None, typer.Option(help="Number of runs; default: that of the configuration.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the scrambling.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML configuration; its section `design` counts.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML configuration; its sections `design` and `parameters` count.")
+    ] = None,
 ) -> None:
     """Sample parameter space: one row per run to simulate.
 
@@ -42,7 +44,8 @@ def design(
     changes = {name: value for name, value in (("runs", runs), ("seed", seed)) if value is not None}
     settings["design"] = {**settings.get("design", {}), **changes}
     ready_for(output, ".csv")
-    table_of_runs = make_design(parse(settings, "options").design)
+    changed = parse(settings, "options")
+    table_of_runs = make_design(changed.design, changed.make_space())
     write_design(table_of_runs, output)
     say(f"{output}: {len(table_of_runs)} runs")
 
@@ -73,6 +76,7 @@ def ingest(
         rejected,
         reader=reader or settings.source.reader,
         options=settings.source.options,
+        parameters=settings.named_parameters,
         workers=workers,
         memory_limit=settings.resources.memory_limit,
         progress=progress("ingest"),
@@ -80,6 +84,8 @@ def ingest(
     if as_json:
         emit_json(summary)
     else:
+        for note in summary.pop("notes"):
+            say(f"parameters: {note}")
         typer.echo(table(["", ""], [[name.replace("_", " "), value] for name, value in summary.items()]).lstrip())
 
 
@@ -104,7 +110,7 @@ def inspect(
             typer.echo(store_text(content))
         return
     settings = _settings(config)
-    found = inspect_file(store, reader or settings.source.reader, settings.source.options)
+    found = inspect_file(store, reader or settings.source.reader, settings.source.options, settings.named_parameters)
     if as_json:
         emit_json(found)
     else:
@@ -148,7 +154,8 @@ def doctor(
     if files:
         settings = _settings(config)
         chosen = reader or settings.source.reader
-        parts.append(examine(files, settings.corpus, reader=chosen, options=settings.source.options))
+        about: dict[str, Any] = {"options": settings.source.options, "parameters": settings.named_parameters}
+        parts.append(examine(files, settings.corpus, reader=chosen, **about))
     seen = join_examinations(parts)
     if report is not None:
         from surrogate.corpus import html_report, markdown_report
@@ -158,6 +165,8 @@ def doctor(
             temporary.write_text(
                 html_report(seen) if report.suffix == ".html" else markdown_report(seen), encoding="utf-8"
             )
+    for note in seen.notes:
+        say(f"parameters: {note}")
     if as_json:
         emit_json([finding.as_dict() for finding in seen.findings])
     elif seen.findings:

@@ -33,9 +33,10 @@ def make_design(settings: DesignSettings, space: ParameterSpace = EVOLUTION_PARA
     Parameters
     ----------
     settings : DesignSettings
-        Number of runs, seed and ranges.
+        Number of runs and seed.
     space : ParameterSpace, optional
-        Default: the parameters of the simulator.
+        Default: the parameters of the simulator; :meth:`surrogate.config.Config.make_space` gives those of a
+        configuration.
 
     Returns
     -------
@@ -49,7 +50,6 @@ def make_design(settings: DesignSettings, space: ParameterSpace = EVOLUTION_PARA
     >>> bool((large.iloc[:8] == small).all().all())
     True
     """
-    space = space.with_ranges(settings.ranges)
     index = pd.RangeIndex(settings.runs, name="simulation")
     design = pd.DataFrame(space.draw(settings.runs, settings.seed), index, list(space.names))
     design.attrs["parameters"] = space.as_dict()

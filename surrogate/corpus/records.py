@@ -92,6 +92,8 @@ class RunRecord:
     parameters : array, shape (n,)
     space : ParameterSpace or None
         What `parameters` are, where it is not known otherwise; no part of the JSON.
+    unread : dict
+        By name, why what may have been a parameter is no number.
     times : array, shape (time,)
     shape : tuple of int
         (rows, columns).
@@ -114,6 +116,7 @@ class RunRecord:
     simulation: int = -1
     parameters: np.ndarray = field(default_factory=_no_values)
     space: ParameterSpace | None = None
+    unread: Mapping[str, str] = field(default_factory=dict)
     times: np.ndarray = field(default_factory=_no_values)
     shape: tuple[int, ...] = ()
     domain: Domain | None = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from textwrap import fill
 
 import numpy as np
 import xarray as xr
@@ -21,6 +23,9 @@ from surrogate.methods import title_of
 HISTOGRAM_FROM = 400
 """With this many runs and more, a density says more than points."""
 
+MOST_IN_LINE = 5
+"""Parameters whose labels fit beside each other in one line."""
+
 MARKERS = {"train": ("o", 5), "validation": ("s", 9), "test": ("^", 11)}
 
 
@@ -29,6 +34,12 @@ def drawn_parameters(corpus: xr.Dataset) -> np.ndarray:
     space = space_of(corpus)
     natural = space.natural(parameter_table(corpus))
     return np.stack([axis_of(entry).values(natural[:, place]) for place, entry in enumerate(space)], axis=1)
+
+
+def _broken(label: str, width: int) -> str:
+    """Break the label of a narrow axis into lines; a formula stays whole."""
+    whole = re.sub(r"\$[^$]*\$", lambda found: found[0].replace(" ", "\0"), label)
+    return fill(whole, width, break_long_words=False).replace("\0", " ")
 
 
 def _grid(
@@ -42,7 +53,9 @@ def _grid(
     """Square of axes, a column and a row per parameter; `lower` and `upper` get (axes, column, row)."""
     table, labels = drawn_parameters(corpus), [axis_of(parameter).label for parameter in space_of(corpus)]
     count = len(labels)
-    figure = new_figure(PAGE, height * min(1.0, 0.25 + 0.15 * count))
+    if count > MOST_IN_LINE:
+        labels = [_broken(label, 72 // count) for label in labels]
+    figure = new_figure(PAGE if count > 1 else 0.55 * PAGE, height * np.clip(0.25 + 0.15 * count, 0.0, 1.0))
     axes = figure.subplots(count, count, squeeze=False)
     low, high = table.min(axis=0), table.max(axis=0)
     margin = 0.06 * np.where(high > low, high - low, 1.0)
@@ -180,6 +193,10 @@ def accuracy_pairs(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> 
     places = {below: "below and on the diagonal", above: "above and on the diagonal"}
     handles = [Patch(color=colour_of(name), alpha=0.8) for name in means]
     labels = [f"{title_of(name)} ({places.get(name, 'on the diagonal alone')})" for name in means]
+    if len(axes) == 1:
+        labels = [title_of(name) for name in means]
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
-    field_bar(figure, axes, norm, SEQUENTIAL, "mean relative accuracy [%]", location="bottom", shrink=0.6, aspect=40)
+    if len(axes) > 1:
+        label = "mean relative accuracy [%]"
+        field_bar(figure, axes, norm, SEQUENTIAL, label, location="bottom", shrink=0.6, aspect=40)
     return figure

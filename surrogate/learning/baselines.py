@@ -114,7 +114,7 @@ class PodGaussianProcess(Baseline):
 
     Snapshots are projected on `modes` volume-weighted POD modes; the coefficients of a run over all times form one
     vector, and these vectors are projected on their own principal components. Each of these is a Gaussian process of
-    the five scaled parameters with one length scale per parameter and a noise term; of a Matern-5/2 and a squared
+    the scaled parameters with one length scale per parameter and a noise term; of a Matern-5/2 and a squared
     exponential kernel, the one with the larger marginal likelihood is kept.
 
     Its settings say how many POD modes it keeps.

@@ -23,6 +23,7 @@ from surrogate.query.bundle.write import compare_example
 from surrogate.query.engine import Engine, Progress
 from surrogate.query.errors import BundleError, OutOfRangeWarning, QueryError
 from surrogate.query.extrapolation import beyond
+from surrogate.query.naming import naming
 from surrogate.query.observables import Observables
 from surrogate.query.sensitivity import Sensitivity
 from surrogate.query.series import Variables
@@ -81,6 +82,8 @@ class Surrogate:
             raise QueryError(
                 'a surrogate is opened from a bundle: Surrogate.load("demo"), or a path in place of "demo"'
             )
+        # So that signature, completion and help name the parameters of this bundle.
+        self.__class__ = naming(type(self), bundle.space)
         self.bundle = bundle
         self.space, self.geometry, self.planet = bundle.space, bundle.geometry, bundle.planet
         self.conductivity, self.time_range = bundle.conductivity, bundle.time_range

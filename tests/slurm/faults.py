@@ -25,11 +25,8 @@ SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 # Two jobs of four runs; the longest run takes some ten thousand steps: time to be hit.
 CONFIGURATION = {
     "name": "faults",
-    "design": {"runs": 8, "ranges": {
-        "reference_viscosity": [1.0e20, 3.0e20], "activation_energy": [1.0e5, 5.0e5],
-        "activation_volume": [4.0e-6, 1.0e-5], "crustal_enrichment": [1.0, 50.0],
-        "initial_temperature": [1600.0, 1800.0],
-    }},
+    "design": {"runs": 8},
+    "parameters": {"reference_viscosity": {"low": 1.0e20, "high": 3.0e20}},
     "resources": {"shard_size": 4},
     "simulator": {"radial_cells": 48, "angular_cells": 64, "snapshots": 12},
     "corpus": {"budget_tolerance": 0.05},

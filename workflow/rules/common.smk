@@ -29,6 +29,14 @@ def section(*names):
     return {name: SETTINGS.model_dump(mode="json")[name] for name in names}
 
 
+def named_parameters():
+    """What the configuration says of the parameters of existing runs, as plain data."""
+    return {
+        name: entry.model_dump(mode="json")
+        for name, entry in SETTINGS.named_parameters.items()
+    }
+
+
 def share(parts):
     """Cores for one of `parts` jobs that run side by side; on a cluster, which has no total, the profile says."""
     return max(1, (workflow.resource_settings.cores or 1) // parts)

@@ -38,7 +38,7 @@ rule design:
     benchmark:
         f"{RESULTS}/benchmarks/design.tsv"
     params:
-        section("design"),
+        section("design", "parameters"),
     script:
         "../scripts/design.py"
 
@@ -97,6 +97,7 @@ rule ingest_plan:
         section("corpus", "planet"),
         reader=SETTINGS.source.reader,
         options=SETTINGS.source.options,
+        parameters=named_parameters(),
         store=f"{RESULTS}/corpus.zarr",
     script:
         "../scripts/ingest_plan.py"
@@ -144,6 +145,7 @@ rule ingest:
         section("corpus", "planet"),
         reader=SETTINGS.source.reader,
         options=SETTINGS.source.options,
+        parameters=named_parameters(),
         store=f"{RESULTS}/corpus.zarr",
     script:
         "../scripts/ingest.py"

@@ -21,7 +21,7 @@ def runs_of(snakemake: Any) -> dict[str, Any]:
     """Arguments of the ingest, from the tables that the simulation, or the list of files, left."""
     import pandas as pd
 
-    from surrogate.config import CorpusSettings
+    from surrogate.config import CorpusSettings, ParameterSettings
 
     tables = [pd.read_csv(path, keep_default_na=False) for path in snakemake.input.tables]
     statuses = pd.concat(tables, ignore_index=True)
@@ -31,6 +31,7 @@ def runs_of(snakemake: Any) -> dict[str, Any]:
         "settings": CorpusSettings(**snakemake.params[0]["corpus"]),
         "reader": snakemake.params.reader,
         "options": snakemake.params.options,
+        "parameters": {name: ParameterSettings(**entry) for name, entry in snakemake.params.parameters.items()},
         "statuses": statuses,
         **workers_of(snakemake),
     }

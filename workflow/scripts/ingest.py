@@ -8,4 +8,6 @@ if __name__ == "__main__":
     from surrogate.files import write_json
 
     summary = ingest(**runs_of(snakemake), rejected_path=snakemake.output.rejected)
+    for note in summary.notes:
+        print(f"parameters: {note}")
     write_json(snakemake.output.summary, summary.as_dict())

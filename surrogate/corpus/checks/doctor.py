@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from surrogate.config import CorpusSettings
+from surrogate.config import CorpusSettings, ParameterSettings
 from surrogate.corpus.checks.run import RunCheck, describe_run, examine_run, file_record
 from surrogate.corpus.records import SEVERE, WARNING, Finding, RunRecord, findings_table
+from surrogate.corpus.space import CorpusParameters, agree
 from surrogate.corpus.split import TRAIN
 from surrogate.corpus.store import open_corpus, provenance_of
 from surrogate.corpus.workers import Workers
@@ -132,12 +133,15 @@ class Examination:
     runs : list of RunRecord
         Every run that could be read.
     findings : list of Finding
+    notes : tuple of str
+        What was taken from the runs because nobody said it, and which parameters are left out.
     """
 
     source: str
     space: ParameterSpace
     runs: list[RunRecord]
     findings: list[Finding]
+    notes: tuple[str, ...] = ()
 
     @property
     def severe(self) -> int:
@@ -154,6 +158,7 @@ def examine(
     settings: CorpusSettings | None = None,
     reader: str = "auto",
     options: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, ParameterSettings] | None = None,
     workers: int = 1,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Examination:
@@ -166,6 +171,8 @@ def examine(
         Limits.
     reader, options
         As :func:`surrogate.corpus.readers.open_run` takes them.
+    parameters : mapping of ParameterSettings, optional
+        As :func:`surrogate.corpus.ingest` takes them.
     workers : int
         Processes.
     progress : callable, optional
@@ -182,11 +189,13 @@ def examine(
                 progress("examine", len(records), len(calls))
     records.sort(key=lambda record: (record.simulation < 0, record.simulation, record.file))
     read = [record for record in records if record.digest]
-    space, findings = _common_space(read)
-    findings += [finding for record in records for finding in record.findings]
-    runs = [record for record in read if record.space is None or record.space.names == space.names]
+    found = agree(read, parameters) if read else CorpusParameters(EVOLUTION_PARAMETERS)
+    records = [found.fit(record) if record.digest else record for record in records]
+    runs = [record for record in records if record.digest and record.space == found.space]
+    findings = [finding for record in records for finding in record.findings]
     findings += compare_runs(runs, [], settings) + _compare_grids(runs, settings)
-    return Examination(names[0] if len(names) == 1 else f"{len(names)} raw runs", space, runs, findings)
+    source = names[0] if len(names) == 1 else f"{len(names)} raw runs"
+    return Examination(source, found.space, runs, findings, found.notes)
 
 
 def join_examinations(parts: Sequence[Examination]) -> Examination:
@@ -197,26 +206,8 @@ def join_examinations(parts: Sequence[Examination]) -> Examination:
         space,
         [run for part in parts if part.space.names == space.names for run in part.runs],
         [finding for part in parts for finding in part.findings],
+        tuple(note for part in parts for note in part.notes),
     )
-
-
-def _common_space(records: Sequence[RunRecord]) -> tuple[ParameterSpace, list[Finding]]:
-    """Return the parameters that most runs have, and the runs of other ones."""
-    spaces = [record.space for record in records if record.space is not None]
-    if not spaces:
-        return EVOLUTION_PARAMETERS, []
-    space = Counter(spaces).most_common(1)[0][0]
-    return space, [
-        Finding(
-            record.simulation,
-            record.file,
-            "parameters",
-            SEVERE,
-            f"are {', '.join(record.space.names)}; most runs have {', '.join(space.names)}",
-        )
-        for record in records
-        if record.space is not None and record.space.names != space.names
-    ]
 
 
 def examine_store(path: str | os.PathLike[str], settings: CorpusSettings | None = None) -> Examination:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 import re
 from collections import Counter
@@ -12,13 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from surrogate.config import ParameterSettings
 from surrogate.corpus.checks.doctor import Examination, known_ranges
+from surrogate.corpus.checks.run import describe_run
 from surrogate.corpus.readers import ReaderError, choose_reader, notes_of, open_run, reader_names
 from surrogate.corpus.readers.containers import is_container, open_container
 from surrogate.corpus.readers.plausibility import implausible_axes, implausible_temperature
-from surrogate.corpus.records import SEVERE, Finding
+from surrogate.corpus.records import SEVERE, Finding, RunRecord
+from surrogate.corpus.space import agree
 from surrogate.corpus.store import open_corpus, provenance_of, statistics
-from surrogate.fields import SPLITS, geometry_of, parameter_table, parameters_of, space_of, units_of
+from surrogate.fields import SPLITS, geometry_of, parameter_table, space_of, units_of
 from surrogate.parameters import ParameterSpace
 from surrogate.quantities import SERIES, units_named
 
@@ -88,7 +92,7 @@ def _summary(examination: Examination) -> list[str]:
             f"Snapshots {min(counts)} .. {max(counts)} per run, ends at {time(min(ends))} .. {time(max(ends))}, "
             f"grids {grids}."
         )
-    return lines
+    return [*lines, *(f"Parameters: {note}." for note in examination.notes)]
 
 
 def _points(examination: Examination) -> np.ndarray:
@@ -237,7 +241,10 @@ def _pair_plots(examination: Examination, size: int = 120, gap: int = 24) -> str
 
 
 def inspect_file(
-    path: str | os.PathLike[str], reader: str = "auto", options: Mapping[str, Any] | None = None
+    path: str | os.PathLike[str],
+    reader: str = "auto",
+    options: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, ParameterSettings] | None = None,
 ) -> dict[str, Any]:
     """Find out which reader takes a raw run, and what is in it.
 
@@ -262,7 +269,9 @@ def inspect_file(
         content["reader"] = choose_reader(path).name if reader == "auto" else reader
         with open_run(path, content["reader"], options) as run:
             geometry = geometry_of(run)
-            parameters = parameters_of(run)
+            record = describe_run(RunRecord(str(path)), run)
+            found = agree([record], parameters)
+            values, _ = found.select(record)
             first, last = run.temperature[0].values, run.temperature[-1].values
             content |= {
                 "snapshots": run.sizes["time"],
@@ -270,8 +279,10 @@ def inspect_file(
                 "grid": list(geometry.shape),
                 "domain": str(geometry.domain),
                 "units": units_of(run).name,
-                "parameters": dict(parameters),
-                "outside": parameters.outside(),
+                "parameters": dict(zip(found.space.names, values.tolist(), strict=True)),
+                "parameter_units": {entry.name: entry.unit for entry in found.space},
+                "notes": list(found.notes),
+                "outside": found.space.outside(values),
                 "series": [name for name in SERIES if name in run],
                 "first": [float(first.min()), float(first.max())],
                 "last": [float(last.min()), float(last.max())],
@@ -317,7 +328,11 @@ def inspection_text(content: Mapping[str, Any]) -> str:
         f"{rows} x {columns} (rows with both walls x columns); {content['domain']}",
         f"temperature {warmth(content['first'][0])} .. {warmth(content['first'][1])} at first, "
         f"{warmth(content['last'][0])} .. {warmth(content['last'][1])} at last",
-        *(f"  {name} = {value:.6g}" for name, value in content["parameters"].items()),
+        *(
+            f"  {name} = {value:.6g} {content['parameter_units'][name]}"
+            for name, value in content["parameters"].items()
+        ),
+        *(f"  {line}" for line in content["notes"]),
         f"series: {', '.join(content['series']) or 'none'}",
         *([f"left out: {', '.join(content['left_out'])}"] if content["left_out"] else []),
         *(f"warning: {line}" for line in [*content["warnings"], *content["outside"]]),
@@ -332,8 +347,8 @@ def show_store(path: str | os.PathLike[str]) -> dict[str, Any]:
     -------
     dict
         ``store``, ``shape``, ``chunks``, ``shards``, ``encoding``, ``bytes`` (stored and as float32), ``split``,
-        ``snapshots``, ``units``, ``time``, ``coverage``, ``statistics``, ``settings``, ``software``, ``readers``,
-        ``flagged``, ``rejected``.
+        ``snapshots``, ``units``, ``time``, ``coverage``, ``constants`` (parameters that do not vary), ``statistics``,
+        ``settings``, ``software``, ``readers``, ``flagged``, ``rejected``.
     """
     corpus, notes = open_corpus(path), provenance_of(path)
     temperature = corpus.temperature
@@ -351,6 +366,7 @@ def show_store(path: str | os.PathLike[str]) -> dict[str, Any]:
         "units": units_of(corpus).name,
         "time": [float(np.nanmin(times)), float(np.nanmax(times))],
         "coverage": coverage(parameter_table(corpus), space_of(corpus)),
+        "constants": json.loads(corpus.attrs.get("constant_parameters", "{}")),
         "statistics": statistics(corpus),
         "settings": notes.settings,
         "software": notes.software,
@@ -381,6 +397,7 @@ def store_text(content: Mapping[str, Any]) -> str:
             f"  {row['name']:<{width}}  {bars(row['counts'])}  {row['minimum']:.4g} .. {row['maximum']:.4g}"
             f"  ({row['outside']} outside {row['low']:g} .. {row['high']:g})"
         )
+    lines += [f"  {name} = {value:.6g} {unit} in every run" for name, (value, unit) in content["constants"].items()]
     for title, name in (("kept and flagged", "flagged"), ("left out", "rejected")):
         entries = content[name]
         lines.append(f"{title}: {len({entry['file'] for entry in entries})}")

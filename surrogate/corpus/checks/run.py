@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ def describe_run(record: RunRecord, run: xr.Dataset) -> RunRecord:
         simulation=int(run.attrs.get("simulation", run.attrs.get("number", record.simulation))),
         parameters=parameters.as_array(),
         space=parameters.space,
+        unread=notes_of(run).unread,
         times=np.asarray(run.time.values, dtype=float),
         shape=geometry.shape,
         domain=geometry.domain,
@@ -144,15 +145,8 @@ class RunCheck:
         """Whether the run must be left out."""
         return any(finding.severity == SEVERE for finding in self.findings)
 
-    def metadata(self, run: xr.Dataset, outside: Sequence[str] = ()) -> None:
-        """Check what is known before any temperature is read.
-
-        Parameters
-        ----------
-        run : xarray.Dataset
-        outside : sequence of str
-            Lines of :meth:`surrogate.parameters.ParameterSpace.outside`.
-        """
+    def metadata(self, run: xr.Dataset) -> None:
+        """Check what is known before any temperature is read."""
         self.geometry, self.units = geometry_of(run), units_of(run)
         attributes, snapshots = run.attrs, run.sizes["time"]
         for line in notes_of(run).warnings:
@@ -171,8 +165,6 @@ class RunCheck:
                 "energy budget",
                 f"relative error {float(error):.3g}, tolerated {self.settings.budget_tolerance:g}",
             )
-        for line in outside:
-            self.report("parameter", line, WARNING)
 
     def feed(self, temperature: np.ndarray) -> bool:
         """Take the next snapshots; return whether all values so far are finite.
@@ -270,7 +262,7 @@ def examine_run(record: RunRecord, reader: str, options: Mapping[str, Any], sett
         with open_run(record.file, reader, options) as run:
             found = describe_run(record, run)
             check.simulation = found.simulation
-            check.metadata(run, parameters_of(run).outside())
+            check.metadata(run)
             for block in read_blocks(run):
                 check.feed(block)
             check.finish()

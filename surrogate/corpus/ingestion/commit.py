@@ -133,7 +133,7 @@ def _small_datasets(
         if any(name in run.series for run in runs)
     }
     shape = (len(runs), max(map(len, times)), *plan.geometry.shape)
-    statistics = training_statistics(split, parameters, moments, times, plan.space)
+    statistics = training_statistics(split, parameters, moments, times, plan.parameters.space)
     corpus = make_corpus(
         dask.array.full(shape, np.nan, dtype=np.float32, chunks=(1, *shape[1:])),  # type: ignore[no-untyped-call]
         _padded(times, shape[1]),
@@ -146,8 +146,9 @@ def _small_datasets(
             "title": "Corpus of 2D mantle-convection runs",
             "corpus_format": FORMAT,
             "statistics": json.dumps(statistics),
+            "constant_parameters": json.dumps(plan.parameters.constants),
         },
-        plan.space,
+        plan.parameters.space,
         plan.units,
     )
     variables: dict[str, Any] = {

@@ -22,12 +22,11 @@ import zarr
 from surrogate.corpus.checks.run import RunCheck, describe_run, files_below, read_blocks
 from surrogate.corpus.ingestion.plan import Plan, read_plan, staging_folder
 from surrogate.corpus.readers import open_run
-from surrogate.corpus.records import RunRecord
+from surrogate.corpus.records import WARNING, RunRecord
 from surrogate.corpus.regrid import Regridder, resample
 from surrogate.corpus.storage import PACKING, StorageError, decode, encode, open_array, write_snapshots
 from surrogate.fields import geometry_of
 from surrogate.files import checksum, read_json
-from surrogate.parameters import ParameterSpace
 from surrogate.quantities import SERIES
 
 
@@ -107,7 +106,7 @@ def _convert(
     """Check and write an open run; return its record."""
     settings = plan.settings
     found = describe_run(record, run)
-    problem = _other_parameters(found.space, plan.space)
+    parameters, problem = plan.parameters.select(found)
     if problem:
         check.report("parameters", problem)
         return record
@@ -122,7 +121,9 @@ def _convert(
                 "grid",
                 f"has shape {grid.shape}, the store {plan.geometry.shape}; corpus.radial_cells, angular_cells regrid",
             )
-    check.metadata(run, plan.space.outside(found.parameters))
+    check.metadata(run)
+    for line in plan.parameters.space.outside(parameters):
+        check.report("parameter", line, WARNING)
     times = found.times if plan.times is None else _covered(plan.times, found.times)
     if len(times) < 2:
         start, end = found.times[[0, -1]]
@@ -153,15 +154,8 @@ def _convert(
         return record
     series = {name: resample(found.times, np.asarray(run[name].values, float), times) for name in SERIES if name in run}
     return replace(
-        record, parameters=found.parameters, times=times, series=series, moments=check.moments(), digest=check.digest
+        record, parameters=parameters, times=times, series=series, moments=check.moments(), digest=check.digest
     )
-
-
-def _other_parameters(space: ParameterSpace | None, wanted: ParameterSpace) -> str:
-    """Say how the parameters of a run differ from those of the store; nothing if they do not."""
-    theirs = {parameter.name: parameter.unit for parameter in space or ()}
-    ours = {parameter.name: parameter.unit for parameter in wanted}
-    return "" if list(theirs.items()) == list(ours.items()) else f"are {theirs}, in the store {ours} (in this order)"
 
 
 def _covered(wanted: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from surrogate.config import CorpusSettings
+from surrogate.config import CorpusSettings, ParameterSettings
 from surrogate.corpus.checks.run import describe_run, file_record, number_in_name
 from surrogate.corpus.readers import open_run
 from surrogate.corpus.records import SEVERE, Finding, Moments, RunRecord
+from surrogate.corpus.space import CorpusParameters
 from surrogate.corpus.storage import create_array, shard_length
 from surrogate.corpus.store import Provenance, open_corpus, open_moments, provenance_of
 from surrogate.corpus.workers import Workers
-from surrogate.fields import geometry_of, parameter_table, parameters_of, space_of, units_of
+from surrogate.fields import geometry_of, parameter_table, space_of, units_of
 from surrogate.files import atomic, fingerprint, read_json
 from surrogate.geometry import Geometry
-from surrogate.parameters import ParameterSpace
+from surrogate.parameters import ParameterSpace, Stated
 from surrogate.quantities import SERIES, Units, units_named
 
 Progress = Callable[[str, int, int], None]
@@ -63,16 +64,20 @@ class Request:
     reader : str
     options : dict
         Of the reader.
+    parameters : dict of ParameterSettings
+        Which parameters count; empty: all that vary.
     """
 
     settings: CorpusSettings
     reader: str
     options: dict[str, Any]
+    parameters: dict[str, ParameterSettings]
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a store keeps of it; the tolerance of rejects is not part of its content."""
         corpus = self.settings.model_dump(mode="json", exclude={"tolerated_rejects"})
-        return {"corpus": corpus, "reader": self.reader, "options": self.options}
+        parameters = {name: entry.model_dump(mode="json") for name, entry in self.parameters.items()}
+        return {"corpus": corpus, "reader": self.reader, "options": self.options, "parameters": parameters}
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,14 @@ class ExistingStore:
     corpus: xr.Dataset
     moments: xr.Dataset
     provenance: Provenance
+
+    @cached_property
+    def parameters(self) -> CorpusParameters:
+        """Its parameters."""
+        constants = json.loads(self.corpus.attrs.get("constant_parameters", "{}"))
+        return CorpusParameters(
+            space_of(self.corpus), {name: Stated(*constant) for name, constant in constants.items()}
+        )
 
     @cached_property
     def records(self) -> list[RunRecord]:
@@ -144,7 +157,7 @@ def survey_run(record: RunRecord, reader: str, options: dict[str, Any]) -> RunRe
     """Look at a raw run without reading its temperature; one that cannot be opened is "unreadable"."""
     try:
         with open_run(record.file, reader, options) as run:
-            return replace(describe_run(record, run), space=None)
+            return describe_run(record, run)
     except Exception as error:  # every library has its own kind of error for a broken file
         number, message = number_in_name(record.file, options), f"{type(error).__name__}: {error}"
         finding = Finding(number, record.file, "unreadable", SEVERE, message)
@@ -189,7 +202,7 @@ class Plan:
     geometry : Geometry
     units : Units
         Grid of the store.
-    space : ParameterSpace
+    parameters : CorpusParameters
         Of all runs.
     times : array or None
         Common times, Gyr; None keeps those of each run.
@@ -209,7 +222,7 @@ class Plan:
     options: dict[str, Any]
     geometry: Geometry
     units: Units
-    space: ParameterSpace
+    parameters: CorpusParameters
     times: np.ndarray | None
     length: int
     per_shard: int
@@ -223,6 +236,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return what JSON can hold."""
+        spaces = {run.space: number for number, run in enumerate(self.runs)}  # thousands of runs state the same ones
         return {
             "key": self.key,
             "settings": self.settings.model_dump(mode="json"),
@@ -230,17 +244,20 @@ class Plan:
             "options": self.options,
             "geometry": self.geometry.record(),
             "units": self.units.name,
-            "parameters": self.space.as_dict(),
+            "parameters": self.parameters.space.as_dict(),
+            "constants": self.parameters.constants,
             "times": None if self.times is None else self.times.tolist(),
             "length": self.length,
             "per_shard": self.per_shard,
-            "runs": [run.to_json() for run in self.runs],
+            "spaces": {number: space.as_dict() for space, number in spaces.items() if space is not None},
+            "runs": [{**run.to_json(), "space": str(spaces[run.space])} for run in self.runs],
             "numbers": list(self.numbers),
         }
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Plan:
         """Rebuild from :meth:`to_json`."""
+        spaces = {number: ParameterSpace.from_dict(entry) for number, entry in content["spaces"].items()}
         return cls(
             content["key"],
             CorpusSettings(**content["settings"]),
@@ -248,11 +265,14 @@ class Plan:
             content["options"],
             Geometry.from_record(content["geometry"]),
             units_named(content["units"]),
-            ParameterSpace.from_dict(content["parameters"]),
+            CorpusParameters(
+                ParameterSpace.from_dict(content["parameters"]),
+                {name: Stated(*constant) for name, constant in content["constants"].items()},
+            ),
             None if content["times"] is None else np.array(content["times"]),
             content["length"],
             content["per_shard"],
-            tuple(RunRecord.from_json(run) for run in content["runs"]),
+            tuple(RunRecord.from_json({**run, "space": spaces.get(run["space"])}) for run in content["runs"]),
             tuple(content["numbers"]),
         )
 
@@ -284,26 +304,30 @@ def read_plan(store: Path, key: str) -> Plan:
     return Plan.from_json(content)
 
 
-def make_plan(request: Request, runs: Sequence[RunRecord], old: ExistingStore | None) -> Plan:
-    """Decide parameters, grid, times and shards of a store (those it has, or those of the first run), and numbers.
+def make_plan(
+    request: Request, runs: Sequence[RunRecord], parameters: CorpusParameters, old: ExistingStore | None
+) -> Plan:
+    """Decide grid, times and shards of a store (those it has, or those of the first run), and numbers.
 
     Parameters
     ----------
     request : Request
     runs : sequence of RunRecord
         At least one, all readable.
+    parameters : CorpusParameters
+        That the runs have.
     old : ExistingStore, optional
         The store that grows.
     """
     settings = request.settings
     times = None
     if old is not None:
-        geometry, space, units = geometry_of(old.corpus), space_of(old.corpus), units_of(old.corpus)
+        geometry, units = geometry_of(old.corpus), units_of(old.corpus)
         if settings.times == "resample":
             times = old.corpus.snapshot_time.values[int(np.argmax(old.corpus.snapshot_count.values))]
     else:
         with open_run(runs[0].file, runs[0].reader, request.options) as first:
-            space, units = parameters_of(first).space, units_of(first)
+            units = units_of(first)
             geometry = geometry_of(first).refined(settings.radial_cells, settings.angular_cells)
         if settings.times == "resample":
             start, end = (float(np.median([run.times[edge] for run in runs])) for edge in (0, -1))
@@ -320,7 +344,7 @@ def make_plan(request: Request, runs: Sequence[RunRecord], old: ExistingStore | 
         "content": request.as_dict(),
         "geometry": geometry.record(),
         "units": units.name,
-        "parameters": space.as_dict(),
+        "parameters": [parameters.space.as_dict(), parameters.constants],
         "times": None if times is None else times.tolist(),
         "shard": per_shard,
         "runs": sources,
@@ -333,7 +357,7 @@ def make_plan(request: Request, runs: Sequence[RunRecord], old: ExistingStore | 
         request.options,
         geometry,
         units,
-        space,
+        parameters,
         times,
         length,
         per_shard,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from surrogate.config import CorpusSettings
+from surrogate.config import CorpusSettings, ParameterSettings
 from surrogate.corpus.checks.doctor import compare_runs, near_across_split
 from surrogate.corpus.ingestion.commit import finish_commit, write_commit
 from surrogate.corpus.ingestion.convert import convert_run, read_record
@@ -34,6 +34,7 @@ from surrogate.corpus.ingestion.plan import (
     survey_runs,
 )
 from surrogate.corpus.records import SEVERE, Finding, RunRecord, findings_table
+from surrogate.corpus.space import agree
 from surrogate.corpus.split import assign_split
 from surrogate.corpus.store import Provenance, open_corpus, provenance_of
 from surrogate.corpus.workers import Scheduler, Workers
@@ -61,6 +62,8 @@ class IngestSummary:
     stored_bytes : int
         Of the shards.
     seconds : float
+    notes : tuple of str
+        What was taken from the runs because nobody said it, and which parameters are left out.
     """
 
     store: str
@@ -73,10 +76,11 @@ class IngestSummary:
     shape: tuple[int, ...]
     stored_bytes: int
     seconds: float
+    notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entries by name, JSON-able."""
-        return {**asdict(self), "shape": list(self.shape)}
+        return {**asdict(self), "shape": list(self.shape), "notes": list(self.notes)}
 
 
 def ingest(
@@ -87,6 +91,7 @@ def ingest(
     *,
     reader: str = "auto",
     options: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, ParameterSettings] | None = None,
     workers: int = 1,
     memory_limit: str = "4GB",
     scheduler: Scheduler = "processes",
@@ -112,6 +117,9 @@ def ingest(
         Name of a reader or "auto".
     options : mapping, optional
         Settings of the reader.
+    parameters : mapping of ParameterSettings, optional
+        Which parameters count, and what is known of them; default: all that vary among the runs. A run that lacks one
+        is rejected.
     workers, memory_limit, scheduler
         Of the local Dask cluster; see :class:`surrogate.corpus.workers.Workers`. With "processes" the calling script
         must be guarded by ``if __name__ == "__main__":``.
@@ -133,7 +141,7 @@ def ingest(
     """
     started = time.monotonic()
     settings, store = settings or CorpusSettings(), follow_link(store_path)
-    request = Request(settings, reader, dict(options or {}))
+    request = Request(settings, reader, dict(options or {}), dict(parameters or {}))
     findings, names = _failed_simulations(statuses, files)
     total = len({*names, *(finding.file for finding in findings)})
     with Workers(workers, memory_limit, scheduler) as pool:
@@ -155,7 +163,7 @@ def ingest(
         split = assign_split(
             [record.simulation for record in everyone], settings, old.corpus.split.values if old else None
         )
-        findings += near_across_split(everyone, split, plan.space, known=len(everyone) - len(accepted))
+        findings += near_across_split(everyone, split, plan.parameters.space, known=len(everyone) - len(accepted))
         notes = Provenance(
             request.as_dict(),
             [*(old.provenance.software if old else []), provenance()],
@@ -172,7 +180,8 @@ def ingest(
         raise IngestError("no run is left for the corpus")
     else:
         discard_staging(store)
-    return _summarise(store, len(accepted), len(out), time.monotonic() - started)
+    notes_on = plan.parameters.notes if plan is not None else ()
+    return _summarise(store, len(accepted), len(out), time.monotonic() - started, notes_on)
 
 
 def plan_ingest(
@@ -182,6 +191,7 @@ def plan_ingest(
     *,
     reader: str = "auto",
     options: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, ParameterSettings] | None = None,
     workers: int = 1,
     memory_limit: str = "4GB",
     scheduler: Scheduler = "processes",
@@ -197,7 +207,8 @@ def plan_ingest(
 
     Parameters
     ----------
-    files, store_path, settings, reader, options, workers, memory_limit, scheduler, statuses, keep_unlisted, progress
+    files, store_path, settings, reader, options, parameters, workers, memory_limit, scheduler, statuses, keep_unlisted,
+        progress
         As :func:`ingest` takes them.
 
     Returns
@@ -210,7 +221,7 @@ def plan_ingest(
     IngestError
         If there are no files.
     """
-    request = Request(settings or CorpusSettings(), reader, dict(options or {}))
+    request = Request(settings or CorpusSettings(), reader, dict(options or {}), dict(parameters or {}))
     failed, names = _failed_simulations(statuses, files)
     with Workers(workers, memory_limit, scheduler) as pool:
         _, _, plan = _prepare(follow_link(store_path), request, names, keep_unlisted, bool(failed), pool, progress)
@@ -295,9 +306,14 @@ def _prepare(
     known = {run.file for run in old.provenance.runs} if old else set()
     seen = survey_runs([name for name in names if name not in known], request, store, workers, progress)
     readable = [record for record in seen if record.accepted]
+    if old is not None and not keep_unlisted and any(map(old.parameters.contradiction, readable)):
+        old = None  # perhaps a parameter varies now that did not
+        seen = survey_runs(names, request, store, workers, progress)
+        readable = [record for record in seen if record.accepted]
     plan = None
     if readable:
-        plan = make_plan(request, readable, old)
+        parameters = old.parameters if old is not None else agree(readable, request.parameters)
+        plan = make_plan(request, readable, parameters, old)
         plan.write(store)
     return old, [record for record in seen if not record.accepted], plan
 
@@ -341,7 +357,7 @@ def _check_rejects(
     )
 
 
-def _summarise(store: Path, added: int, rejected: int, seconds: float) -> IngestSummary:
+def _summarise(store: Path, added: int, rejected: int, seconds: float, notes: tuple[str, ...]) -> IngestSummary:
     """Say what a store holds after an ingest."""
     corpus = open_corpus(store)
     counts = np.bincount(corpus.split.values, minlength=len(SPLITS))
@@ -357,4 +373,5 @@ def _summarise(store: Path, added: int, rejected: int, seconds: float) -> Ingest
         shape=corpus.temperature.shape,
         stored_bytes=sum(entry.stat().st_size for entry in shards if entry.is_file()),
         seconds=round(seconds, 3),
+        notes=notes,
     )

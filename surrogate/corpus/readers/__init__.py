@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -41,13 +41,16 @@ class Notes:
     Attributes
     ----------
     left_out : tuple of str
-        Fields and parameters of the file that the run dataset has no place for.
+        Fields of the file that the run dataset has no place for.
     warnings : tuple of str
         What looked odd and was read nevertheless.
+    unread : mapping
+        By name, why what may have been a parameter is no number.
     """
 
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 def attach_notes(run: xr.Dataset, notes: Notes | None) -> xr.Dataset:
@@ -60,7 +63,7 @@ def notes_of(run: xr.Dataset) -> Notes:
     """Return what the reader of a run noticed.
 
     >>> notes_of(xr.Dataset())
-    Notes(left_out=(), warnings=())
+    Notes(left_out=(), warnings=(), unread={})
     """
     notes = run.encoding.get("notes")
     return notes if isinstance(notes, Notes) else Notes()

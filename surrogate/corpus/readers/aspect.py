@@ -11,12 +11,13 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from surrogate.corpus.readers import Notes, ReaderError, run_number
-from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
+from surrogate.corpus.readers.lazy import given_parameters, lazy_run, stated_parameters
 from surrogate.corpus.readers.prm import YEARS, ParameterFile, derived_parameters, read_parameter_file
 from surrogate.corpus.readers.statistics import Statistics, read_statistics
 from surrogate.corpus.readers.vtu import point_arrays, read_collection, read_points
 from surrogate.corpus.regrid import PointRegridder
 from surrogate.geometry import Geometry
+from surrogate.parameters import EVOLUTION_PARAMETERS, Stated
 from surrogate.units import UnitError, read_quantity
 
 COLLECTION = "solution.pvd"
@@ -105,11 +106,12 @@ class AspectReader:
 
         values: dict[str, Any] = derived_parameters(prm)
         values.setdefault("initial_temperature", _plateau(put(0, points, first), geometry))
-        given, columns = given_parameters(settings.parameters, folder)
-        parameters = complete_parameters({**values, **given}, folder)
+        stated = {name: Stated(value, EVOLUTION_PARAMETERS[name].unit) for name, value in values.items()}
+        given, unread = given_parameters(settings.parameters, folder)
+        parameters = stated_parameters({**stated, **given}, folder)
         series = {} if statistics is None else statistics.series(time, geometry)
         others = [name for name in point_arrays(snapshots[0][1]) if name != settings.temperature]
-        notes = Notes((*(f"point array {name!r}" for name in others), *columns), tuple(warnings))
+        notes = Notes(tuple(f"point array {name!r}" for name in others), tuple(warnings), unread)
         attributes = {"solver": "ASPECT", "title": "2D mantle convection with ASPECT", "simulation": run_number(folder)}
         return lazy_run(
             lambda number: put(number, *read(number)), time, geometry, parameters, series, attributes, notes=notes

@@ -24,7 +24,9 @@ from xarray.core import indexing
 from surrogate.corpus.readers import ReaderError
 from surrogate.corpus.readers.classic import needed_bytes
 from surrogate.corpus.readers.gaps import Check, Key, missing_in_hdf5, missing_in_zarr, nothing_missing
+from surrogate.corpus.readers.tables import identifier
 from surrogate.environment import explain
+from surrogate.parameters import RESERVED, Stated, known_parameter
 from surrogate.units import UnitError, read_quantity
 
 HDF5_SUFFIXES = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".hdf", ".he5")
@@ -131,12 +133,57 @@ class Container:
         decoded.encoding["chunksizes"] = getattr(array, "chunks", None)
         return decoded
 
-    def single(self, name: str, unit: str) -> float:
-        """Read an array that holds one value, or the same one throughout."""
-        values = np.unique(self.read(name, unit))
+    def stated(self, name: str, parameter: str) -> Stated:
+        """Read a parameter from an array that holds one value, or the same one throughout, with its unit."""
+        variable = self.variable(name)
+        values = np.unique(variable.values)
         if values.size != 1:
             raise ReaderError(f"{self.where(name)}: expected one value, got {values.size} different ones")
-        return float(values[0])
+        try:
+            return Stated.read(parameter, xr.Variable((), values[0], variable.attrs), self.where(name))
+        except UnitError as error:
+            raise ReaderError(str(error)) from error
+
+    def scalars(self, used: Iterable[str], attributes: bool = True) -> tuple[dict[str, Stated], dict[str, str]]:
+        """Read what may be parameters: arrays of one value and attributes that are numbers, by name.
+
+        Parameters
+        ----------
+        used : iterable of str
+            Arrays and attributes that are something else.
+        attributes : bool
+            Whether those of the file count.
+
+        Returns
+        -------
+        dict of Stated, dict of str
+            What was read; and why what begins like a number is none.
+
+        Raises
+        ------
+        ReaderError
+            Of a parameter that the simulator knows, if it cannot be read.
+        """
+        found: dict[str, Stated] = {}
+        unread: dict[str, str] = {}
+        sources: dict[str, Any] = dict(self.attributes) if attributes else {}
+        for source in [*self.arrays, *sources]:
+            name = identifier(source)
+            known = known_parameter(name) is not None
+            if source in used or name in found or name in RESERVED or not name.isidentifier() or name.startswith("_"):
+                continue
+            try:
+                if source in self.arrays:
+                    if known or (np.prod(self.arrays[source].shape) == 1 and self.variable(source).dtype.kind in "iuf"):
+                        found[name] = self.stated(source, name)
+                elif known or isinstance(sources[source], int | float | np.number | str):
+                    found[name] = Stated.read(name, sources[source], f"{self.path}: attribute {source!r}")
+            except ValueError as error:
+                if known:
+                    raise ReaderError(str(error)) from error
+                if source in self.arrays or str(sources[source])[:1].isdecimal():
+                    unread[name] = str(error)
+        return found, unread
 
     def read(self, name: str, unit: str, part: Any = ..., stated: str | None = None) -> np.ndarray:
         """Read (part of) an array: NaN where the file masks, in `unit`.

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 
 from surrogate.corpus.readers import Notes, ReaderError
 from surrogate.corpus.readers.containers import Container, is_container, open_container
-from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
+from surrogate.corpus.readers.lazy import given_parameters, lazy_run, stated_parameters
 from surrogate.corpus.readers.mapping import AXES, GriddedOptions, Mapped
+from surrogate.corpus.readers.tables import identifier
 from surrogate.corpus.regrid import linear_weights
 from surrogate.geometry import Geometry
-from surrogate.parameters import EVOLUTION_PARAMETERS
+from surrogate.parameters import Parameters, Stated
 from surrogate.quantities import VARIABLES
 from surrogate.units import UnitError, read_quantity, to_magnitude
 
@@ -26,7 +27,7 @@ SMALLEST_PLANET = 1e3
 SLAB_BYTES = 2**26
 """Snapshots that share chunks are read together up to this size."""
 
-KEPT_ATTRIBUTES = ("simulation", "number", "budget_relative_error", "status", "solver", "title")
+KEPT_ATTRIBUTES = ("simulation", "number", "budget_relative_error", "status", "solver", "title", "seed")
 
 
 class GriddedReader:
@@ -263,32 +264,32 @@ class _Run:
         edge: np.ndarray = 1.5 * field[row] - 0.5 * beside
         return edge[None]
 
-    def _parameters(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+    def _parameters(self) -> tuple[Parameters, dict[str, str]]:
         """Return the parameters: as given, out of a table, or as variables and attributes of the file."""
         container = self.container
-        given, left_out = given_parameters(self.settings.parameters, container.path)
-        for entry in EVOLUTION_PARAMETERS:
-            source = given.get(entry.name, entry.name)
-            if not isinstance(source, str):
+        given, unread = given_parameters(self.settings.parameters, container.path)
+        for name, source in given.items():
+            if isinstance(source, str) and source in container.arrays:
+                given[name] = container.stated(source, name)
+            elif isinstance(source, str) and source in container.attributes:
+                where = f"{container.path}: attribute {source!r}"
+                given[name] = Stated.read(name, container.attributes[source], where)
+            else:
                 continue
-            if source in container.arrays:
-                given[entry.name] = container.single(source, entry.unit)
-                self.used.add(source)
-            elif source in container.attributes:
-                name = f"{container.path}: attribute {source!r}"
-                given[entry.name] = to_magnitude(container.attributes[source], entry.unit, name)
-        return given, left_out
+            self.used.add(source)
+        found, others = container.scalars({*self.used, *KEPT_ATTRIBUTES, *VARIABLES})
+        self.used |= {source for source in container.arrays if identifier(source) in {*found, *others}}
+        return stated_parameters({**found, **given}, container.path), {**others, **unread}
 
     def dataset(self) -> xr.Dataset:
         """Return the run."""
         container, settings = self.container, self.settings
-        given, left_out = self._parameters()
-        parameters = complete_parameters(given, container.path)
         series = {
             name: self._series(source, VARIABLES[name][0], f"series {name!r}")
             for name, source in settings.series.items()
         }
+        parameters, unread = self._parameters()
         unused = sorted({*container.arrays, *container.broken} - self.used)
         attributes = {name: value for name, value in container.attributes.items() if name in KEPT_ATTRIBUTES}
-        notes = Notes(left_out=(*(f"variable {name!r}" for name in unused), *left_out))
+        notes = Notes(tuple(f"variable {name!r}" for name in unused), unread=unread)
         return lazy_run(self.load, self.time, self.geometry, parameters, series, attributes, container.close, notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from surrogate.corpus.readers import Notes, ReaderError, attach_notes
 from surrogate.corpus.readers.tables import read_table_row
 from surrogate.fields import make_run, validate
 from surrogate.geometry import Geometry
-from surrogate.parameters import Parameters
+from surrogate.parameters import Parameter, Parameters, ParameterSpace, Stated, known_parameter
 from surrogate.quantities import DIMENSIONAL, Units
 
 
@@ -103,7 +104,7 @@ def lazy_run(
     return attach_notes(run, notes)
 
 
-def given_parameters(option: Any, path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+def given_parameters(option: Any, path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the parameters that the option ``parameters`` of a reader gives for the run at `path`.
 
     Parameters
@@ -116,8 +117,9 @@ def given_parameters(option: Any, path: Path) -> tuple[dict[str, Any], tuple[str
     Returns
     -------
     values : dict
-    left_out : tuple of str
-        Columns of the table that are no parameter.
+        Values by name, as :func:`stated_parameters` takes them.
+    unread : dict
+        By name, why a cell of the table is no number.
 
     Raises
     ------
@@ -125,20 +127,46 @@ def given_parameters(option: Any, path: Path) -> tuple[dict[str, Any], tuple[str
         Naming the table, line and column.
     """
     if option is None or isinstance(option, Mapping):
-        return dict(option or {}), ()
+        return dict(option or {}), {}
     row = read_table_row(Path(str(option)), path)
-    return dict(row.values), row.left_out
+    return dict(row.values), row.unread
 
 
-def complete_parameters(values: Mapping[str, Any], path: Path) -> Parameters:
-    """Check that all parameters are there.
+def stated_parameters(
+    values: Mapping[str, Any], path: Path, described: Mapping[str, Parameter] | None = None
+) -> Parameters:
+    """Return the parameters of a run as its file, or whoever describes it, states them; the corpus chooses among them.
+
+    Parameters
+    ----------
+    values : mapping
+        Numbers, texts and quantities, with their unit if it is known: "50 MPa".
+    path : Path
+        Of the run, for errors.
+    described : mapping, optional
+        What more is known of some of them.
 
     Raises
     ------
     ReaderError
-        Naming the file and the parameter, and how to give it.
+        Naming file and parameter: none at all, or one that cannot be read.
+
+    Examples
+    --------
+    >>> point = stated_parameters({"rayleigh_number": 1e6, "yield_stress": "50 MPa"}, Path("run.npz"))
+    >>> point.rayleigh_number, point["yield_stress"], point.space["yield_stress"].unit
+    (1000000.0, 50.0, 'MPa')
     """
+    if not values:
+        raise ReaderError(f"{path}: no parameters; the reader's option 'parameters' gives what the file does not state")
+    read, space = [], []
     try:
-        return Parameters.create(values)
+        for name, value in values.items():
+            stated = value if isinstance(value, Stated) else Stated.read(name, value, f"{path}: parameter {name!r}")
+            read.append(stated.value)
+            known = known_parameter(name) if stated.unit else None  # else the corpus says in which unit it is
+            entry = (described or {}).get(name) or known or Parameter(name, stated.unit)
+            space.append(entry.in_unit(stated.unit) if stated.unit else replace(entry, unit=""))
+        return Parameters.from_array(read, ParameterSpace(space))
     except ValueError as error:
-        raise ReaderError(f"{path}: {error}; the reader's option 'parameters' gives what the file does not") from error
+        raise ReaderError(str(error) if str(path) in str(error) else f"{path}: {error}") from error

@@ -10,10 +10,9 @@ import xarray as xr
 
 from surrogate.corpus.readers import Notes, ReaderError
 from surrogate.corpus.readers.containers import Container, open_container
-from surrogate.corpus.readers.lazy import lazy_run
+from surrogate.corpus.readers.lazy import lazy_run, stated_parameters
 from surrogate.fields import FieldError, geometry_of, space_of
 from surrogate.geometry import GRID_DIMENSIONS
-from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters, ParameterSpace
 from surrogate.quantities import DIMENSIONAL, DIMENSIONLESS, SERIES
 
 SUFFIXES = (".nc", ".nc4")
@@ -69,11 +68,12 @@ def _run(container: Container) -> xr.Dataset:
         if name not in variables or variables[name].dims != dimensions:
             found = variables[name].dims if name in variables else "none"
             raise FieldError(f"{container.where(name)}: expected one run, of dimensions {dimensions}, got {found}")
-    space = space_of(xr.Dataset({name: ((), 0.0, variable.attrs) for name, variable in variables.items()}))
-    space = ParameterSpace(
-        [EVOLUTION_PARAMETERS[entry.name] if entry.name in EVOLUTION_PARAMETERS.names else entry for entry in space]
-    )
-    values = [container.single(entry.name, entry.unit) for entry in space]
+    shells = xr.Dataset({name: ((), 0.0, variable.attrs) for name, variable in variables.items()})
+    space = space_of(shells) if any("parameters" in entry.attrs for entry in variables.values()) else ()
+    values = {entry.name: container.stated(entry.name, entry.name) for entry in space}
+    fields = {"time", *axes, *bounds, *SERIES, "temperature"}
+    others, unread = container.scalars({*values, *fields}, attributes=False)
+    parameters = stated_parameters({**values, **others}, container.path, {entry.name: entry for entry in space})
     units = DIMENSIONLESS if variables["temperature"].attrs.get("units") == "1" else DIMENSIONAL
     faces = {}
     for name, dimensions in bounds.items():  # CF: bounds have the units of their coordinate
@@ -82,16 +82,16 @@ def _run(container: Container) -> xr.Dataset:
         faces[name] = (dimensions, read, variables[name].attrs)
     geometry = geometry_of(xr.Dataset(faces))
     series = {name: container.read(name, units.unit(name)) for name in SERIES if name in variables}
-    known = {"time", *axes, *bounds, *SERIES, *space.names, "temperature"}
+    known = {*fields, *parameters, *unread}
     run = lazy_run(
         lambda number: container.read("temperature", units.unit("temperature"), number),
         container.read("time", units.unit("time")),
         geometry,
-        Parameters.from_array(values, space),
+        parameters,
         series,
         {name: value for name, value in container.attributes.items() if name not in ("_NCProperties", "coordinates")},
         container.close,
-        Notes(left_out=tuple(name for name in sorted(variables) if name not in known)),
+        Notes(tuple(f"variable {name!r}" for name in sorted(variables) if name not in known), unread=unread),
         units,
     )
     for axis in axes:

@@ -12,7 +12,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from surrogate.corpus.readers import Notes, ReaderError, run_number
-from surrogate.corpus.readers.lazy import complete_parameters, given_parameters, lazy_run
+from surrogate.corpus.readers.lazy import given_parameters, lazy_run, stated_parameters
 from surrogate.corpus.readers.mapping import Scales
 from surrogate.geometry import Geometry, Kind
 from surrogate.units import GIGAYEAR, read_quantity, to_magnitude
@@ -120,10 +120,15 @@ class StagyyReader:
             return np.concatenate([rows["core"][None], cells, rows["surface"][None]])
 
         time = read_quantity(np.array(times) * factors.time, "Gyr", f"{folder}: times", stated="s")
-        given, columns = given_parameters(settings.parameters, folder)
+        given, unread = given_parameters(settings.parameters, folder)
         attributes = {"solver": "StagYY", "geometry": shape, "simulation": run_number(folder)}
         return lazy_run(
-            load, time, geometry, complete_parameters(given, folder), attributes=attributes, notes=Notes(columns)
+            load,
+            time,
+            geometry,
+            stated_parameters(given, folder),
+            attributes=attributes,
+            notes=Notes(unread=unread),
         )
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from surrogate.corpus.readers import ReaderError
-from surrogate.parameters import EVOLUTION_PARAMETERS, ParameterSpace
-from surrogate.units import UnitError, read_quantity
+from surrogate.parameters import Stated, known_parameter
+from surrogate.units import UnitError
 
 KEY = "run"
 """Column that names the run: its file or folder, with or without suffix."""
@@ -26,13 +25,22 @@ class TableRow:
     Attributes
     ----------
     values : dict
-        Parameters by name, in the units of the space; empty cells are left out.
-    left_out : tuple of str
-        Columns that are no parameter.
+        Numbers by the name of their column, made an identifier; empty cells are left out.
+    unread : dict
+        By name, why a cell is no number: it may be a remark.
     """
 
-    values: dict[str, float]
-    left_out: tuple[str, ...]
+    values: dict[str, Stated]
+    unread: dict[str, str]
+
+
+def identifier(text: str) -> str:
+    """Make the heading of a column, or a name in a file, the name of a parameter.
+
+    >>> identifier("Yield stress"), identifier("scalars/Ra-number")
+    ('Yield_stress', 'Ra_number')
+    """
+    return re.sub(r"\W+", "_", text.rsplit("/", 1)[-1]).strip("_")
 
 
 def read_text(path: Path) -> str:
@@ -46,7 +54,7 @@ def read_text(path: Path) -> str:
         return content.decode("latin-1")
 
 
-def read_table_row(path: Path, run: Path, space: ParameterSpace = EVOLUTION_PARAMETERS) -> TableRow:
+def read_table_row(path: Path, run: Path) -> TableRow:
     r"""Read the parameters of a run from a table.
 
     Parameters
@@ -56,7 +64,6 @@ def read_table_row(path: Path, run: Path, space: ParameterSpace = EVOLUTION_PARA
         be: ``activation_energy [kJ/mol]``. Cells hold numbers or texts with units.
     run : Path
         Looked for in the column ``run``.
-    space : ParameterSpace, optional
 
     Raises
     ------
@@ -68,8 +75,8 @@ def read_table_row(path: Path, run: Path, space: ParameterSpace = EVOLUTION_PARA
     >>> import tempfile
     >>> table = Path(tempfile.mkdtemp()) / "table.csv"
     >>> _ = table.write_text("run; activation_energy [kJ/mol]; initial_temperature\nm1; 300; 1426.85 degC")
-    >>> read_table_row(table, Path("m1.nc")).values
-    {'activation_energy': 300000.0, 'initial_temperature': 1700.0}
+    >>> read_table_row(table, Path("m1.nc")).values["activation_energy"]
+    Stated(value=300000.0, unit='J/mol')
     """
     if not path.is_file():
         raise ReaderError(f"{path}: no such file; option 'parameters' must be a mapping or a CSV table")
@@ -82,7 +89,7 @@ def read_table_row(path: Path, run: Path, space: ParameterSpace = EVOLUTION_PARA
     except csv.Error as error:
         raise ReaderError(f"{path}: line {reader.line_num}: {error}") from None
     heads = [_HEAD.fullmatch(cell) for cell in lines[0][1]] if lines else []
-    names = [head["name"] if head else "" for head in heads]
+    names = [identifier(head["name"]) if head else "" for head in heads]
     if KEY not in names or len({name for name in names if name}) < len([name for name in names if name]):
         raise ReaderError(f"{path}: expected the column {KEY!r} and columns of parameters, each once, got {names}")
     wanted = {run.name, run.stem, str(run)}
@@ -93,24 +100,14 @@ def read_table_row(path: Path, run: Path, space: ParameterSpace = EVOLUTION_PARA
     number, cells = found[0]
     if len(cells) != len(names):
         raise ReaderError(f"{path}: line {number}: {len(cells)} cells, the first line names {len(names)} columns")
-    units = {name: head["unit"] for name, head in zip(names, heads, strict=True) if head}
-    values = _values(dict(zip(names, cells, strict=True)), units, space, f"{path}: line {number}: column")
-    return TableRow(
-        values, tuple(f"column {name!r} of {path.name}" for name in names if name not in (KEY, "", *space.names))
-    )
-
-
-def _values(
-    cells: Mapping[str, str], units: Mapping[str, str | None], space: ParameterSpace, where: str
-) -> dict[str, float]:
-    values = {}
-    for parameter in space:
-        if cells.get(parameter.name):
-            name = f"{where} {parameter.name!r}"
-            try:
-                values[parameter.name] = read_quantity(
-                    cells[parameter.name], parameter.unit, name, units[parameter.name]
-                ).item()
-            except UnitError as error:
+    row = TableRow({}, {})
+    for name, head, cell in zip(names, heads, cells, strict=True):
+        if head is None or name == KEY or not cell:
+            continue
+        try:
+            row.values[name] = Stated.read(name, cell, f"{path}: line {number}: column {name!r}", head["unit"])
+        except UnitError as error:
+            if known_parameter(name) is not None:
                 raise ReaderError(str(error)) from error
-    return values
+            row.unread[name] = str(error)
+    return row
