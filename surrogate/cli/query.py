@@ -66,8 +66,8 @@ def predict(
         if path is not None:
             ready_for(path, *suffixes)
     surrogate = Surrogate.load(bundle)
+    surrogate.engine.import_keras = load_networks_quietly
     question: dict[str, Any] = {**given, "time": time or None, "method": method, "extrapolate": extrapolate}
-    load_networks_quietly()
     if picture is not None:
         _draw(surrogate, question, picture)
     if output is not None:

@@ -13,7 +13,6 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 
-from surrogate.corpus.store import run_reader
 from surrogate.fields import geometry_of, parameter_table, space_of
 from surrogate.parameters import EVOLUTION_PARAMETERS, ParameterSpace
 
@@ -179,6 +178,8 @@ class FieldScaler(_Data):
         CorpusError, ShardError
             Naming store, run and variable, where a temperature is lost or not finite.
         """
+        from surrogate.corpus import run_reader  # with Zarr, which questions need not wait for
+
         weight = geometry_of(corpus).weight.sum(axis=1)
         count, total, square = 0, 0.0, 0.0
         low, high = np.full(2, np.inf), np.full(2, -np.inf)

@@ -114,7 +114,7 @@ class Answers:
             f"the {title_of(name)} advances in steps of {predictor.cadence:g} Gyr from {predictor.first_time:g} Gyr; "
             "latents are linear in time between its steps"
             for name in (self._engine.means if method == ENSEMBLE else (method,))
-            if hasattr(predictor := self._engine.predictor(name), "cadence")
+            if not self._engine.direct(name) and hasattr(predictor := self._engine.predictor(name), "cadence")
         ]
         self._origins[method] = {
             "title": "Temperature of a mantle, predicted by a surrogate",

@@ -1,4 +1,4 @@
-"""The networks of a bundle behind compiled calls; Keras is imported when the first answer is computed."""
+"""The networks of a bundle: few rows are answered in NumPy, more by compiled calls of Keras, imported when needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from surrogate.environment import check_keras
+from surrogate.files import read_json
+from surrogate.learning.scaling import ParameterScaler
 from surrogate.methods import METHODS, methods
 from surrogate.parameters import ParameterSpace
+from surrogate.query.dense import REDUCTIONS, decoder_function, predictor_function
 from surrogate.query.errors import BundleError, QueryError
 
 if TYPE_CHECKING:
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 ENSEMBLE = "ensemble"
 """The method that decodes the mean of the latents of all predictors of a mean."""
+
+FEW_ROWS = 128
+"""Rows that NumPy answers where it can (:mod:`surrogate.query.dense`): it is as fast for them, and at once."""
 
 NODES_AT_ONCE = 4_000_000
 """Nodes that pass through the decoder at once: more would not be faster, only larger."""
@@ -53,14 +59,25 @@ class Engine:
         Of a checked bundle.
     space : ParameterSpace
         With the ranges of the training runs.
+
+    Attributes
+    ----------
+    few_rows : int
+        Rows up to which NumPy answers where it can; 0 leaves all to Keras.
+    import_keras : callable
+        What imports Keras when a question needs it.
     """
 
     def __init__(self, folder: str | os.PathLike[str], space: ParameterSpace) -> None:
         self._folder, self.space = Path(folder), space
         self._predictors: dict[str, Any] = {}
         self._functions: dict[str, Compiled] = {}
+        self._plain: dict[str, Compiled | None] = {}
+        self._scalers: dict[str, ParameterScaler] = {}
         self._rollouts: dict[str, tuple[tuple[bytes, bytes], np.ndarray]] = {}
         self._lock = threading.RLock()
+        self.few_rows = FEW_ROWS
+        self.import_keras: Callable[[], Any] = partial(import_module, "keras")
         here = {method.key for method in methods("mean", "sample") if (self._folder / method.key).is_dir()}
         self.means = tuple(method.key for method in methods("mean") if method.key in here)
         self.samplers = tuple(method.key for method in methods("sample") if method.key in here)
@@ -84,7 +101,7 @@ class Engine:
     def _load(self, name: str) -> Any:
         folder, needs = self._folder / name, {key: self.predictor(key) for key in METHODS[name].needs}
         with self._lock:
-            _start_keras()
+            _start_keras(self.import_keras)
             try:
                 loaded = METHODS[name].load_class().load(folder, **needs)
             except (TypeError, ValueError, KeyError, AttributeError) as error:
@@ -94,12 +111,32 @@ class Engine:
                 raise BundleError(
                     f"{folder}: not readable by this version of surrogate and keras: {(reason or [repr(error)])[0]}"
                 ) from error
-        scaler = getattr(loaded, "parameter_scaler", None)
-        if scaler is not None:
+        if name in self.means:
+            self.scaler(name)  # which looks whether it fits
+        return loaded
+
+    def scaler(self, name: str) -> ParameterScaler:
+        """Return how a predictor scales parameters and time, read on first use.
+
+        Raises
+        ------
+        BundleError
+            If these are not the ranges of the bundle.
+        """
+        if name not in self._scalers:
+            scaling = read_json(self._folder / name / "manifest.json")["scaling"]
+            scaler = ParameterScaler.from_dict(scaling["parameters"])
             ends = zip((scaler.low, scaler.high), (self.space.low, self.space.high), strict=True)
             if not all(np.allclose(own, said, rtol=1e-9, atol=0) for own, said in ends):
-                raise BundleError(f"{folder}: was trained on other ranges of the parameters than the bundle says")
-        return loaded
+                raise BundleError(
+                    f"{self._folder / name}: was trained on other ranges of the parameters than the bundle says"
+                )
+            self._scalers[name] = scaler
+        return self._scalers[name]
+
+    def direct(self, name: str) -> bool:
+        """Tell whether a predictor answers each time by itself; the others advance step by step."""
+        return self._in_numpy(name) is not None or hasattr(self.predictor(name), "graph")
 
     def encode(self, fields: np.ndarray) -> np.ndarray:
         """Compress fields, shape (..., radius, angle), K, to latents, shape (..., latent)."""
@@ -109,7 +146,8 @@ class Engine:
     @cached_property
     def chunk(self) -> int:
         """Snapshots that pass through the decoder at once."""
-        return max(1, NODES_AT_ONCE // int(np.prod(self.autoencoder.shape)))
+        shape = read_json(self._folder / "autoencoder" / "manifest.json")["shapes"]["field"]
+        return max(1, NODES_AT_ONCE // int(np.prod(shape)))
 
     def decoded(self, latents: Any) -> Any:
         """Decode inside a graph: latents, shape (n, latent), to temperature, shape (n, radius, angle), K."""
@@ -136,8 +174,21 @@ class Engine:
             rows = [row, *rows] if index == 0 else [*rows, row]
         return ops.concatenate(rows, axis=1) if len(rows) > 1 else image
 
-    def _function(self, name: str) -> Compiled:
-        """Compile on first use: a predictor from features to latents, and what :meth:`expand` makes of these."""
+    def _in_numpy(self, name: str) -> Compiled | None:
+        """As :meth:`_function`, without Keras; None where only Keras can."""
+        if name not in self._plain:
+            if name in REDUCTIONS:
+                function = decoder_function(self._folder / "autoencoder", name)
+            else:
+                function = predictor_function(self._folder / name)
+            self._plain[name] = function
+        return self._plain[name]
+
+    def _function(self, name: str, rows: int) -> Compiled:
+        """Make on first use: a predictor from features to latents, and what :meth:`expand` makes of these."""
+        plain = self._in_numpy(name) if rows <= self.few_rows else None
+        if plain is not None:
+            return plain
         _refuse_forked()
         if name not in self._functions:
             # The networks are read before the graph is made: variables that are made within one are lost with it.
@@ -185,9 +236,9 @@ class Engine:
     ) -> np.ndarray:
         parts = []
         for name in names:
-            if hasattr(self.predictor(name), "graph"):
+            if self.direct(name):
                 rows = self.features(name, parameters, times, scaled)
-                parts.append(self._function(name)(rows).reshape(len(parameters), len(times), -1))
+                parts.append(self._function(name, len(rows))(rows).reshape(len(parameters), len(times), -1))
             else:
                 parts.append(self._rollout(name, parameters, times))
         return parts[0] if len(parts) == 1 else np.asarray(np.mean(parts, axis=0))
@@ -196,7 +247,7 @@ class Engine:
         self, name: str, parameters: np.ndarray, times: np.ndarray, scaled: np.ndarray | None = None
     ) -> np.ndarray:
         """Rows for the graph of a predictor: scaled parameters and time, shape (simulation * time, n + 1), float32."""
-        scaler = self.predictor(name).parameter_scaler
+        scaler = self.scaler(name)
         if scaled is None:
             scaled = scaler.transform(parameters)
         rows = np.empty((len(scaled), len(times), scaled.shape[1] + 1), dtype=np.float32)
@@ -272,7 +323,7 @@ class Engine:
         array, shape (..., radius, angle), (..., radius), (..., 4, angle) or (..., 4 angle + radius)
         """
         rows = np.ascontiguousarray(latents.reshape(-1, latents.shape[-1]), dtype=np.float32)
-        function, size = self._function(what), self.chunk
+        function, size = self._function(what, len(rows)), self.chunk
         if len(rows) <= size and progress is None:
             flat = function(rows)
         else:
@@ -343,7 +394,7 @@ def _refuse_forked() -> None:
         )
 
 
-def _start_keras() -> None:
+def _start_keras(import_keras: Callable[[], Any]) -> None:
     """Import Keras as the networks need it.
 
     Raises
@@ -357,7 +408,7 @@ def _start_keras() -> None:
     _refuse_forked()
     check_keras()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import_module("keras")
+    import_keras()
     _process = os.getpid()
 
 

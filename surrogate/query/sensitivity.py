@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from surrogate.geometry import Geometry
 from surrogate.parameters import ParameterSpace
@@ -59,6 +58,8 @@ class Sensitivity:
             raise QueryError(f"samples: expected at least 2, got {samples!r}")
         if samples & (samples - 1):
             raise QueryError(f"samples: expected a power of two, got {samples}")
+        from scipy import stats
+
         shapes: dict[str, tuple[int, ...]] = {}
         sizes: list[np.ndarray] = []
 

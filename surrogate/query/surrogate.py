@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import xarray as xr
 
-from surrogate.diagnostics import check as report_card
 from surrogate.quantities import VARIABLES
 from surrogate.query.answers import Answers, lazy_fields, refuse_method
 from surrogate.query.arguments import read_sets, read_times
@@ -655,6 +654,8 @@ class Surrogate:
             The report card of :func:`surrogate.diagnostics.check`, and ``beyond_ranges``: by parameter, what
             :meth:`ranges` calls ``beyond`` of the set that is farthest out, for each parameter that leaves its range.
         """
+        from surrogate.diagnostics import check as report_card
+
         answer = self.predict(parameters, method=method, extrapolate=extrapolate, **values)
         table = np.atleast_2d(self.ranges(parameters, **values).beyond.values)
         farthest = table[np.abs(table).argmax(axis=0), np.arange(table.shape[1])]

@@ -147,6 +147,7 @@ def _write_example(folder: Path, engine: Engine, corpus: xr.Dataset) -> dict[str
     values = table[np.argmin(((engine.space.scale(table) - 0.5) ** 2).sum(axis=1))]
     first, last = float(np.nanmin(training["snapshot_time"])), float(np.nanmax(training["snapshot_time"]))
     times = np.linspace(first, last, 4)
+    engine.few_rows = 0
     fields = np.stack([engine.answer(method, values[None], times)[0] for method in engine.means])
     run = make_run(fields[0], times, geometry_of(corpus), Parameters.from_array(values, engine.space))
     both = (("predictor", "time", "radius", "angle"), fields, run["temperature"].attrs)
@@ -167,8 +168,16 @@ def compare_example(folder: Path, engine: Engine, replace: bool = False) -> dict
     """
     stored = xr.load_dataset(folder / _EXAMPLE_FILE, engine="h5netcdf")
     values, times = parameters_of(stored).as_array()[None], stored["time"].values
-    again = np.stack([engine.answer(str(method), values, times)[0] for method in stored["predictor"].values])
-    differences = np.abs(again - stored["temperature"].values).max(axis=(1, 2, 3))
+
+    def answered() -> np.ndarray:
+        return np.stack([engine.answer(str(method), values, times)[0] for method in stored["predictor"].values])
+
+    few_rows, again = engine.few_rows, answered()
+    differences = np.abs(again - stored["temperature"].values)
+    engine.few_rows = 0  # both ways: in NumPy where that can be, and all by Keras
+    again = answered()
+    engine.few_rows = few_rows
+    differences = np.maximum(differences, np.abs(again - stored["temperature"].values)).max(axis=(1, 2, 3))
     if replace:
         stored["temperature"] = stored["temperature"].copy(data=again)
         # This engine writes no time of day into the file: equal answers give equal bytes.
