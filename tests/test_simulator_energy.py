@@ -53,7 +53,7 @@ def test_conduction_settles_to_the_exact_profile(cartesian: bool) -> None:
 
 
 def test_decay_of_a_mode_is_second_order_in_time() -> None:
-    mesh = make_mesh(np.linspace(0, 1, 65), 64, 1.0, cartesian=True)
+    mesh = make_mesh(np.linspace(0, 1, 65), 64, 1.0, kind="box")
     mode = np.sin(np.pi * mesh.centres)[:, None] * np.cos(np.pi * mesh.angles)
     errors = []
     for steps in (8, 16):
@@ -100,7 +100,7 @@ def advected(mesh: Mesh, values: np.ndarray, scheme: int) -> np.ndarray:
 
 
 def test_advection_keeps_heat_and_a_uniform_field() -> None:
-    mesh = make_mesh(np.linspace(0, 1, 33), 32, 1.0, cartesian=True)
+    mesh = make_mesh(np.linspace(0, 1, 33), 32, 1.0, kind="box")
     assert np.abs(advected(mesh, np.full((32, 32), 7.0), transport.LIMITED)).max() < 1e-13
     blob = np.exp(-40 * ((mesh.centres[:, None] - 0.4) ** 2 + (mesh.angles - 0.5) ** 2))
     assert abs(advected(mesh, blob, transport.LIMITED).sum()) < 1e-14
@@ -110,7 +110,7 @@ def test_advection_keeps_heat_and_a_uniform_field() -> None:
 def test_advection_order_on_a_smooth_field(scheme: int, order: float) -> None:
     errors = []
     for cells in (32, 64):
-        mesh = make_mesh(np.linspace(0, 1, cells + 1), cells, 1.0, cartesian=True)
+        mesh = make_mesh(np.linspace(0, 1, cells + 1), cells, 1.0, kind="box")
         z, x = mesh.centres[:, None], mesh.angles
         values = np.exp(2 * z + x)  # no extremum, where every limiter drops to first order
         vertical = np.pi * np.sin(np.pi * z) * np.cos(np.pi * x)
@@ -122,7 +122,7 @@ def test_advection_order_on_a_smooth_field(scheme: int, order: float) -> None:
 
 
 def test_limiter_makes_no_new_extrema() -> None:
-    mesh = make_mesh(np.linspace(0, 1, 33), 32, 1.0, cartesian=True)
+    mesh = make_mesh(np.linspace(0, 1, 33), 32, 1.0, kind="box")
     step = np.where(mesh.angles < 0.4, 1.0, 0.0) * np.ones((32, 1))
     layer = fluid(mesh, step.copy(), 0.0, 0.0)
     layer.conductance_r[:], layer.conductance_t[:] = 0.0, 0.0

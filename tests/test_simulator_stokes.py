@@ -1,11 +1,11 @@
 """The Stokes solver: against an independent assembly, exact solutions, and its own identities."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
+from surrogate.simulator.mesh import Kind, Mesh, graded_faces, make_mesh
 from surrogate.simulator.numba_engine import direct, heat, stokes
 from surrogate.simulator.stencil import Stencil, make_stencil
 from surrogate.simulator.validation.analytic import AnnulusSolution, ManufacturedSolution, velocity_error
@@ -25,11 +25,11 @@ class Problem(NamedTuple):
 
 
 def problem(
-    periodic: bool = False, no_slip: bool = False, cartesian: bool = False, lateral: bool = True, seed: int = 0
+    periodic: bool = False, no_slip: bool = False, kind: Kind = "cylinder", lateral: bool = True, seed: int = 0
 ) -> Problem:
     """A rough viscosity and a rough load on a graded mesh."""
     angle = 2 * np.pi if periodic else np.pi / 2
-    mesh = make_mesh(graded_faces(ROWS, 1 / 3, 4 / 3, 3.0), COLUMNS, angle, cartesian=cartesian, periodic=periodic)
+    mesh = make_mesh(graded_faces(ROWS, 1 / 3, 4 / 3, 3.0), COLUMNS, angle, kind, periodic)
     stencil = make_stencil(mesh, no_slip, no_slip)
     generator = np.random.default_rng(seed)
     log_viscosity = generator.normal(size=(ROWS, COLUMNS if lateral else 1)) * 1.5 * np.ones((1, COLUMNS))
@@ -42,11 +42,23 @@ def problem(
     drag[1:-1, 1:-1] = generator.uniform(0, 5, (ROWS - 1, COLUMNS if lateral else 1))
     if periodic:
         drag[:, 0], drag[:, -1] = drag[:, -2], drag[:, 1]
+    if mesh.spherical:
+        hoop = np.zeros_like(drag)
+        stokes.hoop_resistance(log_viscosity, stencil.hoop, periodic, hoop)
+        drag += hoop
     modes = stokes.fold_modes(stencil, periodic)
     factors = np.zeros((3, 2, ROWS - 1, modes.eigenvalues.shape[1]))
     stokes.factorise(stencil, modes.eigenvalues, *means, drag, factors)
     load = generator.normal(size=(ROWS - 1, width))
     return Problem(mesh, stencil, weights, drag, lateral_scale, modes, factors, load)
+
+
+def mesh_weights(mesh: Mesh, stencil: Stencil) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of a viscosity of one."""
+    weights = np.empty((mesh.rows, mesh.columns)), np.empty((mesh.rows + 1, mesh.columns + 1))
+    means = np.empty(mesh.rows), np.empty(mesh.rows + 1), np.empty((mesh.rows - 1, mesh.columns - 1))
+    stokes.viscosity_weights(np.zeros((mesh.rows, mesh.columns)), stencil, False, *weights, *means)
+    return weights
 
 
 def iterate(given: Problem, tolerance: float = 1e-10, limit: int = 400) -> tuple[np.ndarray, int]:
@@ -58,16 +70,19 @@ def iterate(given: Problem, tolerance: float = 1e-10, limit: int = 400) -> tuple
     return solution, count
 
 
-GEOMETRIES = {
+GEOMETRIES: dict[str, dict[str, Any]] = {
     "quarter, free slip": {},
     "quarter, no slip": {"no_slip": True},
-    "box": {"cartesian": True},
+    "box": {"kind": "box"},
+    "periodic box": {"kind": "box", "periodic": True},
     "full annulus": {"periodic": True},
+    "spherical annulus": {"kind": "spherical_annulus"},
+    "full spherical annulus": {"kind": "spherical_annulus", "periodic": True},
 }
 
 
 @pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
-def test_iteration_agrees_with_banded_cholesky(options: dict[str, bool]) -> None:
+def test_iteration_agrees_with_banded_cholesky(options: dict[str, Any]) -> None:
     given = problem(**options)
     mesh, stencil, weights, drag, _, _, _, load = given
     solution, count = iterate(given)
@@ -77,13 +92,13 @@ def test_iteration_agrees_with_banded_cholesky(options: dict[str, bool]) -> None
 
 
 @pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
-def test_preconditioner_is_exact_for_a_viscosity_of_radius_only(options: dict[str, bool]) -> None:
+def test_preconditioner_is_exact_for_a_viscosity_of_radius_only(options: dict[str, Any]) -> None:
     *_, count = iterate(problem(lateral=False, **options), tolerance=1e-8)
     assert count <= 2
 
 
 @pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
-def test_angular_modes_lead_there_and_back(options: dict[str, bool]) -> None:
+def test_angular_modes_lead_there_and_back(options: dict[str, Any]) -> None:
     given = problem(**options)
     count = given.load.shape[0]
     pairs = given.modes.eigenvalues.shape[1]
@@ -98,7 +113,7 @@ def test_angular_modes_lead_there_and_back(options: dict[str, bool]) -> None:
 
 
 @pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
-def test_preconditioner_is_symmetric_and_positive(options: dict[str, bool]) -> None:
+def test_preconditioner_is_symmetric_and_positive(options: dict[str, Any]) -> None:
     given = problem(**options)
     count, width = given.load.shape
     pairs = given.modes.eigenvalues.shape[1]
@@ -117,7 +132,7 @@ def test_preconditioner_is_symmetric_and_positive(options: dict[str, bool]) -> N
 
 
 def test_scaling_by_the_lateral_viscosity_saves_iterations() -> None:
-    given = problem(cartesian=True)
+    given = problem(kind="box")
     wave = np.cos(np.pi * (np.arange(COLUMNS) + 0.5) / COLUMNS)
     weights = np.empty((ROWS, COLUMNS)), np.empty((ROWS + 1, COLUMNS + 1))
     means = np.empty(ROWS), np.empty(ROWS + 1)
@@ -143,15 +158,37 @@ def test_dissipation_is_the_work_of_the_load() -> None:
     assert made.min() >= 0
 
 
-def test_velocity_has_no_divergence() -> None:
-    mesh = (given := problem()).mesh
+@pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
+def test_velocity_has_no_divergence(options: dict[str, Any]) -> None:
+    mesh = (given := problem(**options)).mesh
     solved, _ = iterate(given, tolerance=0.3)  # however loosely solved
     psi = np.zeros((ROWS + 1, COLUMNS + 3))
-    stokes.pad_streamfunction(solved, False, psi)
+    stokes.pad_streamfunction(solved, mesh.periodic, psi)
     radial, angular = stokes.velocity(psi, mesh)
-    out = np.diff(radial * mesh.face_metric[:, None] * mesh.step, axis=0)
-    out += np.diff(angular * mesh.thickness[:, None], axis=1)
+    power = {"box": 0, "spherical_annulus": 2}.get(options.get("kind", ""), 1)
+    area, side = mesh.faces**power * mesh.step, mesh.thickness * mesh.centres ** max(power - 1, 0)
+    out = np.diff(radial * area[:, None], axis=0) + np.diff(angular * side[:, None], axis=1)
     assert np.abs(out).max() < 1e-12 * np.abs(angular).max()
+
+
+def test_rigid_rotation_dissipates_nothing_and_expansion_does() -> None:
+    """In a spherical annulus psi of a rotation is -omega r^3 / 3, and u_r = 1/r^2 stretches in three directions."""
+    mesh = make_mesh(graded_faces(64, 1.0, 2.0, 2.0), 32, 0.5, "spherical_annulus")
+    stencil = make_stencil(mesh)
+    weights = mesh_weights(mesh, stencil)
+    hoop = np.zeros((65, 34))
+    stokes.hoop_resistance(np.zeros((64, 32)), stencil.hoop, False, hoop)
+    height = np.concatenate([[0.0], np.cumsum(mesh.side_area * mesh.centres)])
+    heated = [np.zeros((64, 32)) for _ in range(2)]
+    rotation = -height[:, None] * np.ones((1, 35))
+    expansion = (np.arange(35) - 1) * mesh.step * np.ones((65, 1))
+    for psi, made in zip((rotation, expansion), heated, strict=True):
+        heat.dissipated_heat(psi, stencil, *weights, False, 1.0, made)
+        heat.hoop_heat(psi, hoop, 1.0, made)
+    assert np.abs(heated[0][1:-1]).max() < 1e-20
+    # e_rr = -2/r^3, e_tt = e_pp = 1/r^3: 2 (4 + 1 + 1) / r^6 over the volume r^2 dr
+    exact = 12 * mesh.centres**-6.0 * mesh.volume
+    np.testing.assert_allclose(heated[1][1:-1, 5], exact[1:-1], rtol=2e-3)
 
 
 def test_a_steady_flow_feels_no_drag() -> None:
@@ -184,6 +221,8 @@ SOLUTIONS = {
     "no slip": AnnulusSolution(1.22, 2.22, 4, 6, no_slip=True),
     "contrast 1e4": ManufacturedSolution(1 / 3, 4 / 3, 1e4),
     "contrast 1e10": ManufacturedSolution(1 / 3, 4 / 3, 1e10),
+    "spherical annulus, contrast 1e6": ManufacturedSolution(1.0, 2.0, 1e6, "spherical_annulus"),
+    "spherical annulus, deep": ManufacturedSolution(1 / 3, 4 / 3, 1e2, "spherical_annulus"),
 }
 
 

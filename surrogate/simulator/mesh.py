@@ -1,16 +1,19 @@
-"""The staggered mesh of the simulator: a sector of a cylinder or a Cartesian box, dimensionless.
+"""The staggered mesh of the simulator: a sector of a cylinder or of a spherical annulus, or a box; dimensionless.
 
 Index ``i`` runs outward (``i = 0`` at the inner wall), ``j`` along the angle, which is contiguous in memory.
 Temperature lives in cells, shape (radial cells, angular cells); the streamfunction on the corners of the cells,
 stored with one column of padding on either side, shape (radial cells + 1, angular cells + 3): column ``j + 1`` is
-corner ``j``. A box is the same mesh with metric 1 instead of r.
+corner ``j``. The geometries differ by the length of an arc (r; 1 in a box) and by the width across the plane (1; r in the
+spherical annulus of Hernlund and Tackley 2008, so that areas and volumes go with the square of the radius).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
+
+Kind = Literal["cylinder", "spherical_annulus", "box"]
 
 
 class Mesh(NamedTuple):
@@ -21,7 +24,11 @@ class Mesh(NamedTuple):
     faces : array, shape (radial cells + 1,)
         Radius (or height) of the faces.
     face_metric, centre_metric : array, shapes (radial cells + 1,), (radial cells,)
-        Length of an arc of one radian: the radius in a cylinder, 1 in a box.
+        Length of an arc of one radian: the radius, or 1 in a box.
+    face_area : array, shape (radial cells + 1,)
+        Area of a radial face per radian: that arc times the width.
+    side_area : array, shape (radial cells,)
+        Area of an angular face of each row: thickness times the width.
     thickness : array, shape (radial cells,)
         Radial size of each cell.
     spacing : array, shape (radial cells + 1,)
@@ -29,18 +36,22 @@ class Mesh(NamedTuple):
     face_weight : array, shape (radial cells + 1,)
         Weight of the inner cell in a value interpolated to a face.
     volume : array, shape (radial cells,)
-        Area of one cell of each row.
+        Volume of one cell of each row.
     step : float
         Angular size of a cell (its width in a box).
     columns : int
         Number of cells along the angle.
     periodic : bool
         Whether the angle closes on itself (full annulus); otherwise the sides are closed, free-slip, insulating.
+    spherical : bool
+        Whether the width goes with the radius: rising material then stretches across the plane, too.
     """
 
     faces: np.ndarray
     face_metric: np.ndarray
     centre_metric: np.ndarray
+    face_area: np.ndarray
+    side_area: np.ndarray
     thickness: np.ndarray
     spacing: np.ndarray
     face_weight: np.ndarray
@@ -48,6 +59,7 @@ class Mesh(NamedTuple):
     step: float
     columns: int
     periodic: bool
+    spherical: bool
 
     @property
     def rows(self) -> int:
@@ -98,7 +110,9 @@ def graded_faces(cells: int, inner: float, outer: float, grading: float = 1.0) -
     return inner + (outer - inner) * (position - amplitude * np.sin(2 * np.pi * position) / (2 * np.pi))
 
 
-def make_mesh(faces: np.ndarray, columns: int, width: float, cartesian: bool = False, periodic: bool = False) -> Mesh:
+def make_mesh(
+    faces: np.ndarray, columns: int, width: float, kind: Kind = "cylinder", periodic: bool = False
+) -> Mesh:
     """Build a mesh.
 
     Parameters
@@ -109,8 +123,7 @@ def make_mesh(faces: np.ndarray, columns: int, width: float, cartesian: bool = F
         Cells along the angle.
     width : float
         Angle of the sector, rad (length of the box).
-    cartesian : bool
-        A box instead of a sector.
+    kind : {"cylinder", "spherical_annulus", "box"}
     periodic : bool
         Close the angle on itself.
     """
@@ -119,15 +132,32 @@ def make_mesh(faces: np.ndarray, columns: int, width: float, cartesian: bool = F
         raise ValueError("mesh: expected at least 4 increasing faces")
     if columns < 4:
         raise ValueError(f"mesh: expected at least 4 cells along the angle, got {columns}")
-    if not cartesian and faces[0] <= 0:
+    if kind != "box" and faces[0] <= 0:
         raise ValueError(f"mesh: the inner radius must be positive, got {faces[0]}")
     thickness = np.diff(faces)
     centres = 0.5 * (faces[1:] + faces[:-1])
     spacing = np.concatenate([thickness[:1] / 2, np.diff(centres), thickness[-1:] / 2])
     weight = np.concatenate([[0.0], (centres[1:] - faces[1:-1]) / spacing[1:-1], [1.0]])
-    centre_metric = np.ones(thickness.size) if cartesian else centres
-    face_metric = np.ones(faces.size) if cartesian else faces.copy()
+    centre_metric = np.ones(thickness.size) if kind == "box" else centres
+    face_metric = np.ones(faces.size) if kind == "box" else faces.copy()
     step = width / columns
+    face_area, side_area, spherical = face_metric, thickness, kind == "spherical_annulus"
     # r_c dr dtheta is the exact area because r_c is the mean of the two faces.
     volume = centre_metric * thickness * step
-    return Mesh(faces, face_metric, centre_metric, thickness, spacing, weight, volume, step, columns, periodic)
+    if spherical:
+        face_area, side_area, volume = faces**2, centres * thickness, np.diff(faces**3) / 3 * step
+    return Mesh(
+        faces,
+        face_metric,
+        centre_metric,
+        face_area,
+        side_area,
+        thickness,
+        spacing,
+        weight,
+        volume,
+        step,
+        columns,
+        periodic,
+        spherical,
+    )

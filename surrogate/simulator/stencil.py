@@ -1,4 +1,12 @@
-"""The strain rates of a streamfunction: what the Stokes operators of both engines are made of."""
+"""The strain rates of a streamfunction: what the Stokes operators of both engines are made of.
+
+In a spherical annulus e_tt = u_r/r across the plane joins e_rr, and the dissipation in the cells is
+
+    4 eta (e_rr^2 + e_rr e_tt + e_tt^2) = 4 eta (e_rr + e_tt/2)^2 + 3 eta e_tt^2.
+
+The first square takes the place of e_rr^2, with other coefficients. The second is one of the flux through a radial face
+alone, as a drag on it would be. The sum stays positive definite, with the same stencil and a separable preconditioner.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +23,16 @@ class Stencil(NamedTuple):
     Attributes
     ----------
     low, high : array, shape (radial cells,)
-        e_rr of cell i is high (psi at its outer corners) - low (psi at its inner corners), each differenced in angle.
+        e_rr of cell i (e_rr + e_tt/2 in a spherical annulus) is high (psi at its outer corners) - low (psi at its inner
+        corners), each differenced in angle.
     below, above, sideways : array, shape (radial cells + 1,)
         Shear 2 e_rt at corner row i: below psi[i-1] + above psi[i+1] + sideways (psi[j-1] + psi[j+1] - 2 psi)
         - (below + above) psi[i].
     cell_volume, corner_volume : array, shapes (radial cells,), (radial cells + 1,)
         Quadrature weights; zero at free-slip walls.
+    hoop : array, shape (radial cells + 1,)
+        Resistance to stretching across the plane, over the viscosity, per squared flux through a radial face; zero but
+        in a spherical annulus.
     modes : array, shape (unknown columns, unknown columns)
         Orthonormal angular modes, one a column.
     eigenvalues : array, shape (unknown columns,)
@@ -34,6 +46,7 @@ class Stencil(NamedTuple):
     sideways: np.ndarray
     cell_volume: np.ndarray
     corner_volume: np.ndarray
+    hoop: np.ndarray
     modes: np.ndarray
     eigenvalues: np.ndarray
 
@@ -49,14 +62,19 @@ def make_stencil(mesh: Mesh, inner_no_slip: bool = False, outer_no_slip: bool = 
     if mesh.periodic and (inner_no_slip or outer_no_slip):
         raise ValueError("a full annulus needs free slip on both walls")
     rows, columns = mesh.rows, mesh.columns
-    low = 1.0 / (mesh.face_metric[:-1] * mesh.step * mesh.thickness)
-    high = 1.0 / (mesh.face_metric[1:] * mesh.step * mesh.thickness)
-    inverse = 1.0 / (mesh.centre_metric * mesh.thickness)
+    low = 1.0 / (mesh.face_area[:-1] * mesh.step * mesh.thickness)
+    high = 1.0 / (mesh.face_area[1:] * mesh.step * mesh.thickness)
+    hoop = np.zeros(rows + 1)
+    if mesh.spherical:
+        low *= 1 - 0.25 * mesh.thickness / mesh.centres
+        high *= 1 + 0.25 * mesh.thickness / mesh.centres
+        hoop[1:-1] = (3.0 * mesh.spacing / (mesh.face_area * mesh.faces**2 * mesh.step))[1:-1]
+    inverse = 1.0 / (mesh.centre_metric * mesh.side_area)
     below = np.zeros(rows + 1)
     above = np.zeros(rows + 1)
     below[1:] = -mesh.face_metric[1:] / mesh.spacing[1:] * inverse
     above[:-1] = -mesh.face_metric[:-1] / mesh.spacing[:-1] * inverse
-    corner_volume = mesh.face_metric * mesh.spacing * mesh.step
+    corner_volume = mesh.face_area * mesh.spacing * mesh.step
     corner_volume[0] *= inner_no_slip
     corner_volume[-1] *= outer_no_slip
     count = np.arange(columns)
@@ -75,9 +93,10 @@ def make_stencil(mesh: Mesh, inner_no_slip: bool = False, outer_no_slip: bool = 
         high,
         below,
         above,
-        1.0 / (mesh.face_metric * mesh.step) ** 2,
+        1.0 / ((mesh.face_metric * mesh.step) * (mesh.face_area * mesh.step)),
         4.0 * mesh.volume,
         corner_volume,
+        hoop,
         np.ascontiguousarray(modes),
         eigenvalues,
     )

@@ -57,19 +57,21 @@ def carry(
     psi = jnp.pad(flow, 1)
     volume, thickness = jnp.asarray(mesh.volume)[:, None], jnp.asarray(mesh.thickness)[:, None]
     across, outward = jnp.diff(psi, axis=1), jnp.diff(psi, axis=0)
-    radial = across / jnp.asarray(mesh.face_metric * mesh.step)[:, None]
+    radial = across / jnp.asarray(mesh.face_area * mesh.step)[:, None]
     rising = 0.5 * (radial[:-1] + radial[1:])
     stretch, shear = strain_rates(psi, stencil)
     corner = jnp.pad(0.25 * weights.corner * shear**2, 1)
     viscous = dissipation * (
         weights.cell * stretch**2 + corner[:-1, :-1] + corner[1:, :-1] + corner[:-1, 1:] + corner[1:, 1:]
     )
+    if mesh.spherical:
+        half = 0.5 * dissipation * weights.hoop * across**2  # of the heat of a face goes to each side
+        viscous = viscous + half[:-1] + half[1:]
     worked = phase_work * rising * volume
     speed, turn = jnp.abs(radial), jnp.abs(outward)
     rate = jnp.maximum(speed[:-1], speed[1:]) / thickness
-    rate = rate + jnp.maximum(turn[:, :-1], turn[:, 1:]) / (
-        jnp.asarray(mesh.centre_metric * mesh.step)[:, None] * thickness
-    )
+    crossing = jnp.asarray(mesh.centre_metric * mesh.step * mesh.side_area)[:, None]
+    rate = rate + jnp.maximum(turn[:, :-1], turn[:, 1:]) / crossing
     source = heating[:, None] * volume + worked + viscous
     return Carrier(psi, rate.max(), adiabatic * rising, source, viscous.sum(), worked.sum())
 
@@ -145,4 +147,4 @@ def wall_flux(temperature: Array, inner: Array, outer: float, conductance_r: Arr
     """Return the mean outward flux through the inner and the outer wall, shape (2,)."""
     bottom = jnp.mean(conductance_r[0] * (inner - temperature[0])) / mesh.spacing[0]
     top = jnp.mean(conductance_r[-1] * (temperature[-1] - outer)) / mesh.spacing[-1]
-    return jnp.stack([bottom, top]) / jnp.asarray(mesh.face_metric[[0, -1]] * mesh.step)
+    return jnp.stack([bottom, top]) / jnp.asarray(mesh.face_area[[0, -1]] * mesh.step)

@@ -100,14 +100,14 @@ def coefficients(
             0.5 * (wall_outer + conductivity[-1:]),
         ]
     )
-    factor = jnp.asarray(mesh.thickness / (mesh.centre_metric * mesh.step))[:, None]
+    factor = jnp.asarray(mesh.side_area / (mesh.centre_metric * mesh.step))[:, None]
     return Coefficients(
         force=phases.buoyancy + thermal.buoyancy * expansivity * (temperature - thermal.reference_temperature),
         stiffness=phases.stiffness + thermal.buoyancy * expansivity,
         lapse=(phases.lapse + adiabatic * temperature) / capacity,
         capacity=capacity,
         adiabatic=adiabatic,
-        conductance_r=jnp.asarray(mesh.face_metric * mesh.step)[:, None] * between,
+        conductance_r=jnp.asarray(mesh.face_area * mesh.step)[:, None] * between,
         conductance_t=jnp.pad(0.5 * factor * (conductivity[:, :-1] + conductivity[:, 1:]), ((0, 0), (1, 1))),
     )
 

@@ -240,7 +240,7 @@ def _energy_substep(
         layout.mesh,
     )
     mesh = layout.mesh
-    entered = tally[0] / jnp.where(active, step * (mesh.face_metric[0] * mesh.step * mesh.columns), 1.0)
+    entered = tally[0] / jnp.where(active, step * (mesh.face_area[0] * mesh.step * mesh.columns), 1.0)
 
     def chosen(new: Array, old: Array) -> Array:
         return jnp.where(active, new, old)

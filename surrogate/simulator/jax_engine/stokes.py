@@ -22,14 +22,15 @@ ROWS_PER_TURN = 4
 
 
 class Weights(NamedTuple):
-    """Viscosity times volume in cells and at inner corners, lateral log-means, and the drag on radial faces.
+    """Viscosity times volume in cells and at inner corners, lateral log-means, and the resistance on radial faces.
 
     Attributes
     ----------
     cell : array, shape (radial cells, angular cells)
     corner : array, shape (radial cells - 1, angular cells - 1)
     cell_mean, corner_mean : array, shapes (radial cells,), (radial cells + 1,)
-    drag : array, shape (radial cells + 1, angular cells)
+    hoop, resistance : array, shape (radial cells + 1, angular cells)
+        To stretching across the plane, and that with the drag of the stratification.
     lateral : array, shape (radial cells - 1, angular cells - 1)
         Diagonal scaling of the preconditioner.
     """
@@ -38,7 +39,8 @@ class Weights(NamedTuple):
     corner: Array
     cell_mean: Array
     corner_mean: Array
-    drag: Array
+    hoop: Array
+    resistance: Array
     lateral: Array
 
 
@@ -53,12 +55,17 @@ class Factors(NamedTuple):
 def viscosity_weights(log_viscosity: Array, drag: Array, stencil: Stencil) -> Weights:
     """Return the weights of the strain rates; corners take the geometric mean of the four cells around them."""
     corner = 0.25 * (log_viscosity[:-1, :-1] + log_viscosity[1:, :-1] + log_viscosity[:-1, 1:] + log_viscosity[1:, 1:])
+    hoop = jnp.zeros_like(drag)
+    if stencil.hoop.any():
+        across = jnp.exp(0.5 * (log_viscosity[:-1] + log_viscosity[1:]))
+        hoop = jnp.pad(jnp.asarray(stencil.hoop)[1:-1, None] * across, ((1, 1), (0, 0)))
     return Weights(
         jnp.asarray(stencil.cell_volume)[:, None] * jnp.exp(log_viscosity),
         jnp.asarray(stencil.corner_volume)[1:-1, None] * jnp.exp(corner),
         jnp.exp(log_viscosity.mean(axis=1)),
         jnp.pad(jnp.exp(corner.mean(axis=1)), 1),
-        drag,
+        hoop,
+        drag + hoop if stencil.hoop.any() else drag,
         jnp.exp(SCALING_EXPONENT * _smoothed(corner - corner.mean(axis=1, keepdims=True))),
     )
 
@@ -104,7 +111,7 @@ def apply_operator(unknowns: Array, weights: Weights, stencil: Stencil) -> Array
     from_below, from_above = jnp.asarray(stencil.above)[:-2, None], jnp.asarray(stencil.below)[2:, None]
     side = jnp.asarray(stencil.sideways)[1:-1, None]
     centre = -jnp.asarray(stencil.below + stencil.above)[1:-1, None] - 2.0 * side
-    turned = weights.drag[1:-1] * (psi[1:-1, 1:] - psi[1:-1, :-1])
+    turned = weights.resistance[1:-1] * (psi[1:-1, 1:] - psi[1:-1, :-1])
     return (
         jnp.asarray(stencil.high)[:-1, None] * across[:-1]
         - jnp.asarray(stencil.low)[1:, None] * across[1:]
@@ -124,7 +131,7 @@ def factorise(weights: Weights, stencil: Stencil) -> Factors:
     corners = weights.corner_mean * jnp.asarray(stencil.corner_volume)
     high, low = jnp.asarray(stencil.high), jnp.asarray(stencil.low)
     s = jnp.asarray(stencil.eigenvalues)[None, :]
-    stretch = cells[:-1] * high[:-1] ** 2 + cells[1:] * low[1:] ** 2 + weights.drag[1:-1].mean(axis=1)
+    stretch = cells[:-1] * high[:-1] ** 2 + cells[1:] * low[1:] ** 2 + weights.resistance[1:-1].mean(axis=1)
     next_stretch = -cells[1:] * low[1:] * high[1:]
     centre = -(below + above)[:, None] - s * sideways[:, None]
     walls = corners[:-2] * above[:-2] ** 2 + corners[2:] * below[2:] ** 2
@@ -234,7 +241,7 @@ def stratification_drag(temperature: Array, stiffness: Array, lapse: Array, inte
     centres = np.concatenate([mesh.centres[:1], mesh.centres, mesh.centres[-1:]])
     rise = (padded[2:] - padded[:-2]) / jnp.asarray(centres[2:] - centres[:-2])[:, None] + lapse
     value = interval * jnp.asarray(mesh.thickness)[:, None] * stiffness * jnp.maximum(rise, 0.0)
-    scale = jnp.asarray(0.5 / (mesh.face_metric * mesh.step))[1:-1, None]
+    scale = jnp.asarray(0.5 / (mesh.face_area * mesh.step))[1:-1, None]
     return jnp.pad(scale * (value[:-1] + value[1:]), ((1, 1), (0, 0)))
 
 
@@ -248,8 +255,8 @@ def drag_load(flow: Array, drag: Array) -> Array:
 def root_mean_square_velocity(flow: Array, mesh: Mesh) -> Array:
     """Root of the volume mean of the squared speed."""
     psi = jnp.pad(flow, 1)
-    radial = jnp.diff(psi, axis=1) / jnp.asarray(mesh.face_metric * mesh.step)[:, None]
-    angular = jnp.diff(psi, axis=0) / jnp.asarray(mesh.thickness)[:, None]
+    radial = jnp.diff(psi, axis=1) / jnp.asarray(mesh.face_area * mesh.step)[:, None]
+    angular = jnp.diff(psi, axis=0) / jnp.asarray(mesh.side_area)[:, None]
     square = 0.5 * (radial[1:] ** 2 + radial[:-1] ** 2 + angular[:, 1:] ** 2 + angular[:, :-1] ** 2)
     return jnp.sqrt(average(square, mesh))
 

@@ -33,8 +33,8 @@ def set_heat_sources(
     rows, columns = source.shape
     total = 0.0
     for i in range(rows):
-        low = 0.5 / (mesh.face_metric[i] * mesh.step)
-        high = 0.5 / (mesh.face_metric[i + 1] * mesh.step)
+        low = 0.5 / (mesh.face_area[i] * mesh.step)
+        high = 0.5 / (mesh.face_area[i + 1] * mesh.step)
         volume = mesh.volume[i]
         produced = heating[i] * volume
         for j in range(columns):
@@ -80,14 +80,25 @@ def dissipated_heat(
 
 
 @kernel()
+def hoop_heat(psi: np.ndarray, resistance: np.ndarray, factor: float, heat: np.ndarray) -> None:
+    """Add the viscous heat of stretching across the plane, see ``stokes.hoop_resistance``; faces give half to each side."""
+    rows, columns = heat.shape
+    for i in range(1, rows):
+        for j in range(columns):
+            half = 0.5 * factor * resistance[i, j + 1] * (psi[i, j + 2] - psi[i, j + 1]) ** 2
+            heat[i - 1, j] += half
+            heat[i, j] += half
+
+
+@kernel()
 def fastest_rate(psi: np.ndarray, mesh: Mesh) -> float:
     """Largest number of cells crossed per unit time: max over cells of u_r / dr + u_theta / (r dtheta)."""
     rows = mesh.thickness.size
     fastest = 0.0
     for i in range(rows):
-        radial_low = 1.0 / (mesh.face_metric[i] * mesh.step * mesh.thickness[i])
-        radial_high = 1.0 / (mesh.face_metric[i + 1] * mesh.step * mesh.thickness[i])
-        angular = 1.0 / (mesh.centre_metric[i] * mesh.step * mesh.thickness[i])
+        radial_low = 1.0 / (mesh.face_area[i] * mesh.step * mesh.thickness[i])
+        radial_high = 1.0 / (mesh.face_area[i + 1] * mesh.step * mesh.thickness[i])
+        angular = 1.0 / (mesh.centre_metric[i] * mesh.step * mesh.side_area[i])
         for j in range(mesh.columns):
             inner = abs(psi[i, j + 2] - psi[i, j + 1]) * radial_low
             outer = abs(psi[i + 1, j + 2] - psi[i + 1, j + 1]) * radial_high
@@ -404,5 +415,5 @@ def wall_flux(temperature: np.ndarray, inner: float, outer: float, conductance_r
     """Mean outward conductive flux through the inner and the outer wall, shape (2,), dimensionless."""
     bottom = np.mean(conductance_r[0] * (inner - temperature[0])) / mesh.spacing[0]
     top = np.mean(conductance_r[-1] * (temperature[-1] - outer)) / mesh.spacing[-1]
-    lengths = mesh.face_metric[[0, -1]] * mesh.step
+    lengths = mesh.face_area[[0, -1]] * mesh.step
     return np.array([bottom, top]) / lengths

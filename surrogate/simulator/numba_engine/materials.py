@@ -118,14 +118,14 @@ def thermal_coefficients(
         wall_outer = thermal.conductivity_walls[1] * power_minus_048(outer / 300.0)
     for i in range(1, rows):
         weight = mesh.face_weight[i]
-        length = mesh.face_metric[i] * mesh.step
+        length = mesh.face_area[i] * mesh.step
         for j in range(columns):
             conductance_r[i, j] = length * (weight * conductivity[i - 1, j] + (1.0 - weight) * conductivity[i, j])
     for j in range(columns):
-        conductance_r[0, j] = 0.5 * mesh.face_metric[0] * mesh.step * (wall_inner + conductivity[0, j])
-        conductance_r[rows, j] = 0.5 * mesh.face_metric[rows] * mesh.step * (wall_outer + conductivity[rows - 1, j])
+        conductance_r[0, j] = 0.5 * mesh.face_area[0] * mesh.step * (wall_inner + conductivity[0, j])
+        conductance_r[rows, j] = 0.5 * mesh.face_area[rows] * mesh.step * (wall_outer + conductivity[rows - 1, j])
     for i in range(rows):
-        factor = mesh.thickness[i] / (mesh.centre_metric[i] * mesh.step)
+        factor = mesh.side_area[i] / (mesh.centre_metric[i] * mesh.step)
         for j in range(1, columns):
             conductance_t[i, j] = 0.5 * factor * (conductivity[i, j - 1] + conductivity[i, j])
         side = 0.5 * factor * (conductivity[i, 0] + conductivity[i, columns - 1]) if mesh.periodic else 0.0

@@ -119,6 +119,7 @@ class Convection:
         self.factors = np.zeros((3, 2, rows - 1, self.modes.eigenvalues.shape[1]))
         self.load, self.lateral = np.empty((rows - 1, self.width)), np.empty((rows - 1, self.width))
         self.stiffness, self.lapse, self.drag = np.zeros(cells), np.zeros(cells), np.zeros((rows + 1, columns + 2))
+        self.hoop = np.zeros_like(self.drag)
         self.psi = np.zeros((rows + 1, columns + 3))
         self.diffusion_factors = heat.empty_diffusion_factors(mesh)
 
@@ -147,10 +148,14 @@ class Convection:
             mesh,
             self.drag,
         )
+        resistance = self.drag
+        if mesh.spherical:
+            stokes.hoop_resistance(self.log_viscosity, self.stencil.hoop, mesh.periodic, self.hoop)
+            resistance = self.drag + self.hoop
         _prepare_flow(
             self.log_viscosity,
             self.force,
-            self.drag,
+            resistance,
             self.stencil,
             mesh,
             self.modes,
@@ -178,7 +183,7 @@ class Convection:
             self.stencil,
             self.cell_weight,
             self.corner_weight,
-            self.drag,
+            resistance,
             self.lateral,
             self.modes,
             self.factors,
@@ -191,7 +196,7 @@ class Convection:
                 raise SolverError("diverged: the temperature is not finite")
             try:
                 solution = direct.direct_solution(
-                    load, self.stencil, mesh, self.cell_weight, self.corner_weight, self.drag
+                    load, self.stencil, mesh, self.cell_weight, self.corner_weight, resistance
                 )
             except (np.linalg.LinAlgError, ValueError) as error:
                 raise SolverError(f"the Stokes equations could not be solved: {error}") from error
@@ -263,6 +268,8 @@ class Convection:
                 self.dissipation,
                 self.source,
             )
+            if mesh.spherical:
+                heat.hoop_heat(self.psi, self.hoop, self.dissipation, self.source)
             self.viscous_heat = float(self.source.sum() - before)
 
     def fastest_rate(self) -> float:
@@ -309,7 +316,7 @@ class Convection:
         )
         self.dissipated += time_step * self.viscous_heat
         self.phase_worked += time_step * self.phase_heat
-        length = self.mesh.face_metric[0] * self.mesh.step * self.mesh.columns
+        length = self.mesh.face_area[0] * self.mesh.step * self.mesh.columns
         return float(float(self.tally[0] - entered) / (time_step * length))
 
     def wall_flux(self) -> np.ndarray:

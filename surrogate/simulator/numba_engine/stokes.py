@@ -551,7 +551,7 @@ def stratification_drag(
     drag[0] = 0.0
     drag[rows] = 0.0
     for i in range(1, rows):
-        scale = 0.5 / (mesh.face_metric[i] * mesh.step)
+        scale = 0.5 / (mesh.face_area[i] * mesh.step)
         for j in range(columns):
             drag[i, j + 1] *= scale
         if mesh.periodic:
@@ -575,11 +575,29 @@ def drag_load(flow: np.ndarray, drag: np.ndarray, periodic: bool, psi: np.ndarra
             load[row, column] += drag[i, c - 1] * (psi[i, c] - psi[i, c - 1]) - drag[i, c] * (psi[i, c + 1] - psi[i, c])
 
 
+@kernel()
+def hoop_resistance(log_viscosity: np.ndarray, hoop: np.ndarray, periodic: bool, resistance: np.ndarray) -> None:
+    """Fill the resistance to stretching across the plane of a spherical annulus, per flux through a radial face.
+
+    hoop : array, shape (radial cells + 1,)
+        Of the stencil.
+    resistance : array, shape (radial cells + 1, angular cells + 2)
+        Padded like the drag of a stratification, to which it is added; zero at the walls.
+    """
+    rows, columns = log_viscosity.shape
+    for i in range(1, rows):
+        for j in range(columns):
+            resistance[i, j + 1] = hoop[i] * exponential(0.5 * (log_viscosity[i - 1, j] + log_viscosity[i, j]))
+        if periodic:
+            resistance[i, 0] = resistance[i, columns]
+            resistance[i, columns + 1] = resistance[i, 1]
+
+
 def velocity(psi: np.ndarray, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
     """Face velocities (radial, angular) of padded psi, shapes (rows + 1, columns), (rows, columns + 1)."""
     corners = psi[:, 1 : mesh.columns + 2]
-    radial = np.diff(corners, axis=1) / (mesh.face_metric[:, None] * mesh.step)
-    angular = -np.diff(corners, axis=0) / mesh.thickness[:, None]
+    radial = np.diff(corners, axis=1) / (mesh.face_area[:, None] * mesh.step)
+    angular = -np.diff(corners, axis=0) / mesh.side_area[:, None]
     return radial, angular
 
 

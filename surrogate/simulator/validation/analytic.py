@@ -1,6 +1,7 @@
 """Closed-form and manufactured Stokes solutions, against which the solver is measured.
 
-Both give a streamfunction psi = F(r) sin(n theta), with u_r = n F cos(n theta) / r and u_theta = -F' sin(n theta).
+Both give a streamfunction psi = F(r) sin(n theta), in a cylinder with u_r = n F cos(n theta) / r and
+u_theta = -F' sin(n theta); in a spherical annulus both are divided by r once more.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import Polynomial
 
-from surrogate.simulator.mesh import Mesh, make_mesh
+from surrogate.simulator.mesh import Kind, Mesh, make_mesh
 from surrogate.simulator.numba_engine import direct, stokes
 from surrogate.simulator.stencil import make_stencil
 
@@ -82,12 +83,19 @@ class ManufacturedSolution:
     Attributes
     ----------
     inner, outer, contrast : float
+    kind : {"cylinder", "spherical_annulus"}
     """
 
     inner: float
     outer: float
     contrast: float
+    kind: Kind = "cylinder"
     wavenumber: int = 4
+
+    @property
+    def power(self) -> int:
+        """Of the radius in the area of a radial face."""
+        return 2 if self.kind == "spherical_annulus" else 1
 
     def profile(self) -> Polynomial:
         """F(r) = (r - r0)(r - r1)(a + b r + r^2), with a and b such that the walls are free of stress."""
@@ -95,7 +103,8 @@ class ManufacturedSolution:
 
         def stress(factor: Polynomial) -> np.ndarray:
             radii = np.array([self.inner, self.outer])
-            return np.asarray((walls * factor).deriv(2)(radii) - (walls * factor).deriv()(radii) / radii)
+            form = walls * factor
+            return np.asarray(form.deriv(2)(radii) - self.power * form.deriv()(radii) / radii)
 
         basis = [Polynomial([1.0]), Polynomial([0.0, 1.0]), Polynomial([0.0, 0.0, 1.0])]
         a, b = np.linalg.solve(np.stack([stress(basis[0]), stress(basis[1])]).T, -stress(basis[2]))
@@ -105,8 +114,9 @@ class ManufacturedSolution:
         """Radial and angular velocity at the faces, shapes (rows + 1, columns), (rows, columns + 1)."""
         f, n = self.profile(), self.wavenumber
         edges = np.arange(mesh.columns + 1) * mesh.step
-        radial = np.outer(n * f(mesh.faces) / mesh.faces, np.cos(n * mesh.angles))
-        return radial, np.outer(-f.deriv()(mesh.centres), np.sin(n * edges))
+        radial = np.outer(n * f(mesh.faces) / mesh.faces**self.power, np.cos(n * mesh.angles))
+        angular = -f.deriv()(mesh.centres) / mesh.centres ** (self.power - 1)
+        return radial, np.outer(angular, np.sin(n * edges))
 
     def _exponent(self, r: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """ln(eta) and its derivatives by r and by theta, for r and t that broadcast."""
@@ -125,20 +135,24 @@ class ManufacturedSolution:
 
     def forces(self, r: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Radial and angular force at points r, t that broadcast: minus the divergence of the stress."""
-        f, n = self.profile(), self.wavenumber
-        f0, f1, f2, f3 = f(r), f.deriv()(r), f.deriv(2)(r), f.deriv(3)(r)
+        f, n, q = self.profile(), self.wavenumber, self.power
+        # Powers of the radius in a face are taken out: g is F over one.
+        f0, f1, f2, f3 = (part(r) / r ** (q - 1) for part in (f, f.deriv(), f.deriv(2), f.deriv(3)))
         sine, cosine = np.sin(n * t), np.cos(n * t)
-        stretch, stretch_r = n * (f1 / r - f0 / r**2), n * (f2 / r - 2 * f1 / r**2 + 2 * f0 / r**3)  # e_rr / cos
-        shear = -f2 + f1 / r - n**2 * f0 / r**2  # 2 e_rt / sin
-        shear_r = -f3 + f2 / r - f1 / r**2 - n**2 * (f1 / r**2 - 2 * f0 / r**3)
+        stretch = n * (f1 / r - q * f0 / r**2)  # e_rr / cos
+        stretch_r = n * (f2 / r - 2 * q * f1 / r**2 + q * (q + 1) * f0 / r**3)
+        hoop = (q - 1) * n * f0 / r**2  # across the plane, over cos
+        shear = -f2 + q * f1 / r - n**2 * f0 / r**2  # 2 e_rt / sin
+        shear_r = -f3 + (2 * q - 1) * f2 / r - q**2 * f1 / r**2 - n**2 * (f1 / r**2 - (q + 1) * f0 / r**3)
         value, by_r, by_t = self._exponent(r, t)
         eta = np.exp(value)
         normal, normal_r = 2 * stretch * cosine, 2 * (stretch_r + by_r * stretch) * cosine
-        normal_t = 2 * stretch * (by_t * cosine - n * sine)
+        across, along = 2 * hoop * cosine, -2 * (stretch + hoop) * cosine
+        along_t = -2 * (stretch + hoop) * (by_t * cosine - n * sine)
         tangent, tangent_r = shear * sine, (shear_r + by_r * shear) * sine
         tangent_t = shear * (by_t * sine + n * cosine)
-        radial = -eta * (normal_r + 2 * normal / r + tangent_t / r)
-        angular = -eta * (tangent_r + 2 * tangent / r - normal_t / r)
+        radial = -eta * (normal_r + (q * normal + tangent_t - along - (q - 1) * across) / r)
+        angular = -eta * (tangent_r + ((q + 1) * tangent + along_t) / r)
         return radial, angular
 
     def load(self, mesh: Mesh) -> np.ndarray:
@@ -151,7 +165,8 @@ class ManufacturedSolution:
 
 def velocity_error(solution: AnnulusSolution | ManufacturedSolution, cells: int) -> float:
     """Relative L2 error of the solver's velocity on a quarter annulus with `cells` cells in radius."""
-    mesh = make_mesh(np.linspace(solution.inner, solution.outer, cells + 1), 3 * cells // 2, np.pi / 2)
+    kind = getattr(solution, "kind", "cylinder")
+    mesh = make_mesh(np.linspace(solution.inner, solution.outer, cells + 1), 3 * cells // 2, np.pi / 2, kind)
     no_slip = isinstance(solution, AnnulusSolution) and solution.no_slip
     stencil = make_stencil(mesh, no_slip, no_slip)
     rows, columns = mesh.rows, mesh.columns
@@ -165,7 +180,10 @@ def velocity_error(solution: AnnulusSolution | ManufacturedSolution, cells: int)
     weights = np.empty((rows, columns)), np.empty((rows + 1, columns + 1))
     means = np.empty(rows), np.empty(rows + 1), np.empty((rows - 1, columns - 1))
     stokes.viscosity_weights(log_viscosity, stencil, mesh.periodic, *weights, *means)
-    solved = direct.direct_solution(load, stencil, mesh, *weights)
+    hoop = np.zeros((rows + 1, columns + 2))
+    if mesh.spherical:
+        stokes.hoop_resistance(log_viscosity, stencil.hoop, mesh.periodic, hoop)
+    solved = direct.direct_solution(load, stencil, mesh, *weights, hoop)
     psi = np.zeros((rows + 1, columns + 3))
     stokes.pad_streamfunction(solved, mesh.periodic, psi)
     ours, exact = stokes.velocity(psi, mesh), solution.velocity(mesh)

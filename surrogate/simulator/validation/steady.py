@@ -51,7 +51,7 @@ class SteadyCase:
         """Mesh with `cells` cells between the walls."""
         if self.radii is None:
             faces = graded_faces(cells, 0.0, 1.0, grading)
-            return make_mesh(faces, max(4, round(self.length * cells)), self.length, cartesian=True)
+            return make_mesh(faces, max(4, round(self.length * cells)), self.length, kind="box")
         return make_mesh(graded_faces(cells, *self.radii, grading), 2 * round(1.25 * cells), np.pi / 2)
 
     def nusselt(self, layer: Convection) -> np.ndarray:
@@ -194,7 +194,7 @@ def settle(
 
 def growth_rate(rayleigh: float, cells: int) -> float:
     """Rate at which a small perturbation of a layer at rest grows, in a square free-slip box, per diffusion time."""
-    mesh = make_mesh(np.linspace(0.0, 1.0, cells + 1), cells, 1.0, cartesian=True)
+    mesh = make_mesh(np.linspace(0.0, 1.0, cells + 1), cells, 1.0, kind="box")
     height = mesh.centres[:, None]
     temperature = 1 - height + 1e-6 * np.sin(np.pi * height) * np.cos(np.pi * mesh.angles)
     layer = Convection(mesh, boussinesq_thermal(mesh, rayleigh), temperature, 1.0, 0.0, UNLIMITED, 1e-8)
