@@ -84,12 +84,12 @@ def test_batch(benchmark: Any, surrogate: Any, way: Any) -> None:
 @pytest.mark.benchmark(group="simulator against surrogate, one history")
 @pytest.mark.parametrize("way", ["surrogate", "simulator"])
 def test_against_the_simulator(benchmark: Any, surrogate: Any, question: Any, way: Any) -> None:
-    from surrogate.config import SimulatorSettings
     from surrogate.parameters import Parameters
+    from surrogate.settings import EvolutionSettings
     from surrogate.simulator import simulate
 
     rows, columns = surrogate.geometry.shape
-    settings = SimulatorSettings(radial_cells=rows - 2, angular_cells=columns)
+    settings = EvolutionSettings(radial_cells=rows - 2, angular_cells=columns)
     point = Parameters.from_array(np.median(question, axis=0))
     if way == "simulator":
         benchmark.pedantic(simulate, (point, settings), rounds=1, iterations=1, warmup_rounds=1)

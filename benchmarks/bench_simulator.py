@@ -28,8 +28,8 @@ import pytest
 from scipy.interpolate import RegularGridInterpolator
 from scipy.stats import qmc
 
-from surrogate.config import SimulatorSettings
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
+from surrogate.settings import EvolutionSettings
 from surrogate.simulator import Evolution
 
 POINT = Parameters(1e21, 3e5, 6e-6, 20.0, 1700.0)
@@ -49,7 +49,7 @@ def shape_of(grid: str) -> tuple[int, int]:
 
 def developed() -> Evolution:
     """A run at 32 x 48 cells that convects."""
-    evolution = Evolution(POINT, SimulatorSettings(radial_cells=32, angular_cells=48, snapshots=2, end_time=DEVELOPED))
+    evolution = Evolution(POINT, EvolutionSettings(radial_cells=32, angular_cells=48, snapshots=2, end_time=DEVELOPED))
     evolution.run()
     return evolution
 
@@ -57,7 +57,7 @@ def developed() -> Evolution:
 def carried_over(start: Evolution, grid: str) -> Evolution:
     """Put a developed state on another grid, and let it find its time step there."""
     rows, columns = shape_of(grid)
-    settings = SimulatorSettings(radial_cells=rows, angular_cells=columns, snapshots=2, maximum_steps=WARM_UP)
+    settings = EvolutionSettings(radial_cells=rows, angular_cells=columns, snapshots=2, maximum_steps=WARM_UP)
     evolution = Evolution(POINT, settings)
     coarse, fine = start.mesh, evolution.mesh
     walls = np.full((1, coarse.columns), start.layer.inner), np.full((1, coarse.columns), start.layer.outer)
@@ -67,7 +67,7 @@ def carried_over(start: Evolution, grid: str) -> Evolution:
     points = np.meshgrid(fine.centres, fine.angles, indexing="ij")
     evolution.layer.temperature[:] = RegularGridInterpolator((radii, angles), padded)(tuple(points))
     evolution.layer.inner = start.layer.inner
-    evolution.time = DEVELOPED * evolution.gigayear
+    evolution.time = DEVELOPED * evolution.time_unit
     evolution.run()
     return evolution
 
@@ -137,7 +137,7 @@ def step_table() -> pd.DataFrame:
                 "microseconds_per_cell": 1e6 * seconds / steps / np.prod(shape_of(name)),
                 "stokes_share": spent[0] / seconds,
                 "iterations": (layer.iterations - before[0]) / (layer.stokes_solutions - before[1]),
-                "step_Myr": (evolution.time - before[3]) / evolution.gigayear / steps * 1e3,
+                "step_Myr": (evolution.time - before[3]) / evolution.time_unit / steps * 1e3,
             }
         )
     return pd.DataFrame(rows)
@@ -152,10 +152,10 @@ def sample(count: int, size: int = 64) -> list[Parameters]:
 def whole_runs(name: str, count: int) -> pd.DataFrame:
     """Make `count` runs of 4.5 Gyr, one line each."""
     rows, columns = shape_of(name)
-    Evolution(POINT, SimulatorSettings(radial_cells=12, angular_cells=16, snapshots=2, end_time=0.01)).run()  # compile
+    Evolution(POINT, EvolutionSettings(radial_cells=12, angular_cells=16, snapshots=2, end_time=0.01)).run()  # compile
     lines = []
     for parameters in sample(count):
-        evolution = Evolution(parameters, SimulatorSettings(radial_cells=rows, angular_cells=columns))
+        evolution = Evolution(parameters, EvolutionSettings(radial_cells=rows, angular_cells=columns))
         evolution.run()
         layer = evolution.layer
         lines.append(
@@ -202,7 +202,7 @@ def fit(paths: list[str]) -> None:
 def batched(name: str, count: int) -> None:
     """Compare the CPU time of the same runs by both engines."""
     rows, columns = shape_of(name)
-    settings = SimulatorSettings(
+    settings = EvolutionSettings(
         radial_cells=rows, angular_cells=columns, snapshots=2, end_time=0.5, engine="jax", batch_width=count
     )
 

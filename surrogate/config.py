@@ -28,6 +28,7 @@ from surrogate.quantities import VARIABLES
 from surrogate.settings import (
     AutoencoderSettings,
     Count,
+    EvolutionSettings,
     FlowSettings,
     FnnSettings,
     Fraction,
@@ -35,76 +36,10 @@ from surrogate.settings import (
     Positive,
     Section,
     SharedTraining,
+    SimulatorSettings,
     TrainingSettings,
 )
 from surrogate.units import read_stated, to_magnitude
-
-
-class Physics(Section):
-    """Terms of the equations, each of which can be switched off."""
-
-    conditions = (("melt_pressure", "melting", "extracted"),)
-
-    adiabatic_heating: bool = Field(True, description="Heating and cooling by compression (extended Boussinesq).")
-    viscous_dissipation: bool = Field(True, description="Heating by viscous dissipation (extended Boussinesq).")
-    radiogenic_heating: bool = Field(True, description="Decaying heat sources.")
-    core_cooling: bool = Field(True, description="The core loses the heat that enters the mantle.")
-    phase_transitions: bool = Field(True, description="Buoyancy and latent heat of the planet's phase transitions.")
-    conductivity: Literal["constant", "olivine"] = Field(
-        "olivine", description="Constant, or of temperature and pressure (Tosi et al. 2013)."
-    )
-    expansivity: Literal["constant", "olivine"] = Field(
-        "olivine", description="Constant, or of temperature and pressure (Tosi et al. 2013)."
-    )
-    crust_heating: Literal["none", "enriched"] = Field(
-        "none", description="Whether the heat produced in the crust enters the temperature field."
-    )
-    melting: Literal["none", "extracted"] = Field(
-        "none", description="Whether melt forms at the solidus of peridotite and takes its heat away at once."
-    )
-    melt_pressure: Positive = Field(8.0, description="GPa; at higher pressures melt is denser than the rock and stays.")
-
-
-class SimulatorSettings(Section):
-    """The forward model: grid, physics, numerics, output."""
-
-    conditions = (("batch_width", "engine", "jax"),)
-
-    radial_cells: Annotated[int, Field(ge=8)] = Field(48, description="Cells between core and surface.")
-    angular_cells: Annotated[int, Field(ge=8)] = Field(64, description="Cells along the sector.")
-    radial_grading: Annotated[float, Field(ge=1.0, le=20.0)] = Field(
-        1.0, description="Thickness of the middle cells over that of the cells at the walls."
-    )
-    sector_degrees: Annotated[float, Field(gt=0, le=360)] = Field(
-        90.0, description="Width of the sector; 360 closes the annulus."
-    )
-    snapshots: Annotated[int, Field(ge=2)] = Field(
-        60, description="Equally spaced snapshots, first at 0, last at the end."
-    )
-    end_time: Positive = Field(4.5, description="Length of the evolution, Gyr.")
-    physics: Physics = Field(default_factory=Physics, description="Which terms are on.")
-    viscosity_contrast: Annotated[float, Field(ge=1.0)] = Field(
-        1e8,
-        description="Viscosity is cut at this multiple of its current minimum; 1e6 and more leave the lid stagnant.",
-    )
-    noise_amplitude: Annotated[float, Field(ge=0.0, le=0.5)] = Field(
-        0.05, description="Initial perturbation, as a fraction of the temperature scale, times sin(pi z)."
-    )
-    noise: Literal["shared", "per_run"] = Field(
-        "shared",
-        description="One initial perturbation for all runs, or one drawn from the seed and number of each run.",
-    )
-    courant_number: Annotated[float, Field(gt=0.0, le=1.3)] = Field(1.0, description="Advective time step limit.")
-    advection_substeps: Annotated[int, Field(ge=1, le=4)] = Field(2, description="Energy steps per Stokes solution.")
-    stokes_tolerance: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
-        1e-2, description="Relative tolerance of the Stokes solution in the energy norm."
-    )
-    maximum_time_step: Positive = Field(5.0, description="Myr.")
-    maximum_steps: Count = Field(200_000, description="A run that needs more stops early and is kept as a shorter one.")
-    engine: Literal["numba", "jax"] = Field(
-        "numba", description="numba: each run on a core; jax: many runs at once, on a GPU or CPU (extra: jax)."
-    )
-    batch_width: Count = Field(64, description="Runs at once; memory grows with it, results do not change.")
 
 
 class DesignSettings(Section):
@@ -353,7 +288,7 @@ class Config(Section):
     )
     design: DesignSettings = Field(default_factory=DesignSettings, description="Which runs are simulated.")
     source: SourceSettings = Field(default_factory=SourceSettings, description="Simulate, or read existing runs.")
-    simulator: SimulatorSettings = Field(default_factory=SimulatorSettings, description="The forward model.")
+    simulator: SimulatorSettings = Field(default_factory=EvolutionSettings, description="The forward model.")
     corpus: CorpusSettings = Field(default_factory=CorpusSettings, description="The store made of the runs.")
     training: SharedTraining = Field(
         default_factory=SharedTraining,
@@ -452,12 +387,16 @@ class Config(Section):
     @property
     def conductivity(self) -> Literal["constant", "olivine"]:
         """Law of the runs."""
-        return self.source.conductivity if self.source.kind == "files" else self.simulator.physics.conductivity
+        if self.source.kind == "files":
+            return self.source.conductivity
+        return self.simulator.physics.conductivity if isinstance(self.simulator, EvolutionSettings) else "constant"
 
     @property
     def crust_heating(self) -> Literal["none", "enriched"]:
         """Whether the heat produced in the crust is in the fields of the runs."""
-        return self.source.crust_heating if self.source.kind == "files" else self.simulator.physics.crust_heating
+        if self.source.kind == "files":
+            return self.source.crust_heating
+        return self.simulator.physics.crust_heating if isinstance(self.simulator, EvolutionSettings) else "none"
 
     def effective(self) -> dict[str, Any]:
         """Return what a file would say: every key that has an effect."""
@@ -467,7 +406,9 @@ class Config(Section):
             parts = {name: getattr(section, name) for name in type(section).model_fields if not section.idle(name)}
             return {name: keys(part) if isinstance(part, Section) else values[name] for name, part in parts.items()}
 
-        own = {"design", "simulator"} if self.source.kind == "files" else set()
+        own = {"planet"} if self.simulator.model != "evolution" else set()
+        if self.source.kind == "files":
+            own = {"design", "simulator"}
         return {name: part for name, part in keys(self).items() if name not in own}
 
     def fingerprint(self) -> str:
@@ -538,14 +479,16 @@ def parse(content: Any, source: str = "configuration") -> Config:
 def _complaint(problem: Any) -> str:
     """Say of one problem that pydantic found where it is, what is wrong and what came."""
     parts = [str(part) for part in problem["loc"]]
-    if len(parts) > 2 and parts[0] in METHODS:
-        del parts[1]  # which of the networks of a section is no key
+    told_apart = "model" if parts[:1] == ["simulator"] else "network"
+    kind = ""
+    if len(parts) > 2 and parts[0] in (*METHODS, "simulator") and parts[1] not in _keys(parts[0]):
+        kind = parts.pop(1)  # which of the sections of that name it is is no key
     place = ".".join(parts)
     message = problem["msg"]
     if problem["type"] == "extra_forbidden":
         message = f"is now called {RENAMED[place]}" if place in RENAMED else "unknown key"
-        if parts[0] in METHODS and len(parts) == 2:
-            message = f"unknown key, or without effect on network: {problem['loc'][1]}"
+        if kind and len(parts) == 2:
+            message = f"unknown key, or without effect on {told_apart}: {kind}"
     return f"{place or '(top)'}: {message} (got {problem['input']!r:.80})"
 
 
@@ -559,10 +502,18 @@ def _without_effect(content: Mapping[str, Any], section: Section, place: str = "
         inner = getattr(section, key)
         if isinstance(inner, Section) and isinstance(part, Mapping):
             yield from _without_effect(part, inner, f"{place}{key}.")
-    if isinstance(section, Config) and section.source.kind == "files":
-        for key in ("design", "simulator"):
-            if key in content:
-                yield f"{key}: has no effect; expected beside it source.kind: simulate"
+    if isinstance(section, Config):
+        if section.source.kind == "files":
+            for key in ("design", "simulator"):
+                if key in content:
+                    yield f"{key}: has no effect; expected beside it source.kind: simulate"
+        elif section.simulator.model != "evolution" and "planet" in content:
+            yield "planet: has no effect; expected beside it simulator.model: evolution"
+
+
+def _keys(section: str) -> set[str]:
+    """Names of the keys of a section, where there is one of that name only."""
+    return set(getattr(config_model().model_fields[section].annotation, "model_fields", {}))
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -352,6 +352,30 @@ EVOLUTION_PARAMETERS = ParameterSpace(
 )
 """The parameters of the simulator's thermal evolutions, with the ranges of the reference corpus (arXiv:2108.10105)."""
 
+CONVECTION_PARAMETERS = ParameterSpace(
+    [
+        Parameter(
+            "rayleigh_number",
+            low=1e4,
+            high=1e7,
+            symbol=r"\mathrm{Ra}",
+            description="buoyancy over diffusion, of the temperature difference between the walls",
+            logarithmic=True,
+        ),
+        Parameter(
+            "internal_heating",
+            low=0.0,
+            high=20.0,
+            symbol="H",
+            description="heat production over what the temperature difference would conduct",
+        ),
+    ]
+)
+"""The parameters of the simulator's dimensionless convection."""
+
+MODEL_PARAMETERS = {"evolution": EVOLUTION_PARAMETERS, "convection": CONVECTION_PARAMETERS}
+"""The parameters of each model of the simulator, by ``simulator.model`` of the configuration."""
+
 
 def known_parameter(name: str) -> Parameter | None:
     """Return what the simulator knows of a parameter of that name."""

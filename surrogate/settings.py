@@ -1,4 +1,4 @@
-"""Settings of networks and their training: sections of the configuration that :mod:`surrogate.methods` names."""
+"""Sections of the configuration that other rooms read, too: the simulator's, and those that ``METHODS`` names."""
 
 from __future__ import annotations
 
@@ -20,17 +20,152 @@ class Section(BaseModel):
 
     conditions: ClassVar[tuple[tuple[str, str, Any], ...]] = ()
     """Keys that have an effect only where another key of the section has a certain value, or holds it if it is a list;
-    ``...`` stands for anything but an empty list."""
+    ``...`` stands for anything but an empty list, a tuple for any of its values."""
 
     def idle(self, key: str) -> str | None:
         """Say on which condition a key would have an effect; None if it has one."""
         for name, other, value in self.conditions:
             if name == key:
                 now = getattr(self, other)
-                held = bool(now) if value is ... else value in now if isinstance(now, list) else now == value
-                wanted = f"{other} that is not empty" if value is ... else f"{other}: {value}"
-                return None if held else wanted
+                wanted = value if isinstance(value, tuple) else (value,)
+                if value is ...:
+                    return None if now else f"{other} that is not empty"
+                held = set(wanted) & set(now if isinstance(now, list) else [now])
+                return None if held else f"{other}: {' or '.join(map(str, wanted))}"
         return None
+
+
+def _kind_of(key: str, default: str) -> Callable[[Any], Any]:
+    """Tell by one of its keys which of several sections a section is."""
+
+    def kind(content: Any) -> Any:
+        return content.get(key, default) if isinstance(content, dict) else getattr(content, key, default)
+
+    kind.__name__ = key  # pydantic names it where none of them fits
+    return kind
+
+
+class Physics(Section):
+    """Terms of the equations, each of which can be switched off."""
+
+    conditions = (("melt_pressure", "melting", "extracted"),)
+
+    adiabatic_heating: bool = Field(True, description="Heating and cooling by compression (extended Boussinesq).")
+    viscous_dissipation: bool = Field(True, description="Heating by viscous dissipation (extended Boussinesq).")
+    radiogenic_heating: bool = Field(True, description="Decaying heat sources.")
+    core_cooling: bool = Field(True, description="The core loses the heat that enters the mantle.")
+    phase_transitions: bool = Field(True, description="Buoyancy and latent heat of the planet's phase transitions.")
+    conductivity: Literal["constant", "olivine"] = Field(
+        "olivine", description="Constant, or of temperature and pressure (Tosi et al. 2013)."
+    )
+    expansivity: Literal["constant", "olivine"] = Field(
+        "olivine", description="Constant, or of temperature and pressure (Tosi et al. 2013)."
+    )
+    crust_heating: Literal["none", "enriched"] = Field(
+        "none", description="Whether the heat produced in the crust enters the temperature field."
+    )
+    melting: Literal["none", "extracted"] = Field(
+        "none", description="Whether melt forms at the solidus of peridotite and takes its heat away at once."
+    )
+    melt_pressure: Positive = Field(8.0, description="GPa; at higher pressures melt is denser than the rock and stays.")
+
+
+class _ModelSettings(Section):
+    """What both forward models have."""
+
+    model: Literal["evolution", "convection"] = Field("evolution", description="Which one.")
+    snapshots: Annotated[int, Field(ge=2)] = Field(
+        60, description="Equally spaced snapshots, first at 0, last at the end."
+    )
+    noise_amplitude: Annotated[float, Field(ge=0.0, le=0.5)] = Field(
+        0.05, description="Initial perturbation, as a fraction of the temperature scale, times sin(pi z)."
+    )
+    noise: Literal["shared", "per_run"] = Field(
+        "shared",
+        description="One initial perturbation for all runs, or one drawn from the seed and number of each run.",
+    )
+    courant_number: Annotated[float, Field(gt=0.0, le=1.3)] = Field(1.0, description="Advective time step limit.")
+    advection_substeps: Annotated[int, Field(ge=1, le=4)] = Field(2, description="Energy steps per Stokes solution.")
+    stokes_tolerance: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        1e-2, description="Relative tolerance of the Stokes solution in the energy norm."
+    )
+    maximum_steps: Count = Field(200_000, description="A run that needs more stops early and is kept as a shorter one.")
+
+
+class EvolutionSettings(_ModelSettings):
+    """The thermal evolution of a planet."""
+
+    conditions = (("batch_width", "engine", "jax"),)
+
+    model: Literal["evolution"] = Field(
+        "evolution", description="evolution (of a planet), or convection (Boussinesq, dimensionless)."
+    )
+    geometry: Literal["cylinder", "spherical_annulus"] = Field(
+        "cylinder",
+        description="Cylinder with the area ratio of the sphere's boundaries, or spherical annulus of the true radii.",
+    )
+    radial_cells: Annotated[int, Field(ge=8)] = Field(48, description="Cells between core and surface.")
+    angular_cells: Annotated[int, Field(ge=8)] = Field(64, description="Cells along the sector.")
+    radial_grading: Annotated[float, Field(ge=1.0, le=20.0)] = Field(
+        1.0, description="Thickness of the middle cells over that of the cells at the walls."
+    )
+    sector_degrees: Annotated[float, Field(gt=0, le=360)] = Field(
+        90.0, description="Width of the sector; 360 closes the annulus."
+    )
+    end_time: Positive = Field(4.5, description="Length of the evolution, Gyr.")
+    physics: Physics = Field(default_factory=Physics, description="Which terms are on.")
+    viscosity_contrast: Annotated[float, Field(ge=1.0)] = Field(
+        1e8,
+        description="Viscosity is cut at this multiple of its current minimum; 1e6 and more leave the lid stagnant.",
+    )
+    maximum_time_step: Positive = Field(5.0, description="Myr.")
+    engine: Literal["numba", "jax"] = Field(
+        "numba", description="numba: each run on a core; jax: many runs at once, on a GPU or CPU (extra: jax)."
+    )
+    batch_width: Count = Field(64, description="Runs at once; memory grows with it, results do not change.")
+
+
+class ConvectionSettings(_ModelSettings):
+    """Boussinesq convection at infinite Prandtl number, dimensionless, between isothermal free-slip walls."""
+
+    conditions = (
+        ("width", "geometry", "box"),
+        ("sides", "geometry", "box"),
+        ("radius_ratio", "geometry", ("cylinder", "spherical_annulus")),
+        ("sector_degrees", "geometry", ("cylinder", "spherical_annulus")),
+        ("noise", "initial_waves", 0),
+    )
+
+    model: Literal["convection"] = Field(description="Boussinesq convection.")
+    geometry: Literal["box", "cylinder", "spherical_annulus"] = Field("box", description="Of thickness 1.")
+    width: Positive = Field(2.0, description="Of the box, in heights.")
+    sides: Literal["closed", "periodic"] = Field(
+        "closed", description="Of the box: free-slip and insulating, or the right one meets the left."
+    )
+    radius_ratio: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.5, description="Inner over outer radius.")
+    sector_degrees: Annotated[float, Field(gt=0, le=360)] = Field(
+        360.0, description="Width of the sector; 360 closes the annulus."
+    )
+    vertical_cells: Annotated[int, Field(ge=8)] = Field(64, description="Cells between the walls.")
+    lateral_cells: Annotated[int, Field(ge=8)] = Field(128, description="Cells along the walls.")
+    vertical_grading: Annotated[float, Field(ge=1.0, le=20.0)] = Field(
+        1.0, description="Thickness of the middle cells over that of the cells at the walls."
+    )
+    viscosity_contrast: Annotated[float, Field(ge=1.0, le=1e6)] = Field(
+        1.0, description="Viscosity at temperature 0, that of the Rayleigh number, over that at 1; exponential between."
+    )
+    initial_waves: Annotated[int, Field(ge=0)] = Field(
+        0, description="Half waves of the initial perturbation along the walls; 0: noise in every cell."
+    )
+    end_time: Positive = Field(0.2, description="Length of a run, diffusion times.")
+    maximum_time_step: Positive = Field(1e-4, description="Diffusion times.")
+    engine: Literal["numba"] = Field("numba", description="Each run on a core; jax has the other model only.")
+
+
+SimulatorSettings = Annotated[
+    Annotated[EvolutionSettings, Tag("evolution")] | Annotated[ConvectionSettings, Tag("convection")],
+    Discriminator(_kind_of("model", "evolution")),
+]
 
 
 class SharedTraining(Section):
@@ -70,15 +205,6 @@ def _training(description: str, epochs: int, batch_size: int, learning_rate: flo
     return Field(default_factory=lambda: TrainingSettings.model_validate(own), description=description)
 
 
-def _network_of(default: str) -> Callable[[Any], Any]:
-    """Tell which network a section describes."""
-
-    def network(content: Any) -> Any:
-        return content.get("network", default) if isinstance(content, dict) else getattr(content, "network", default)
-
-    return network
-
-
 class PodAutoencoderSettings(Section):
     """A POD with a learnt correction."""
 
@@ -114,7 +240,7 @@ class PaperAutoencoderSettings(Section):
 
 AutoencoderSettings = Annotated[
     Annotated[PodAutoencoderSettings, Tag("pod")] | Annotated[PaperAutoencoderSettings, Tag("paper")],
-    Discriminator(_network_of("pod")),
+    Discriminator(_kind_of("network", "pod")),
 ]
 
 
@@ -143,7 +269,7 @@ class PaperFnnSettings(Section):
 
 FnnSettings = Annotated[
     Annotated[ResidualFnnSettings, Tag("residual")] | Annotated[PaperFnnSettings, Tag("paper")],
-    Discriminator(_network_of("residual")),
+    Discriminator(_kind_of("network", "residual")),
 ]
 
 
@@ -176,7 +302,7 @@ class PaperLstmSettings(Section):
 
 LstmSettings = Annotated[
     Annotated[RolloutLstmSettings, Tag("rollout")] | Annotated[PaperLstmSettings, Tag("paper")],
-    Discriminator(_network_of("rollout")),
+    Discriminator(_kind_of("network", "rollout")),
 ]
 
 

@@ -8,7 +8,6 @@ import pytest
 import xarray as xr
 from made_up import GEOMETRY, PARAMETER_POINT, disturbed, made_up_corpus, made_up_run
 
-from surrogate.config import Physics, SimulatorSettings
 from surrogate.diagnostics import physics
 from surrogate.diagnostics.physics import CrustHeating
 from surrogate.diagnostics.report_card import check
@@ -17,6 +16,7 @@ from surrogate.geometry import Geometry
 from surrogate.minerals import olivine_conductivity
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
+from surrogate.settings import EvolutionSettings, Physics
 from surrogate.simulator import simulate
 from surrogate.units import GIGAYEAR
 
@@ -180,7 +180,7 @@ def test_report_card_refuses_holes() -> None:
 def test_budget_of_a_simulation_without_phases_closes(crust_heating: CrustHeating) -> None:
     # Independent of the solver's own budget, which is kept with its inner fluxes: only the temperature is used here.
     physics_settings = Physics(phase_transitions=False, crust_heating=crust_heating)
-    settings = SimulatorSettings(radial_cells=24, angular_cells=16, snapshots=61, physics=physics_settings)
+    settings = EvolutionSettings(radial_cells=24, angular_cells=16, snapshots=61, physics=physics_settings)
     run = simulate(Parameters(5e21, 2e5, 6e-6, 20.0, 1700.0), settings)
     budget = physics.energy_budget(run, crust_heating=crust_heating).isel(interval=slice(2, None))
     assert float(budget["heating"].min()) > 20.0
@@ -210,7 +210,7 @@ BAD_PREDICTIONS: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
 
 @pytest.fixture(scope="module")
 def simulated() -> xr.Dataset:
-    settings = SimulatorSettings(radial_cells=24, angular_cells=16, snapshots=31)
+    settings = EvolutionSettings(radial_cells=24, angular_cells=16, snapshots=31)
     return simulate(Parameters(1e21, 2e5, 6e-6, 20.0, 1700.0), settings)
 
 

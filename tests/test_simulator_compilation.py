@@ -9,17 +9,17 @@ import pytest
 from typer.testing import CliRunner
 
 from surrogate.cli.application import app
-from surrogate.config import SimulatorSettings
 from surrogate.kernels import cache_misses
 from surrogate.parameters import EVOLUTION_PARAMETERS
+from surrogate.settings import EvolutionSettings
 from surrogate.simulator import compile_kernels
 
 PROGRAM = """
-from surrogate.config import SimulatorSettings
+from surrogate.settings import EvolutionSettings
 from surrogate.parameters import Parameters
 from surrogate.kernels import cache_misses
 from surrogate.simulator import compile_kernels, simulate
-settings = SimulatorSettings(radial_cells=12, angular_cells=16, snapshots=3, end_time=0.5)
+settings = EvolutionSettings(radial_cells=12, angular_cells=16, snapshots=3, end_time=0.5)
 elsewhere = compile_kernels(settings)
 run = simulate(Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0), settings)
 print(elsewhere, cache_misses(), run.temperature.values[-1].tobytes().hex())
@@ -40,7 +40,7 @@ def test_the_process_that_simulates_compiles_nothing_on_a_new_machine(tmp_path: 
 
 
 def test_the_functions_of_the_cache_are_not_compiled_again() -> None:
-    settings = SimulatorSettings()
+    settings = EvolutionSettings()
     compile_kernels(settings)  # there may be something to do on a new machine
     before = cache_misses()
     assert compile_kernels(settings) == 0
@@ -50,12 +50,12 @@ def test_the_functions_of_the_cache_are_not_compiled_again() -> None:
 def test_what_the_child_says_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("surrogate.simulator.compilation._CHILD", "raise SystemExit('no compiler')")
     with pytest.raises(RuntimeError, match=r"exit code 1\): no compiler"):
-        compile_kernels(SimulatorSettings())
-    assert compile_kernels(SimulatorSettings(engine="jax")) == 0
+        compile_kernels(EvolutionSettings())
+    assert compile_kernels(EvolutionSettings(engine="jax")) == 0
 
 
 def test_both_ways_to_simulate_compile_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def refuse(settings: SimulatorSettings) -> None:
+    def refuse(settings: EvolutionSettings) -> None:
         raise RuntimeError(f"asked to compile for {settings.snapshots} snapshots")
 
     monkeypatch.setattr("surrogate.simulator.compile_kernels", refuse)

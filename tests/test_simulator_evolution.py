@@ -7,18 +7,18 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from surrogate.config import Physics, SimulatorSettings
 from surrogate.fields import geometry_of, open_netcdf, validate
 from surrogate.minerals import peridotite_solidus
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS
 from surrogate.quantities import SERIES
+from surrogate.settings import EvolutionSettings, Physics
 from surrogate.simulator import SimulationError, run_key, run_path, run_shard, simulate
 from surrogate.simulator.checkpoint import restore_state, save_state
 from surrogate.simulator.evolution import Evolution
 
 POINT = Parameters(1e21, 3e5, 6e-6, 10.0, 1700.0)
-SMALL = SimulatorSettings(radial_cells=16, angular_cells=24, snapshots=4, end_time=0.3)
+SMALL = EvolutionSettings(radial_cells=16, angular_cells=24, snapshots=4, end_time=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_checkpoint_of_another_run_is_not_used(small_run: xr.Dataset, tmp_path: 
 
 
 def test_long_run_saves_its_state_and_failure_leaves_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("surrogate.simulator.evolution.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("surrogate.simulator.simulation.CHECKPOINT_SECONDS", 0.0)
     path = tmp_path / "run.checkpoint.npz"
     seen = []
     evolution = Evolution(POINT, SMALL)

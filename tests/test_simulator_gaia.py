@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from surrogate.config import Physics, SimulatorSettings
 from surrogate.minerals import olivine_conductivity
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS
+from surrogate.settings import EvolutionSettings, Physics
 from surrogate.simulator import simulate
 from surrogate.simulator.validation.gaia import (
     GAIA_EXAMPLES,
@@ -24,7 +24,7 @@ from surrogate.simulator.validation.gaia import (
 )
 
 TABLE = Path(__file__).parent / "data" / "gaia_sample.csv"
-COARSE = SimulatorSettings(radial_cells=24, angular_cells=32, radial_grading=3.0, snapshots=2)
+COARSE = EvolutionSettings(radial_cells=24, angular_cells=32, radial_grading=3.0, snapshots=2)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_fluxes_are_gradients_times_the_conductivity_of_the_table(law: Literal["
 
 
 def test_examples_are_compared_at_their_times_and_radii(tmp_path: Path) -> None:
-    settings = SimulatorSettings(radial_cells=16, angular_cells=24, snapshots=10)
+    settings = EvolutionSettings(radial_cells=16, angular_cells=24, snapshots=10)
     table = compare_gaia_examples(tmp_path, settings=settings)
     assert len(table) == len(GAIA_EXAMPLES) * 3 * PROFILE_RADII.size
     np.testing.assert_allclose(table.ours - table.published, table.difference)

@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from surrogate.config import Physics, SimulatorSettings
 from surrogate.fields import open_netcdf
 from surrogate.parameters import Parameters
 from surrogate.quantities import SERIES
+from surrogate.settings import EvolutionSettings, Physics
 from surrogate.simulator import SimulationError, run_key, run_path, run_shard, simulate
 from surrogate.simulator.evolution import Evolution
+from surrogate.simulator.numba_engine.stokes import apply_operator
 
 jax = pytest.importorskip("jax")
+heat = pytest.importorskip("surrogate.simulator.jax_engine.heat")
+stokes = pytest.importorskip("surrogate.simulator.jax_engine.stokes")
 batch_module = pytest.importorskip("surrogate.simulator.jax_engine.batch")
 run_batch = batch_module.run_batch
 
@@ -28,7 +31,7 @@ POINTS = [
     Parameters(5e21, 2e5, 5e-6, 30.0, 1650.0),
 ]
 RUNS = list(enumerate(POINTS))
-SETTINGS = SimulatorSettings(
+SETTINGS = EvolutionSettings(
     radial_cells=16,
     angular_cells=24,
     snapshots=4,
@@ -152,6 +155,45 @@ def test_engine_counts_in_the_key_and_width_does_not() -> None:
     numba = SETTINGS.model_copy(update={"engine": "numba"})
     assert run_key(POINTS[0], SETTINGS) != run_key(POINTS[0], numba)
     assert run_key(POINTS[0], SETTINGS) == run_key(POINTS[0], SETTINGS.model_copy(update={"batch_width": 9}))
+
+
+SPHERICAL = EvolutionSettings(
+    geometry="spherical_annulus", radial_cells=16, angular_cells=24, snapshots=2, end_time=0.03
+)
+
+
+def test_spherical_annulus_has_the_same_operator_and_the_same_heat() -> None:
+    run = Evolution(POINTS[0], SPHERICAL)
+    run.run()
+    layer = run.layer
+    layer.solve_flow()
+    layer.carry(np.full(16, 2.0))
+    assert layer.flow is not None
+    with jax.enable_x64(True):
+        weights = stokes.viscosity_weights(layer.log_viscosity, layer.drag[:, 1:-1], layer.stencil)
+        image = stokes.apply_operator(layer.flow, weights, layer.stencil)
+        ours = np.empty_like(layer.load)
+        padded = np.zeros_like(layer.psi), np.zeros((16, 26)), np.zeros((17, 27))
+        resistance = layer.drag + layer.hoop
+        apply_operator(
+            layer.flow, layer.stencil, layer.cell_weight, layer.corner_weight, resistance, False, *padded, ours
+        )
+        np.testing.assert_allclose(image, ours, atol=1e-7 * np.abs(ours).max())
+        material = np.zeros((16, 24)), layer.phase_work, np.full(16, 2.0), layer.dissipation
+        carrier = heat.carry(layer.flow, *material, weights, layer.stencil, layer.mesh)
+        np.testing.assert_allclose(carrier.source, layer.source, rtol=1e-6, atol=1e-9)
+        assert float(carrier.rate) == pytest.approx(layer.fastest_rate())
+
+
+@pytest.mark.slow  # compiles the program
+def test_spherical_annulus_agrees_with_the_other_engine() -> None:
+    ours = Evolution(POINTS[0], SPHERICAL)
+    ours.run()
+    [(_, theirs)] = run_batch([(0, POINTS[0])], SPHERICAL.model_copy(update={"engine": "jax", "batch_width": 1}))
+    assert (theirs.steps, theirs.status) == (ours.steps, "done")
+    np.testing.assert_allclose(theirs.snapshots[-1], ours.snapshots[-1], atol=1e-2)
+    for name, value in ours.budget().items():
+        assert theirs.budget()[name] == pytest.approx(value, abs=1e-5)
 
 
 def test_full_annulus_is_refused() -> None:

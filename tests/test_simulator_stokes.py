@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from surrogate.simulator.mesh import Kind, Mesh, graded_faces, make_mesh
+from surrogate.geometry import Kind
+from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
 from surrogate.simulator.numba_engine import direct, heat, stokes
 from surrogate.simulator.stencil import Stencil, make_stencil
 from surrogate.simulator.validation.analytic import AnnulusSolution, ManufacturedSolution, velocity_error

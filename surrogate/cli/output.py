@@ -89,6 +89,26 @@ def ready_for(path: Path, *suffixes: str) -> Path:
         raise OSError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
+def parameter_options(words: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """Part what a command does not know into arguments and options of parameters, which each model has its own.
+
+    >>> parameter_options(["demo", "--internal-heating", "5", "--rayleigh-number=1e6"])
+    (['demo'], {'internal_heating': '5', 'rayleigh_number': '1e6'})
+    """
+    arguments, values, rest = [], {}, iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            arguments.append(word)
+            continue
+        name, given, value = word.lstrip("-").partition("=")
+        name = name.replace("-", "_")
+        value = value if given else next(rest, "")
+        if not name.isidentifier() or not value:
+            raise ValueError(f"{word}: expected the name of a parameter, and its value")
+        values[name] = value
+    return arguments, values
+
+
 def load_networks_quietly() -> None:
     """Import Keras with stderr closed: TensorFlow announces itself there before it can be told not to.
 

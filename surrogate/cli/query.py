@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from surrogate.cli.output import FAILED, Json, emit_json, load_networks_quietly, ready_for, say, table
+from surrogate.cli.output import (
+    FAILED,
+    Json,
+    emit_json,
+    load_networks_quietly,
+    parameter_options,
+    ready_for,
+    say,
+    table,
+)
 
 Bundle = Annotated[
     str, typer.Argument(metavar="BUNDLE", help="Folder or zip file of a bundle, the name of a run, or demo.")
@@ -55,7 +64,11 @@ def predict(
     """
     from surrogate.query import QueryError, Surrogate
 
-    bundle, given = _named_parameters([bundle, *context.args])
+    bundles, words = parameter_options([bundle, *context.args])
+    given: dict[str, Any] = dict(words)
+    if len(bundles) != 1:
+        raise QueryError(f"expected one bundle, got {', '.join(bundles) or 'none'}")
+    [bundle] = bundles
     if parameters is not None:
         if given:
             raise QueryError(f"--parameters: a table cannot be combined with {', '.join(given)}")
@@ -87,26 +100,6 @@ def predict(
         warnings.simplefilter("ignore")  # said once, by the line above
         flux = flux.merge(surrogate.mean_temperature(**question), compat="override", combine_attrs="override")
     _print_series(flux, as_json)
-
-
-def _named_parameters(words: list[str]) -> tuple[str, dict[str, Any]]:
-    """Read the bundle and options of parameters, ``--name value`` or ``--name=value``, in any order."""
-    from surrogate.query import QueryError
-
-    bundles, values, rest = [], {}, iter(words)
-    for word in rest:
-        if not word.startswith("-"):
-            bundles.append(word)
-            continue
-        name, given, value = word.lstrip("-").partition("=")
-        name = name.replace("-", "_")
-        value = value if given else next(rest, "")
-        if not name.isidentifier() or not value:
-            raise QueryError(f"{word}: expected the name of a parameter, and its value")
-        values[name] = value
-    if len(bundles) != 1:
-        raise QueryError(f"expected one bundle, got {', '.join(bundles) or 'none'}")
-    return bundles[0], values
 
 
 def _draw(surrogate: Any, question: dict[str, Any], path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from surrogate.cli.output import FAILED, Json, emit_json, progress, ready_for, say, table
+from surrogate.cli.output import FAILED, Json, emit_json, parameter_options, progress, ready_for, say, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,39 +16,35 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def simulate(
-    reference_viscosity: Annotated[str, typer.Option(help='Pa s, or with a unit: "1e21 Pa s".')],
-    activation_energy: Annotated[str, typer.Option(help='J/mol: "300 kJ/mol".')],
-    activation_volume: Annotated[str, typer.Option(help='m3/mol: "6 cm**3/mol".')],
-    crustal_enrichment: Annotated[str, typer.Option(help="No unit.")],
-    initial_temperature: Annotated[str, typer.Option(help='K: "1700 K".')],
+    context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", help="NetCDF file of the run.")],
     config: Annotated[
-        Path | None, typer.Option(help="YAML configuration: planet, grid, physics, numerics. Default: built in.")
+        Path | None, typer.Option(help="YAML configuration: model, planet, grid, physics, numerics. Default: built in.")
     ] = None,
     number: Annotated[int, typer.Option(help="Number of the run; counts with `noise: per_run`.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Simulate one thermal evolution with the forward model.
+    """Simulate one run with the forward model.
 
-    A long run saves its state beside the output now and then; the same command goes on from there.
+    Every parameter of the model is an option, with a unit or in that of the model. A long run saves its state beside
+    the output now and then; the same command goes on from there.
 
     Example: surrogate simulate --reference-viscosity "1e21 Pa s" --activation-energy "300 kJ/mol" --activation-volume
     6e-6 --crustal-enrichment 10 --initial-temperature 1700 -o run.nc
+
+    Example: surrogate simulate --config config/box.yaml --rayleigh-number 1e5 --internal-heating 5 -o run.nc
     """
     from surrogate.config import Config, load_config
     from surrogate.fields import write_netcdf
-    from surrogate.parameters import Parameters
+    from surrogate.parameters import MODEL_PARAMETERS, Parameters
 
+    arguments, values = parameter_options(context.args)
+    if arguments:
+        raise ValueError(f"{' '.join(arguments)}: expected options of parameters, --name value")
     settings = Config() if config is None else load_config(config)
-    parameters = Parameters.create(
-        reference_viscosity=reference_viscosity,
-        activation_energy=activation_energy,
-        activation_volume=activation_volume,
-        crustal_enrichment=crustal_enrichment,
-        initial_temperature=initial_temperature,
-    )
+    parameters = Parameters.create(values, MODEL_PARAMETERS[settings.simulator.model])
     ready_for(output, ".nc")
     from surrogate.simulator import SimulationError, compile_kernels
     from surrogate.simulator import simulate as run_model
@@ -57,6 +53,7 @@ def simulate(
     if compiled:
         say(f"compiled {compiled} functions")
     show, end = progress("simulate"), settings.simulator.end_time
+    unit = "Gyr" if settings.simulator.model == "evolution" else "diffusion times"
     try:
         run = run_model(
             parameters,
@@ -64,7 +61,7 @@ def simulate(
             settings.make_planet(),
             settings.design.seed,
             number,
-            progress=lambda time: show("Gyr", time, end),
+            progress=lambda time: show(unit, time, end),
             checkpoint=output.with_suffix(".checkpoint.npz"),
         )
     except SimulationError as error:

@@ -1,4 +1,4 @@
-"""The forward model: convection in the mantle of a planet that cools.
+"""The forward models: convection in the mantle of a planet that cools, and dimensionless convection.
 
 The names below are imported when they are first used: neither Numba nor JAX is loaded before it is needed.
 """
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from surrogate.simulator.compilation import compile_kernels as compile_kernels
+    from surrogate.simulator.convection import BoussinesqConvection as BoussinesqConvection
     from surrogate.simulator.evolution import Evolution as Evolution
-    from surrogate.simulator.evolution import SimulationError as SimulationError
     from surrogate.simulator.jax_engine.batch import run_batch as run_batch
     from surrogate.simulator.problem import SOLVER_VERSION as SOLVER_VERSION
     from surrogate.simulator.problem import run_key as run_key
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from surrogate.simulator.shards import RunStatus as RunStatus
     from surrogate.simulator.shards import run_path as run_path
     from surrogate.simulator.shards import run_shard as run_shard
+    from surrogate.simulator.simulation import SimulationError as SimulationError
     from surrogate.simulator.validation.benchmarks import BENCHMARK_CASES as BENCHMARK_CASES
     from surrogate.simulator.validation.benchmarks import run_benchmarks as run_benchmarks
     from surrogate.simulator.validation.gaia import GAIA_OBSERVABLES as GAIA_OBSERVABLES
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
 _HOME = {
     "BENCHMARK_CASES": "surrogate.simulator.validation.benchmarks",
     "GAIA_OBSERVABLES": "surrogate.simulator.validation.gaia",
+    "BoussinesqConvection": "surrogate.simulator.convection",
     "SOLVER_VERSION": "surrogate.simulator.problem",
     "Evolution": "surrogate.simulator.evolution",
     "RunStatus": "surrogate.simulator.shards",
-    "SimulationError": "surrogate.simulator.evolution",
+    "SimulationError": "surrogate.simulator.simulation",
     "compare_gaia": "surrogate.simulator.validation.gaia",
     "compare_gaia_examples": "surrogate.simulator.validation.gaia",
     "compile_kernels": "surrogate.simulator.compilation",

@@ -12,7 +12,7 @@ import numpy as np
 from surrogate.files import atomic
 
 if TYPE_CHECKING:
-    from surrogate.simulator.evolution import Evolution
+    from surrogate.simulator.simulation import Simulation
 
 _LAYER_ARRAYS = ("temperature", "counted", "flow", "previous_flow", "previous_load", "tally")
 _LAYER_NUMBERS = (
@@ -27,23 +27,23 @@ _LAYER_NUMBERS = (
 _RUN_NUMBERS = ("time", "interval", "steps", "cpu_seconds", "initial_heat", "melted", "status", "reason")
 
 
-def save_state(evolution: Evolution, path: str | os.PathLike[str]) -> None:
+def save_state(simulation: Simulation, path: str | os.PathLike[str]) -> None:
     """Write the state of a run as an .npz file without pickles, atomically."""
-    layer = evolution.layer
+    layer = simulation.layer
     arrays = {name: getattr(layer, name) for name in _LAYER_ARRAYS if getattr(layer, name) is not None}
     numbers: dict[str, Any] = {
-        "key": evolution.key,
+        "key": simulation.key,
         "layer": {name: getattr(layer, name) for name in _LAYER_NUMBERS},
-        "run": {name: getattr(evolution, name) for name in _RUN_NUMBERS},
-        "series": evolution.series,
+        "run": {name: getattr(simulation, name) for name in _RUN_NUMBERS},
+        "series": simulation.series,
     }
-    snapshots = np.array(evolution.snapshots, dtype=np.float32)
+    snapshots = np.array(simulation.snapshots, dtype=np.float32)
     # JSON writes a float so that reading it gives the same bits.
     with atomic(path) as temporary:
         np.savez(temporary, numbers=np.array(json.dumps(numbers)), snapshots=snapshots, **arrays)
 
 
-def restore_state(evolution: Evolution, path: str | os.PathLike[str]) -> bool:
+def restore_state(simulation: Simulation, path: str | os.PathLike[str]) -> bool:
     """Bring a new run to a saved state.
 
     Returns
@@ -58,14 +58,14 @@ def restore_state(evolution: Evolution, path: str | os.PathLike[str]) -> bool:
         numbers = json.loads(str(stored["numbers"]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return False
-    if numbers.get("key") != evolution.key:
+    if numbers.get("key") != simulation.key:
         return False
     for name in _LAYER_ARRAYS:
-        setattr(evolution.layer, name, stored.get(name))
+        setattr(simulation.layer, name, stored.get(name))
     for name in _LAYER_NUMBERS:
-        setattr(evolution.layer, name, numbers["layer"][name])
+        setattr(simulation.layer, name, numbers["layer"][name])
     for name in _RUN_NUMBERS:
-        setattr(evolution, name, numbers["run"][name])
-    evolution.series = numbers["series"]
-    evolution.snapshots = list(stored["snapshots"])
+        setattr(simulation, name, numbers["run"][name])
+    simulation.series = numbers["series"]
+    simulation.snapshots = list(stored["snapshots"])
     return True

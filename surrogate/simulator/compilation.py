@@ -9,12 +9,18 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from surrogate.config import SimulatorSettings
+from pydantic import TypeAdapter
+
 from surrogate.kernels import cache_misses
-from surrogate.parameters import Parameters
+from surrogate.parameters import MODEL_PARAMETERS, Parameters
+from surrogate.settings import SimulatorSettings
 from surrogate.simulator.run import simulate
 
-_COARSE = {"radial_cells": 12, "angular_cells": 16, "snapshots": 2, "end_time": 0.1, "maximum_steps": 100}
+_COARSE = {
+    "evolution": {"radial_cells": 12, "angular_cells": 16, "snapshots": 2, "end_time": 0.1, "maximum_steps": 100},
+    "convection": {"vertical_cells": 12, "lateral_cells": 16, "snapshots": 2, "end_time": 0.01, "maximum_steps": 100},
+}
+_POINT = {"evolution": (1e22, 3e5, 6e-6, 10.0, 1700.0), "convection": (1e4, 0.0)}
 _CHILD = f"from {__name__} import _compile; _compile()"
 
 
@@ -51,6 +57,7 @@ def compile_kernels(settings: SimulatorSettings) -> int:
 
 def _compile() -> None:
     """Run a few steps on a coarse grid with the settings on stdin; print what was compiled."""
-    settings = SimulatorSettings.model_validate_json(sys.stdin.read())
-    simulate(Parameters(1e22, 3e5, 6e-6, 10.0, 1700.0), settings.model_copy(update=_COARSE))
+    settings: SimulatorSettings = TypeAdapter(SimulatorSettings).validate_json(sys.stdin.read())
+    point = Parameters(*_POINT[settings.model], space=MODEL_PARAMETERS[settings.model])
+    simulate(point, settings.model_copy(update=_COARSE[settings.model]))
     print(cache_misses())

@@ -3,17 +3,17 @@
 Index ``i`` runs outward (``i = 0`` at the inner wall), ``j`` along the angle, which is contiguous in memory.
 Temperature lives in cells, shape (radial cells, angular cells); the streamfunction on the corners of the cells,
 stored with one column of padding on either side, shape (radial cells + 1, angular cells + 3): column ``j + 1`` is
-corner ``j``. The geometries differ by the length of an arc (r; 1 in a box) and by the width across the plane (1; r in the
-spherical annulus of Hernlund and Tackley 2008, so that areas and volumes go with the square of the radius).
+corner ``j``. The geometries differ by the length of an arc (r; 1 in a box) and by the width across the plane (1; r in a
+spherical annulus).
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-Kind = Literal["cylinder", "spherical_annulus", "box"]
+from surrogate.geometry import Kind
 
 
 class Mesh(NamedTuple):
@@ -110,9 +110,7 @@ def graded_faces(cells: int, inner: float, outer: float, grading: float = 1.0) -
     return inner + (outer - inner) * (position - amplitude * np.sin(2 * np.pi * position) / (2 * np.pi))
 
 
-def make_mesh(
-    faces: np.ndarray, columns: int, width: float, kind: Kind = "cylinder", periodic: bool = False
-) -> Mesh:
+def make_mesh(faces: np.ndarray, columns: int, width: float, kind: Kind = "cylinder", periodic: bool = False) -> Mesh:
     """Build a mesh.
 
     Parameters

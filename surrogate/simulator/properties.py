@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from surrogate.config import Physics
 from surrogate.minerals import olivine_conductivity, olivine_expansivity, peridotite_solidus
 from surrogate.parameters import Parameters
 from surrogate.planet import Planet
+from surrogate.settings import Physics
 from surrogate.simulator.mesh import Mesh
 from surrogate.units import GAS_CONSTANT
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from surrogate.config import SimulatorSettings
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
+from surrogate.settings import ConvectionSettings, EvolutionSettings, SimulatorSettings
 from surrogate.simulator.checkpoint import restore_state
+from surrogate.simulator.convection import BoussinesqConvection
 from surrogate.simulator.evolution import Evolution
+from surrogate.simulator.simulation import Simulation
 
 
 def jax_batch() -> Callable[..., Iterator[tuple[int, Evolution]]]:
@@ -41,21 +43,22 @@ def simulate(
     progress: Callable[[float], None] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> xr.Dataset:
-    """Compute one thermal evolution.
+    """Compute one run.
 
     Parameters
     ----------
     parameters : Parameters
-        Values outside the ranges of the reference corpus warn.
-    settings : SimulatorSettings, optional
-        Grid, physics, numerics, output, engine; default those of the configuration.
+        Of the model, see :data:`surrogate.parameters.MODEL_PARAMETERS`. Values outside its ranges warn.
+    settings : EvolutionSettings or ConvectionSettings, optional
+        They choose the model: the thermal evolution of a planet (the default), or dimensionless convection.
     planet : Planet
+        Counts for its evolution only.
     seed : int
         Of the initial perturbation.
     number : int
         Number of the run; counts only with ``noise: per_run``.
     progress : callable, optional
-        Told the time reached, Gyr, after every snapshot.
+        Told the time reached after every snapshot, Gyr or diffusion times.
     checkpoint : path, optional
         An .npz file from which an interrupted run goes on, with the same result, and to which a long run saves its
         state now and then. It is removed at the end. A run that fails leaves its last state beside it.
@@ -73,27 +76,36 @@ def simulate(
 
     Examples
     --------
-    >>> settings = SimulatorSettings(radial_cells=12, angular_cells=16, snapshots=2, end_time=0.1)
+    >>> settings = EvolutionSettings(radial_cells=12, angular_cells=16, snapshots=2, end_time=0.1)
     >>> run = simulate(Parameters(1e22, 3e5, 6e-6, 10.0, 1700.0), settings)
     >>> run.temperature.shape, run.attrs["status"], run.attrs["budget_relative_error"] < 1e-9
     ((2, 14, 16), 'done', True)
+    >>> from surrogate.parameters import CONVECTION_PARAMETERS
+    >>> box = ConvectionSettings(model="convection", width=1, vertical_cells=12, lateral_cells=12, snapshots=2)
+    >>> run = simulate(Parameters(1e4, 0.0, space=CONVECTION_PARAMETERS), box)
+    >>> 4.2 < run.surface_heat_flux[-1].item() < 4.9
+    True
     """
     for line in parameters.outside():
         warnings.warn(line, stacklevel=2)
-    settings = settings or SimulatorSettings()
+    settings = settings or EvolutionSettings()
+    simulation: Simulation
     if settings.engine == "jax":
         where = None if checkpoint is None else lambda _: Path(checkpoint)
-        [(_, evolution)] = jax_batch()([(number, parameters)], settings, planet, seed, where)
+        [(_, simulation)] = jax_batch()([(number, parameters)], settings, planet, seed, where)
         if progress is not None:
-            progress(evolution.time / evolution.gigayear)
+            progress(simulation.time / simulation.time_unit)
     else:
-        evolution = Evolution(parameters, settings, planet, seed, number)
+        if isinstance(settings, ConvectionSettings):
+            simulation = BoussinesqConvection(parameters, settings, seed, number)
+        else:
+            simulation = Evolution(parameters, settings, planet, seed, number)
         if checkpoint is not None:
-            restore_state(evolution, checkpoint)
+            restore_state(simulation, checkpoint)
         # The matrix products of the Stokes solver are too small to share: threads would make them slower.
         with threadpool_limits(1, user_api="blas"):
-            evolution.run(progress, checkpoint)
-    run = evolution.dataset()
+            simulation.run(progress, checkpoint)
+    run = simulation.dataset()
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
     return run

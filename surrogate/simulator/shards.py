@@ -14,14 +14,14 @@ from typing import NamedTuple
 import pandas as pd
 import xarray as xr
 
-from surrogate.config import SimulatorSettings
 from surrogate.fields import FieldError, open_netcdf, write_netcdf
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
+from surrogate.settings import EvolutionSettings, SimulatorSettings
 from surrogate.simulator.checkpoint import save_state
-from surrogate.simulator.evolution import SimulationError
 from surrogate.simulator.problem import run_key
 from surrogate.simulator.run import jax_batch, simulate
+from surrogate.simulator.simulation import SimulationError
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -42,7 +42,7 @@ class RunStatus(NamedTuple):
     cpu_seconds : float
     steps, snapshots : int
     end_time : float
-        Gyr.
+        Gyr, or diffusion times.
     """
 
     simulation: int
@@ -130,7 +130,7 @@ def _work(
 
 def _work_together(
     waiting: Sequence[tuple[int, Parameters, SimulatorSettings, Planet, int, Path]],
-    settings: SimulatorSettings,
+    settings: EvolutionSettings,
     planet: Planet,
     seed: int,
     progress: Callable[[str], None],

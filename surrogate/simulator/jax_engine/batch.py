@@ -12,14 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from surrogate.config import SimulatorSettings
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
+from surrogate.settings import EvolutionSettings
 from surrogate.simulator.checkpoint import restore_state, save_state
-from surrogate.simulator.evolution import SERIES_NAMES, SHORTEST_STEP, Evolution
+from surrogate.simulator.evolution import Evolution
 from surrogate.simulator.jax_engine import state as states
 from surrogate.simulator.jax_engine import step
 from surrogate.simulator.jax_engine.state import Layout, Run, State
+from surrogate.simulator.simulation import SERIES_NAMES, SHORTEST_STEP
 
 SOLUTIONS_BETWEEN_LOOKS = 20
 """Flow solutions between two looks at the batch: a run that has ended idles half of them on average."""
@@ -57,14 +58,14 @@ def _layout(evolution: Evolution) -> Layout:
         substeps=settings.advection_substeps,
         step_limit=settings.maximum_steps,
         courant=settings.courant_number,
-        longest=settings.maximum_time_step * 1e-3 * evolution.gigayear,
-        shortest=SHORTEST_STEP * settings.end_time * evolution.gigayear,
-        output_times=evolution.output_times * evolution.gigayear,
+        longest=evolution.longest_step,
+        shortest=SHORTEST_STEP * settings.end_time * evolution.time_unit,
+        output_times=evolution.output_times * evolution.time_unit,
         olivine_conductivity=layer.thermal.olivine_conductivity,
         olivine_expansivity=layer.thermal.olivine_expansivity,
         transitions=layer.transitions,
         solidus=evolution.solidus,
-        decay=np.array([np.log(2.0) / isotope.half_life for isotope in planet.isotopes]) / evolution.gigayear,
+        decay=np.array([np.log(2.0) / isotope.half_life for isotope in planet.isotopes]) / evolution.time_unit,
         series_scale=evolution.series_scale,
     )
 
@@ -112,7 +113,7 @@ def _to_evolution(state: State, evolution: Evolution) -> None:
     recorded = int(values.recorded)
     evolution.snapshots = list(values.snapshots[:recorded].copy())
     evolution.series = {name: values.series[:recorded, k].tolist() for k, name in enumerate(SERIES_NAMES)}
-    reached = f"{evolution.time / evolution.gigayear:.3f} Gyr"
+    reached = evolution.reached
     evolution.status, evolution.reason = {
         states.RUNNING: ("running", ""),
         states.DONE: ("done", ""),
@@ -125,7 +126,7 @@ def _to_evolution(state: State, evolution: Evolution) -> None:
 
 def run_batch(
     runs: Sequence[tuple[int, Parameters]],
-    settings: SimulatorSettings,
+    settings: EvolutionSettings,
     planet: Planet = MARS,
     seed: int = 2108,
     checkpoint: Callable[[int], Path] | None = None,
@@ -136,7 +137,7 @@ def run_batch(
     Parameters
     ----------
     runs : sequence of (number, Parameters)
-    settings : SimulatorSettings
+    settings : EvolutionSettings
         ``batch_width`` is the number of places; a place that a run has left is given to a waiting run.
     planet : Planet
     seed : int
@@ -180,7 +181,7 @@ class _Batch:
         self,
         waiting: list[tuple[int, Parameters]],
         width: int,
-        settings: SimulatorSettings,
+        settings: EvolutionSettings,
         planet: Planet,
         seed: int,
         checkpoint: Callable[[int], Path] | None,

@@ -81,7 +81,11 @@ def dissipated_heat(
 
 @kernel()
 def hoop_heat(psi: np.ndarray, resistance: np.ndarray, factor: float, heat: np.ndarray) -> None:
-    """Add the viscous heat of stretching across the plane, see ``stokes.hoop_resistance``; faces give half to each side."""
+    """Add the viscous heat of stretching across the plane, in equal shares to the cells on either side of a face.
+
+    resistance : array, shape (radial cells + 1, angular cells + 2)
+        From :func:`surrogate.simulator.numba_engine.stokes.hoop_resistance`.
+    """
     rows, columns = heat.shape
     for i in range(1, rows):
         for j in range(columns):

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import Polynomial
 
-from surrogate.simulator.mesh import Kind, Mesh, make_mesh
+from surrogate.geometry import Kind
+from surrogate.simulator.mesh import Mesh, make_mesh
 from surrogate.simulator.numba_engine import direct, stokes
 from surrogate.simulator.stencil import make_stencil
 
@@ -165,7 +166,7 @@ class ManufacturedSolution:
 
 def velocity_error(solution: AnnulusSolution | ManufacturedSolution, cells: int) -> float:
     """Relative L2 error of the solver's velocity on a quarter annulus with `cells` cells in radius."""
-    kind = getattr(solution, "kind", "cylinder")
+    kind: Kind = solution.kind if isinstance(solution, ManufacturedSolution) else "cylinder"
     mesh = make_mesh(np.linspace(solution.inner, solution.outer, cells + 1), 3 * cells // 2, np.pi / 2, kind)
     no_slip = isinstance(solution, AnnulusSolution) and solution.no_slip
     stencil = make_stencil(mesh, no_slip, no_slip)

@@ -35,6 +35,7 @@ STOKES_CASES: dict[str, AnnulusSolution | ManufacturedSolution] = {
     "annulus-free-slip": AnnulusSolution(1.22, 2.22, 4, 6),
     "annulus-no-slip": AnnulusSolution(1.22, 2.22, 4, 6, no_slip=True),
     **{f"manufactured-1e{exponent}": ManufacturedSolution(1 / 3, 4 / 3, 10.0**exponent) for exponent in (4, 6, 8, 10)},
+    "spherical-annulus-1e6": ManufacturedSolution(1.0, 2.0, 1e6, "spherical_annulus"),
 }
 """Stokes solutions by name; the table holds the error of the velocity and the order of convergence."""
 

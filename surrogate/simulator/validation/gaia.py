@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from surrogate.config import Physics, SimulatorSettings
 from surrogate.fields import open_netcdf, parameters_of
 from surrogate.minerals import olivine_conductivity
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 from surrogate.planet import MARS, Planet
+from surrogate.settings import EvolutionSettings, Physics
 from surrogate.simulator.shards import run_path, run_shard
 
 _PARAMETER_COLUMNS = (
@@ -103,12 +103,12 @@ GAIA_EXAMPLES = _published_examples()
 """The four published examples."""
 
 
-def gaia_settings(melting: Literal["none", "extracted"] = "none") -> SimulatorSettings:
+def gaia_settings(melting: Literal["none", "extracted"] = "none") -> EvolutionSettings:
     """Return the settings of the comparison: the defaults on a graded grid, with or without melt that leaves.
 
     Where the table has crust made from melt, its runs are colder than ours without melting.
     """
-    return SimulatorSettings(radial_grading=3.0, physics=Physics(melting=melting))
+    return EvolutionSettings(radial_grading=3.0, physics=Physics(melting=melting))
 
 
 def read_gaia_table(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -138,14 +138,14 @@ def _dimensionless_radius(run: xr.Dataset, planet: Planet) -> np.ndarray:
     return np.asarray(run["radius"].values) / planet.mantle_thickness
 
 
-def observables(run: xr.Dataset, settings: SimulatorSettings, planet: Planet = MARS) -> dict[str, float]:
+def observables(run: xr.Dataset, settings: EvolutionSettings, planet: Planet = MARS) -> dict[str, float]:
     """Return what a run gives at its end, as the table has it.
 
     Parameters
     ----------
     run : xarray.Dataset
         A run of :func:`surrogate.simulator.simulate`.
-    settings : SimulatorSettings
+    settings : EvolutionSettings
         Those of the run: they say which conductivity its fluxes have.
     planet : Planet
 
@@ -215,7 +215,7 @@ def compare_gaia(
     folder: str | os.PathLike[str],
     rows: int = 100,
     seed: int = 2108,
-    settings: SimulatorSettings | None = None,
+    settings: EvolutionSettings | None = None,
     planet: Planet = MARS,
     workers: int = 1,
     progress: Callable[[str], None] | None = None,
@@ -232,7 +232,7 @@ def compare_gaia(
         Size of the sample.
     seed : int
         Of the sample.
-    settings : SimulatorSettings, optional
+    settings : EvolutionSettings, optional
         Default: :func:`gaia_settings`. Only the state at the end is kept.
     planet : Planet
     workers : int
@@ -272,7 +272,7 @@ def compare_gaia(
 def compare_gaia_examples(
     folder: str | os.PathLike[str],
     seed: int = 2108,
-    settings: SimulatorSettings | None = None,
+    settings: EvolutionSettings | None = None,
     planet: Planet = MARS,
     workers: int = 1,
     progress: Callable[[str], None] | None = None,
