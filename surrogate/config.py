@@ -22,7 +22,7 @@ from pydantic import AfterValidator, Field, ValidationError, create_model, field
 
 from surrogate.files import atomic, fingerprint
 from surrogate.methods import METHODS, methods
-from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, ParameterSpace
+from surrogate.parameters import MODEL_PARAMETERS, Parameter, ParameterSpace
 from surrogate.planet import MARS, Planet
 from surrogate.quantities import VARIABLES
 from surrogate.settings import (
@@ -338,7 +338,7 @@ class Config(Section):
 
     def make_space(self) -> ParameterSpace:
         """Return the parameters of the simulator, as this configuration changes them."""
-        own = EVOLUTION_PARAMETERS
+        own = MODEL_PARAMETERS[self.simulator.model]
         for name, settings in self.parameters.items():
             if name not in own.names:
                 near = get_close_matches(name, own.names, 1)

@@ -38,7 +38,8 @@ rule design:
     benchmark:
         f"{RESULTS}/benchmarks/design.tsv"
     params:
-        section("design", "parameters"),
+        section("design"),
+        space=lambda wildcards: SETTINGS.make_space().as_dict(),
     script:
         "../scripts/design.py"
 

@@ -2,8 +2,9 @@ from _job import start
 
 if __name__ == "__main__":
     start(snakemake)
-    from surrogate.config import parse
+    from surrogate.config import DesignSettings
     from surrogate.corpus import make_design, write_design
+    from surrogate.parameters import ParameterSpace
 
-    config = parse(snakemake.params[0])
-    write_design(make_design(config.design, config.make_space()), snakemake.output[0])
+    settings = DesignSettings(**snakemake.params[0]["design"])
+    write_design(make_design(settings, ParameterSpace.from_dict(snakemake.params.space)), snakemake.output[0])
