@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from surrogate.corpus.readers import ReaderError, choose_reader, open_run
-from surrogate.fields import geometry_of, validate
+from surrogate.fields import geometry_of, parameters_of, units_of, validate
 from surrogate.units import GIGAYEAR
 
 POINT = {
@@ -174,11 +174,53 @@ def test_isothermal_walls_are_those_of_the_parameter_file(
     np.testing.assert_allclose(run.temperature[:, -1], surface, rtol=1e-6)
 
 
-def test_another_geometry_is_refused_by_name(tmp_path: Path) -> None:
+def _example(folder: Path, change: Any = lambda text: text, shape: str = "cartesian", faces: Any = (0.0, 1.0)) -> Any:
+    """A dimensionless run as in StagPy's own examples, whose ``par`` has no scales."""
+    fields = _dimensionless(folder, " topT_val = 0.0\n botT_val = 1.0\n y_bc = 'ww'\n", shape, faces[0])
+    text = (folder / "par").read_text()
+    kept = [line for line in text.splitlines() if "_dimensional " not in line]
+    text = "\n".join(kept).replace("&refstate\n", "&refstate\n ra0 = 1.e4\n rh = 5\n") + "\n"
+    (folder / "par").write_text(change(text))
+    return fields
+
+
+@pytest.mark.parametrize(
+    ("shape", "inner", "kind"), [("cartesian", -1.0, "box"), ("spherical", 1.19, "spherical_annulus")]
+)
+def test_a_run_without_scales_stays_dimensionless(tmp_path: Path, shape: str, inner: float, kind: str) -> None:
     pytest.importorskip("stagpy")
-    _dimensionless(tmp_path, shape="cartesian", radius=-1.0)
-    with pytest.raises(ReaderError, match="the geometry is box; a corpus holds sectors of a 2D annulus"):
-        open_run(tmp_path, options={"parameters": POINT})
+    fields = _example(tmp_path, shape=shape, faces=(inner, inner + 1))
+    run = open_run(tmp_path)
+    geometry = geometry_of(run)
+    assert units_of(run).name == "dimensionless"
+    assert (geometry.kind, geometry.periodic) == (kind, True)
+    assert geometry.vertical_faces[0] == pytest.approx(0.0 if kind == "box" else 1.19)
+    np.testing.assert_allclose(run.temperature[:, 1:-1], fields, rtol=1e-6)
+    np.testing.assert_allclose(run.time, [0, 0.002, 0.004])
+    assert np.all(run.temperature[:, 0] == 1.0)
+    assert np.all(run.temperature[:, -1] == 0.0)
+    found = parameters_of(run)
+    assert (found["ra0"], found["rh"]) == (1e4, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "options", "message"),
+    [
+        (" y_bc = 'ww'\n", "", {}, "par: y_bc is missing; option periodic"),
+        ("'ww'", "'pp'", {}, "par: y_bc = 'pp', expected 'ww' .periodic. or 'rr'"),
+        ("'ww'", "'rr'", {"periodic": True}, "y_bc = 'rr', but the configuration states periodic: True"),
+        (".false.", ".true.", {"dimensionless": True}, "= .true., but the configuration says dimensionless"),
+        ("y_bc", "y_bc", {"dimensionless": True, "scales": {"length": 1e6}}, "not together with dimensionless"),
+        ("y_bc", "y_bc", {"dimensionless": False}, "is missing there; option scales gives it"),
+    ],
+)
+def test_what_a_parameter_file_does_not_tell_is_named(
+    tmp_path: Path, old: str, new: str, options: Any, message: str
+) -> None:
+    pytest.importorskip("stagpy")
+    _example(tmp_path, lambda text: text.replace(old, new), faces=(-1.0, 0.0))
+    with pytest.raises(ReaderError, match=message):
+        open_run(tmp_path, options=options)
 
 
 def test_a_parameter_file_without_scales_or_without_the_switch_is_named(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from surrogate.config import CorpusSettings, ParameterSettings
 from surrogate.corpus.checks.run import RunCheck, describe_run, examine_run, file_record
+from surrogate.corpus.readers import expand_runs
 from surrogate.corpus.records import SEVERE, WARNING, Finding, RunRecord, findings_table
 from surrogate.corpus.space import CorpusParameters, agree
 from surrogate.corpus.split import TRAIN
@@ -179,7 +180,7 @@ def examine(
         Called as ``progress("examine", done, total)``.
     """
     settings = settings or CorpusSettings()
-    names = list(dict.fromkeys(str(file) for file in files))
+    names = expand_runs(files, reader)
     calls = [(file_record(name), reader, dict(options or {}), settings) for name in names]
     records: list[RunRecord] = []
     with Workers(workers) as pool:

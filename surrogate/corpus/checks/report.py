@@ -16,7 +16,15 @@ import numpy as np
 from surrogate.config import ParameterSettings
 from surrogate.corpus.checks.doctor import Examination, known_ranges
 from surrogate.corpus.checks.run import describe_run
-from surrogate.corpus.readers import ReaderError, choose_reader, notes_of, open_run, reader_names
+from surrogate.corpus.readers import (
+    ReaderError,
+    choose_reader,
+    expand_runs,
+    notes_of,
+    open_run,
+    reader_names,
+    split_member,
+)
 from surrogate.corpus.readers.containers import is_container, open_container
 from surrogate.corpus.readers.plausibility import implausible_axes, implausible_temperature
 from surrogate.corpus.records import SEVERE, Finding, RunRecord
@@ -261,15 +269,16 @@ def inspect_file(
     ------
     FileNotFoundError
     """
-    path = Path(path)
-    if not path.exists():
+    if not split_member(path)[0].exists():
         raise FileNotFoundError(f"{path}: no such file or folder; expected a raw run or a corpus")
     content: dict[str, Any] = {"file": str(path), "reader": None, "problem": None, "arrays": None}
     try:
-        content["reader"] = choose_reader(path).name if reader == "auto" else reader
-        with open_run(path, content["reader"], options) as run:
+        content["reader"] = choose_reader(split_member(path)[0]).name if reader == "auto" else reader
+        runs = expand_runs([path], content["reader"])
+        content["runs"] = len(runs)
+        with open_run(runs[0], content["reader"], options) as run:
             geometry = geometry_of(run)
-            record = describe_run(RunRecord(str(path)), run)
+            record = describe_run(RunRecord(runs[0]), run)
             found = agree([record], parameters)
             values, _ = found.select(record)
             first, last = run.temperature[0].values, run.temperature[-1].values
@@ -296,7 +305,7 @@ def inspect_file(
             }
     except (ValueError, OSError) as error:
         content["problem"] = str(error)
-        content["arrays"] = _arrays(path)
+        content["arrays"] = _arrays(split_member(path)[0])
     return content
 
 
@@ -323,6 +332,8 @@ def inspection_text(content: Mapping[str, Any]) -> str:
     rows, columns = content["grid"]
     units = units_named(content["units"])
     warmth, ages = units.temperature.text, [units.time.text(age) for age in content["time"]]
+    if content["runs"] > 1:
+        lines.append(f"{content['runs']} runs, {content['file']}#0 .. #{content['runs'] - 1}; the first:")
     lines += [
         f"{content['snapshots']} snapshots from {ages[0]} to {ages[1]}",
         f"{rows} x {columns} (rows with both walls x columns); {content['domain']}",

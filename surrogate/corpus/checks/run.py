@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from surrogate.config import CorpusSettings
-from surrogate.corpus.readers import NUMBER_OPTION, ReaderError, notes_of, open_run, run_number
+from surrogate.corpus.readers import NUMBER_OPTION, ReaderError, notes_of, open_run, run_number, split_member
 from surrogate.corpus.readers.plausibility import implausible_axes
 from surrogate.corpus.records import SEVERE, WARNING, Finding, Moments, RunRecord
 from surrogate.corpus.regrid import resample
@@ -40,7 +40,7 @@ def files_below(path: Path) -> list[Path]:
 def file_record(file: str | os.PathLike[str]) -> RunRecord:
     """Return the record of a file (or folder) as it lies there: its size and its last change, nothing if it is gone."""
     try:
-        states = [entry.stat() for entry in files_below(Path(file))]
+        states = [entry.stat() for entry in files_below(split_member(file)[0])]
     except OSError:
         states = []
     modified = max((state.st_mtime_ns for state in states), default=0)

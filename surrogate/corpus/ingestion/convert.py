@@ -21,7 +21,7 @@ import zarr
 
 from surrogate.corpus.checks.run import RunCheck, describe_run, files_below, read_blocks
 from surrogate.corpus.ingestion.plan import Plan, read_plan, staging_folder
-from surrogate.corpus.readers import open_run
+from surrogate.corpus.readers import open_run, split_member
 from surrogate.corpus.records import WARNING, RunRecord
 from surrogate.corpus.regrid import Regridder, resample
 from surrogate.corpus.storage import PACKING, StorageError, decode, encode, open_array, write_snapshots
@@ -75,7 +75,8 @@ def convert_run(store: Path, key: str, candidate: int) -> RunRecord:
     record = replace(plan.runs[candidate], simulation=plan.numbers[candidate])
     check = RunCheck(record.simulation, record.file, plan.settings)
     try:
-        record = replace(record, checksum=_source_checksum(Path(record.file)))
+        source = split_member(record.file)[0]
+        record = replace(record, checksum=_source_checksum(source, record.modified))
         with open_run(record.file, record.reader, plan.options) as run:
             record = _convert(record, run, check, plan, array, candidate)
     except StorageError:
@@ -92,8 +93,9 @@ def convert_run(store: Path, key: str, candidate: int) -> RunRecord:
     return record
 
 
-def _source_checksum(path: Path) -> str:
-    """SHA-256 of a file; of a folder, that of the list of its files and their checksums."""
+@lru_cache(maxsize=4)
+def _source_checksum(path: Path, modified: int) -> str:
+    """SHA-256 of a file; of a folder, that of the list of its files and their checksums. Many runs may share one."""
     if path.is_file():
         return checksum(path)
     listing = "".join(f"{entry.relative_to(path)} {checksum(entry)}\n" for entry in files_below(path))

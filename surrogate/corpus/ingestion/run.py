@@ -33,6 +33,7 @@ from surrogate.corpus.ingestion.plan import (
     read_plan,
     survey_runs,
 )
+from surrogate.corpus.readers import expand_runs
 from surrogate.corpus.records import SEVERE, Finding, RunRecord, findings_table
 from surrogate.corpus.space import agree
 from surrogate.corpus.split import assign_split
@@ -142,7 +143,7 @@ def ingest(
     started = time.monotonic()
     settings, store = settings or CorpusSettings(), follow_link(store_path)
     request = Request(settings, reader, dict(options or {}), dict(parameters or {}))
-    findings, names = _failed_simulations(statuses, files)
+    findings, names = _failed_simulations(statuses, files, reader)
     total = len({*names, *(finding.file for finding in findings)})
     with Workers(workers, memory_limit, scheduler) as pool:
         old, seen, plan = _prepare(store, request, names, keep_unlisted, bool(findings), pool, progress)
@@ -222,7 +223,7 @@ def plan_ingest(
         If there are no files.
     """
     request = Request(settings or CorpusSettings(), reader, dict(options or {}), dict(parameters or {}))
-    failed, names = _failed_simulations(statuses, files)
+    failed, names = _failed_simulations(statuses, files, reader)
     with Workers(workers, memory_limit, scheduler) as pool:
         _, _, plan = _prepare(follow_link(store_path), request, names, keep_unlisted, bool(failed), pool, progress)
     return "" if plan is None else plan.key
@@ -319,12 +320,11 @@ def _prepare(
 
 
 def _failed_simulations(
-    statuses: pd.DataFrame | None, files: Sequence[str | os.PathLike[str]]
+    statuses: pd.DataFrame | None, files: Sequence[str | os.PathLike[str]], reader: str
 ) -> tuple[list[Finding], list[str]]:
     """Return findings about simulations that failed, and the files that are worth reading, each once."""
-    names = list(dict.fromkeys(str(file) for file in files))
     if statuses is None:
-        return [], names
+        return [], expand_runs(files, reader)
     missing = [name for name in ("simulation", "file", "status") if name not in statuses]
     if missing:
         raise IngestError(f"table of statuses: columns {missing} are missing; found {list(statuses.columns)}")
@@ -335,7 +335,7 @@ def _failed_simulations(
         text = reason if isinstance(reason, str) and reason else "no reason given"
         findings.append(Finding(int(row["simulation"]), file, "simulation failed", SEVERE, text))
     lost = {finding.file for finding in findings}
-    return findings, [name for name in names if name not in lost]
+    return findings, expand_runs([file for file in files if str(file) not in lost], reader)
 
 
 def _check_rejects(

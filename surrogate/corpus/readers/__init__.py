@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import metadata
@@ -22,6 +22,16 @@ import xarray as xr
 from surrogate.fields import FieldError, validate
 
 GROUP = "surrogate.readers"
+
+OWN = {
+    "native": "native:NativeReader",
+    "aspect": "aspect:AspectReader",
+    "stagyy": "stagyy:StagyyReader",
+    "the_well": "the_well:TheWellReader",
+    "dedalus": "dedalus:DedalusReader",
+    "gridded": "gridded:GriddedReader",
+}
+"""Readers of this package: module here and class."""
 
 NUMBER_OPTION = "run_number"
 """Option of every reader: the pattern by which the number of a run is found in its name."""
@@ -111,6 +121,42 @@ def run_number(path: str | os.PathLike[str], pattern: str | None = None) -> int:
     return FIRST_MADE_NUMBER + int(hashlib.sha256(whole.encode()).hexdigest()[:7], 16)
 
 
+def split_member(path: str | os.PathLike[str]) -> tuple[Path, int | None]:
+    """Part the name of a run in a file of several: ``file.hdf5#3`` is the fourth.
+
+    >>> split_member("train.hdf5#3"), split_member("run_12.nc")
+    ((PosixPath('train.hdf5'), 3), (PosixPath('run_12.nc'), None))
+    """
+    file, mark, number = str(path).rpartition("#")
+    if mark and number.isdecimal() and not Path(path).exists():
+        return Path(file), int(number)
+    return Path(path), None
+
+
+def expand_runs(files: Iterable[str | os.PathLike[str]], reader: str = "auto") -> list[str]:
+    """Name every run, each once: of a file that holds several ``file#0``, ``file#1`` ...
+
+    A reader of such files has a method ``count(path)``.
+    """
+    readers = [find_reader(name) for name in (reader_names() if reader == "auto" else [reader]) if _loads(name)]
+    several = [entry for entry in readers if hasattr(entry, "count")]
+    names = []
+    for file in files:
+        path, member = split_member(file)
+        counts = [entry.count(path) for entry in several if member is None and path.exists() and entry.accepts(path)]
+        many = len(counts) == 1 and counts[0] > 1
+        names += [f"{file}#{number}" for number in range(counts[0])] if many else [str(file)]
+    return list(dict.fromkeys(names))
+
+
+def _loads(name: str) -> bool:
+    try:
+        find_reader(name)
+    except ReaderError:
+        return False  # whoever opens a run with it says why
+    return True
+
+
 @runtime_checkable
 class Reader(Protocol):
     """What a reader must offer.
@@ -140,7 +186,8 @@ class Reader(Protocol):
 
 @lru_cache(maxsize=1)
 def _installed() -> dict[str, metadata.EntryPoint]:
-    return {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+    own = [metadata.EntryPoint(name, f"{__name__}.{place}", GROUP) for name, place in OWN.items()]
+    return {entry.name: entry for entry in [*metadata.entry_points(group=GROUP), *own]}
 
 
 def reader_names() -> list[str]:
@@ -234,11 +281,15 @@ def open_run(
     FileNotFoundError, ReaderError, FieldError
         Naming the file and what is wrong with it.
     """
-    path = Path(path)
+    name, (path, member) = str(path), split_member(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; expected a raw run")
     chosen = choose_reader(path) if reader == "auto" else find_reader(reader)
     settings = dict(options or {})
+    if member is not None:
+        if not hasattr(chosen, "count"):
+            raise ReaderError(f"{name}: no such file; reader {chosen.name!r} knows no files of several runs")
+        settings["member"] = member
     pattern = settings.pop(NUMBER_OPTION, None)
     run = chosen.open(path, settings)
     try:
@@ -251,6 +302,6 @@ def open_run(
     except Exception:
         run.close()
         raise
-    run.encoding["source"] = str(path)
+    run.encoding["source"] = name
     run.encoding["reader"] = chosen.name
     return run

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +60,61 @@ class _Stored(BackendArray):
         raise ReaderError(f"{self.where}: {missing}")
 
 
+@dataclass(frozen=True)
+class Selected:
+    """An entry of the leading axes of a stored array, or of several arrays that follow each other along the next axis.
+
+    Attributes
+    ----------
+    parts : sequence of arrays
+        Of one shape but for the axis along which they follow each other.
+    lead : tuple of int
+        The entry.
+    dimensions : sequence of str
+        Of what is left.
+    check : callable
+        Finds what of a part was never written.
+    """
+
+    parts: Sequence[Any]
+    lead: tuple[int, ...]
+    dimensions: Sequence[str]
+    check: Callable[[Any], Check]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the entry, all parts together."""
+        inner = [part.shape[len(self.lead) :] for part in self.parts]
+        return (sum(shape[0] for shape in inner), *inner[0][1:]) if inner[0] else ()
+
+    @property
+    def dtype(self) -> Any:
+        """Of the values."""
+        return self.parts[0].dtype
+
+    def __getitem__(self, key: Key) -> np.ndarray:
+        if len(self.parts) == 1:
+            return np.asarray(self.parts[0][(*self.lead, *key)])
+        first = np.arange(self.shape[0])[key[0]]
+        pieces = [self.parts[place][(*self.lead, row, *key[1:])] for place, row in self._rows(np.atleast_1d(first))]
+        return np.asarray(pieces if np.ndim(first) else pieces[0])
+
+    def missing(self, key: Key) -> str | None:
+        """Say what of a slice was never written."""
+        for part in self.parts:
+            inner = key if len(self.parts) == 1 else (slice(None), *key[1:])
+            found = self.check(part)((*self.lead, *inner))
+            if found is not None:
+                return found
+        return None
+
+    def _rows(self, numbers: np.ndarray) -> Iterator[tuple[int, int]]:
+        ends = np.cumsum([part.shape[len(self.lead)] for part in self.parts])
+        for number in numbers.tolist():
+            place = int(np.searchsorted(ends, number, side="right"))
+            yield place, number - (int(ends[place - 1]) if place else 0)
+
+
 @dataclass
 class Container:
     """The arrays of one file or folder; close it after use, or use it in a ``with`` statement.
@@ -89,6 +144,39 @@ class Container:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def select(
+        self, arrays: Mapping[str, tuple[str, Sequence[str], tuple[int, ...]]], others: Sequence[Container] = ()
+    ) -> Container:
+        """Return a container of some of the arrays, closed with this one.
+
+        Parameters
+        ----------
+        arrays : mapping
+            New name to the present one, the dimensions of what is selected, and the entry of the leading axes that is
+            selected, () for all.
+        others : sequence of Container
+            Which hold arrays of the same names that follow those of this one in time.
+        """
+        everywhere = [self, *others]
+        selected = {
+            name: Selected(
+                [entry.arrays[source] for entry in (everywhere if tuple(dimensions[:1]) == ("time",) else [self])],
+                lead,
+                dimensions,
+                self._missing,
+            )
+            for name, (source, dimensions, lead) in arrays.items()
+        }
+
+        def describe(name: str, view: Any) -> tuple[Iterable[str] | None, dict[str, Any]]:
+            return view.dimensions, self._describe(arrays[name][0], view.parts[0])[1]
+
+        def close() -> None:
+            for entry in everywhere:
+                entry.close()
+
+        return Container(self.path, selected, {}, {}, close, describe, lambda view: view.missing)
 
     def where(self, name: str) -> str:
         """File and variable, for messages."""

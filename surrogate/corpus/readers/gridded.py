@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from surrogate.corpus.readers import Notes, ReaderError
 from surrogate.corpus.readers.containers import Container, is_container, open_container
 from surrogate.corpus.readers.lazy import given_parameters, lazy_run, stated_parameters
-from surrogate.corpus.readers.mapping import AXES, GriddedOptions, Mapped
+from surrogate.corpus.readers.mapping import GriddedOptions, Mapped
 from surrogate.corpus.readers.tables import identifier
 from surrogate.corpus.regrid import linear_weights
 from surrogate.geometry import Geometry
@@ -31,7 +31,7 @@ KEPT_ATTRIBUTES = ("simulation", "number", "budget_relative_error", "status", "s
 
 
 class GriddedReader:
-    """Reads arrays on (time, radius, angle), flattened or not; asked only when no other reader takes a file."""
+    """Reads arrays on time, rows and columns, flattened or not; asked only when no other reader takes a file."""
 
     name = "gridded"
     fallback = True
@@ -48,23 +48,42 @@ class GriddedReader:
         ReaderError
             Naming the file, the variable or the option, and what was expected.
         """
-        try:
-            settings = GriddedOptions.model_validate(dict(options))
-        except ValidationError as error:
-            lines = [f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()]
-            raise ReaderError(f"{path}: options of reader 'gridded': {'; '.join(lines)}") from None
-        container = open_container(path)
-        try:
-            return _Run(container, settings).dataset()
-        except ReaderError:
-            container.close()
-            raise
-        except ValueError as error:  # units, and what a run must be
-            container.close()
-            raise ReaderError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
-        except Exception:
-            container.close()
-            raise
+        return read_mapped(open_container(path), options, self.name)
+
+
+def read_mapped(
+    container: Container, options: Mapping[str, Any], reader: str, warnings: tuple[str, ...] = ()
+) -> xr.Dataset:
+    """Make a run of the arrays of a container, which is closed with it, or at once if that fails.
+
+    Parameters
+    ----------
+    container : Container
+    options : mapping
+        As :class:`surrogate.corpus.readers.mapping.GriddedOptions` takes them.
+    reader : str
+        Whose options they are, for errors.
+    warnings : tuple of str
+        What else is to be said of the file.
+
+    Raises
+    ------
+    ReaderError
+        Naming the file, the variable or the option, and what was expected.
+    """
+    path = container.path
+    try:
+        return _Run(container, GriddedOptions.model_validate(dict(options))).dataset(warnings)
+    except ValidationError as error:
+        container.close()
+        lines = [f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()]
+        raise ReaderError(f"{path}: options of reader {reader!r}: {'; '.join(lines)}") from None
+    except ValueError as error:  # units, and what a run must be
+        container.close()
+        raise ReaderError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+    except Exception:
+        container.close()
+        raise
 
 
 class _Run:
@@ -73,6 +92,7 @@ class _Run:
     def __init__(self, container: Container, settings: GriddedOptions) -> None:
         self.container, self.settings = container, settings
         self.used: set[str] = set()
+        self.warnings: tuple[str, ...] = ()
         self.name = settings.temperature.variable or ("array" if set(container.arrays) == {"array"} else "temperature")
         self.used.add(self.name)
         variable = container.variable(self.name)
@@ -82,31 +102,60 @@ class _Run:
         chunks = variable.encoding.get("chunksizes")
         together = chunks[self.order.index(["time"])] if chunks and ["time"] in self.order else 1
         self.together = together if together * 8 * variable[:1].size <= SLAB_BYTES else 1
-        self.time = self._axis("time", "Gyr")
-        radius, radius_faces = self._positions("radius", "m")
-        angle, angle_faces = self._positions("angle", "rad")
-        if settings.walls == "included" and "radius" not in settings.nodes:
+        self.units, (_, self.vertical, self.across) = settings.units, settings.axes
+        self.time = self._axis("time", self.units.unit("time"))
+        rows, faces = self._positions(self.vertical)
+        columns, sides = self._positions(self.across)
+        if settings.walls == "included" and self.vertical not in settings.nodes:
             # The first and the last row are the walls: faces lie between the centres, and on the walls.
-            inner = radius[1:-1]
-            radius_faces = np.concatenate([radius[:1], 0.5 * (inner[1:] + inner[:-1]), radius[-1:]])
-        if radius_faces[-1] < SMALLEST_PLANET:
+            inner = rows[1:-1]
+            faces = np.concatenate([rows[:1], 0.5 * (inner[1:] + inner[:-1]), rows[-1:]])
+        elif settings.extent is not None:
+            extent = list(settings.extent)
+            ends = read_quantity(extent, self.units.unit(self.vertical), f"{container.path}: option extent")
+            faces = np.r_[ends[0], faces[1:-1], ends[1]]
+        if self.units.dimensional and faces[-1] < SMALLEST_PLANET:
             raise ReaderError(
-                f"{container.path}: radius spans {radius_faces[0]:.4g} .. {radius_faces[-1]:.4g} m; give its unit, or "
-                "'dimensionless' and scales.length"
+                f"{container.path}: {self.vertical} spans {faces[0]:.4g} .. {faces[-1]:.4g} m; give its unit, or "
+                "'dimensionless' and scales.length; or dimensionless: true for a corpus without units"
             )
-        self.geometry = Geometry(radius_faces, angle_faces - angle_faces[0])  # angles count from the edge
-        source = radius if settings.walls == "included" else np.r_[radius_faces[0], radius, radius_faces[-1]]
-        self.radial = linear_weights(source, self.geometry.vertical)
-        self.lateral = linear_weights(angle, 0.5 * (angle_faces[1:] + angle_faces[:-1]))
+        source = rows if settings.walls == "included" else np.r_[faces[0], rows, faces[-1]]
+        # Distance of each wall from the row next to it, over that between this one and the next but one.
+        self.beyond = (
+            (source[0] - source[1]) / (source[1] - source[2]),
+            (source[-1] - source[-2]) / (source[-2] - source[-3]),
+        )
+        base, size = (faces[0] if settings.geometry == "box" else 0.0), 1.0
+        if not self.units.dimensional:
+            size = float(faces[-1] - faces[0])
+            self.time = self.time / size**2
+            if abs(size - 1.0) > 1e-3:
+                self.warnings = (
+                    f"lengths and times are counted in the thickness of the layer, {size:.6g} in the file",
+                )
+        width = size if settings.geometry == "box" else 1.0
+        # Angles, and places along a box, count from the edge.
+        self.geometry = Geometry(
+            (faces - base) / size, (sides - sides[0]) / width, settings.geometry, settings.periodic
+        )
+        self.radial = linear_weights((source - base) / size, self.geometry.vertical)
+        self.lateral = linear_weights(columns, 0.5 * (sides[1:] + sides[:-1]))
         for weights in (self.radial, self.lateral):
             weights.eliminate_zeros()  # what is masked stays where it is
-        self.walls = {name: self._wall(name) for name in ("core", "surface")} if settings.walls != "included" else {}
+        self.walls = {name: self._wall(name) for name in settings.wall_names} if settings.walls != "included" else {}
+        if self.geometry.periodic:
+            last = self.load(self.time.size - 1)
+            if np.ptp(last, axis=1).max() > 0 and np.array_equal(last[:, 0], last[:, -1]):
+                raise ReaderError(
+                    f"{container.where(self.name)}: the last column repeats the first, of a periodic run; "
+                    f"ghosts: {{{self.across}: [0, 1]}} drops it"
+                )
 
     def _dimensions(self, variable: xr.Variable) -> list[str]:
         """Axes of the temperature in their order, as told, or else as the file names them."""
         told, named = self.settings.dimensions, [str(name) for name in variable.dims]
-        if sorted(named) != sorted(AXES):
-            return told or list(AXES)
+        if sorted(named) != sorted(self.settings.axes):
+            return list(self.settings.dimensions_given)
         if told is not None and told != named:
             raise ReaderError(
                 f"{self.container.where(self.name)} has the dimensions {named}, but the configuration states {told}"
@@ -157,8 +206,8 @@ class _Run:
             variable = option.variable or what
             name = self.container.where(variable)
             self.used.add(variable)
-            if what == "radius" and self.container.variable(variable).attrs.get("positive") == "down":
-                raise ReaderError(f"{name} counts downwards (positive: down): a depth, expected radii")
+            if what == self.settings.vertical and self.container.variable(variable).attrs.get("positive") == "down":
+                raise ReaderError(f"{name} counts downwards (positive: down): a depth, expected a {what}")
 
             def read(unit: str, stated: str | None) -> np.ndarray:
                 return self.container.read(variable, unit, part, stated)
@@ -186,12 +235,13 @@ class _Run:
             raise ReaderError(f"{self.container.path}: {axis} must increase and be finite; option 'reverse' turns it")
         return result
 
-    def _positions(self, axis: str, unit: str) -> tuple[np.ndarray, np.ndarray]:
+    def _positions(self, axis: str) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the stored rows or columns, and faces of the cells that they become."""
         option: Mapped = getattr(self.settings, axis)
+        unit = self.units.unit(axis)
         nodes = axis in self.settings.nodes
         count = self._kept(axis)
-        walls = axis == "radius" and self.settings.walls == "included"
+        walls = axis == self.vertical and self.settings.walls == "included"
         if count < (4 if walls else 2):
             raise ReaderError(f"{self.container.path}: {axis} has {count} values, expected {4 if walls else 2} or more")
         if option.range is not None and not nodes:
@@ -224,18 +274,19 @@ class _Run:
         if given == "extrapolate":
             return None
         if isinstance(given, Mapped) or (isinstance(given, str) and given in {*self.container.arrays}):
-            return self._series(given, "K", f"wall {name!r}")
+            return self._series(given, self.units.unit("temperature"), f"wall {name!r}")
         try:
-            return np.full(self.time.size, to_magnitude(given, "K", f"{self.container.path}: option walls.{name}"))
+            unit, where = self.units.unit("temperature"), f"{self.container.path}: option walls.{name}"
+            return np.full(self.time.size, to_magnitude(given, unit, where))
         except UnitError as error:
             raise ReaderError(f"{error}; the file has {sorted(self.container.arrays)}") from None
 
     def load(self, number: int) -> np.ndarray:
-        """Read one snapshot, shape (radius, angle), K, walls included."""
+        """Read one snapshot, shape (rows, columns), walls included."""
         forward = number if "time" not in self.settings.reverse else self.time.size - 1 - number
         field, axes = self._stored(forward + self._ghosts("time")[0])
-        field = field if axes == ["radius", "angle"] else field.T
-        for where, axis in enumerate(("radius", "angle")):
+        field = field if axes == [self.vertical, self.across] else field.T
+        for where, axis in enumerate((self.vertical, self.across)):
             field = self._trim(field, axis, where)
         if self.walls:
             field = np.concatenate([self._wall_row(field, 0, number), field, self._wall_row(field, -1, number)])
@@ -250,18 +301,19 @@ class _Run:
         start, length = (step // self.together * self.together, self.together) if time else (0, self.sizes["time"])
         if self.slab is None or self.slab[0] != start:
             part = tuple(slice(start, start + length) if entry == ["time"] else slice(None) for entry in self.order)
-            stored = self._read(option.model_copy(update={"variable": self.name}), "K", self.name, 0, part)
+            option = option.model_copy(update={"variable": self.name})
+            stored = self._read(option, self.units.unit("temperature"), self.name, 0, part)
             flat = [axis for entry in self.order for axis in entry]
             block = stored.reshape([-1 if axis == "time" else self.sizes[axis] for axis in flat])
             self.slab = (start, np.moveaxis(block, flat.index("time"), 0))
         return self.slab[1][step - start], axes
 
     def _wall_row(self, field: np.ndarray, row: int, number: int) -> np.ndarray:
-        wall = self.walls["core" if row == 0 else "surface"]
+        wall = self.walls[self.settings.wall_names[row]]
         if wall is not None:
             return np.full((1, field.shape[1]), wall[number])
-        beside = field[1] if row == 0 else field[-2]
-        edge: np.ndarray = 1.5 * field[row] - 0.5 * beside
+        near, beside, share = (0, 1, self.beyond[0]) if row == 0 else (-1, -2, self.beyond[1])
+        edge: np.ndarray = field[near] + share * (field[near] - field[beside])
         return edge[None]
 
     def _parameters(self) -> tuple[Parameters, dict[str, str]]:
@@ -281,15 +333,16 @@ class _Run:
         self.used |= {source for source in container.arrays if identifier(source) in {*found, *others}}
         return stated_parameters({**found, **given}, container.path), {**others, **unread}
 
-    def dataset(self) -> xr.Dataset:
+    def dataset(self, warnings: tuple[str, ...]) -> xr.Dataset:
         """Return the run."""
         container, settings = self.container, self.settings
         series = {
-            name: self._series(source, VARIABLES[name][0], f"series {name!r}")
+            name: self._series(source, self.units.unit(name), f"series {name!r}")
             for name, source in settings.series.items()
         }
         parameters, unread = self._parameters()
         unused = sorted({*container.arrays, *container.broken} - self.used)
         attributes = {name: value for name, value in container.attributes.items() if name in KEPT_ATTRIBUTES}
-        notes = Notes(tuple(f"variable {name!r}" for name in unused), unread=unread)
-        return lazy_run(self.load, self.time, self.geometry, parameters, series, attributes, container.close, notes)
+        notes = Notes(tuple(f"variable {name!r}" for name in unused), (*warnings, *self.warnings), unread)
+        parts = self.load, self.time, self.geometry, parameters, series, attributes, container.close, notes
+        return lazy_run(*parts, self.units)

@@ -9,7 +9,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from surrogate.corpus.readers import ReaderError
-from surrogate.quantities import SERIES
+from surrogate.geometry import Kind
+from surrogate.quantities import DIMENSIONAL, SERIES, Units
+from surrogate.quantities import DIMENSIONLESS as DIMENSIONLESS_UNITS
 from surrogate.units import GIGAYEAR, read_quantity, to_magnitude
 
 DIMENSIONLESS = "dimensionless"
@@ -24,7 +26,7 @@ SCALES = {
 }
 """Units of the scales."""
 
-AXES = ("time", "radius", "angle")
+Axis = Literal["time", "radius", "angle", "height", "x"]
 
 
 class _Options(BaseModel):
@@ -85,7 +87,7 @@ class Scales(_Options):
         ReaderError
             Naming the scale that is missing.
         """
-        if unit == "rad":
+        if unit in ("rad", "1"):
             return 1.0, 0.0
         if unit == "m":
             return self._need("length", what), 0.0
@@ -154,6 +156,14 @@ class GriddedOptions(_Options):
 
     Attributes
     ----------
+    geometry : str
+        "cylinder", "spherical_annulus" or "box". The axes are time, radius and angle in an annulus; time, height and x
+        in a box.
+    periodic : bool
+        Whether the last column is the neighbour of the first; a full circle always is.
+    dimensionless : bool
+        Whether the corpus has no units at all: no K, no Gyr, no m. Lengths are then divided by the thickness of the
+        layer and times by its square, so that a run in diffusion times stays one; the file must not state units.
     temperature : Mapped
         `variable`: the array (default "temperature"; "array" in a ``.npy``).
     dimensions : list of str
@@ -165,53 +175,95 @@ class GriddedOptions(_Options):
         Rows or columns to drop at the beginning and the end of an axis, e.g. ``{angle: [1, 1]}``.
     reverse : list of str
         Axes that run the other way: radius inward, angle clockwise, time backwards.
-    time, radius, angle : Mapped
+    time, radius, angle, height, x : Mapped
     nodes : list of str
         Axes whose values lie on the faces, ends included, instead of the centres.
+    extent : pair, optional
+        Where the walls lie, if the stored rows do not tell: rows on Chebyshev points have none on them.
     walls : "included" or mapping
-        Whether the first and the last row are the walls; else what they are: ``{core: ..., surface: ...}``, each a
-        temperature ("250 K"), the name of a time series, a Mapped, or "extrapolate".
+        Whether the first and the last row are the walls; else what they are: ``{core: ..., surface: ...}``, in a box
+        ``{lower: ..., upper: ...}``, each a temperature ("250 K"), the name of a time series, a Mapped, or
+        "extrapolate".
     parameters : mapping or str
         Numbers (with units), names of variables or attributes; or a CSV table.
     series : mapping
-        Time series, by a name of :data:`surrogate.quantities.SERIES`: the name in the file if it is in SI units, or a
+        Time series, by a name of :data:`surrogate.fields.SERIES`: the name in the file if it is in SI units, or a
         Mapped.
     scales : Scales
         Of quantities whose unit is "dimensionless".
     """
 
+    geometry: Kind = "cylinder"
+    periodic: bool = False
+    dimensionless: bool = False
     temperature: Mapped = Field(default_factory=Mapped)
     dimensions: list[str] | None = None
-    shape: dict[Literal["time", "radius", "angle"], int] = Field(default_factory=dict)
-    ghosts: dict[Literal["time", "radius", "angle"], tuple[int, int]] = Field(default_factory=dict)
-    reverse: list[Literal["time", "radius", "angle"]] = Field(default_factory=list)
+    shape: dict[Axis, int] = Field(default_factory=dict)
+    ghosts: dict[Axis, tuple[int, int]] = Field(default_factory=dict)
+    reverse: list[Axis] = Field(default_factory=list)
     time: Mapped = Field(default_factory=lambda: Mapped(variable="time"))
     radius: Mapped = Field(default_factory=lambda: Mapped(variable="radius"))
     angle: Mapped = Field(default_factory=lambda: Mapped(variable="angle"))
-    nodes: list[Literal["radius", "angle"]] = Field(default_factory=list)
-    walls: Literal["included"] | dict[Literal["core", "surface"], float | str | Mapped] = "included"
+    height: Mapped = Field(default_factory=lambda: Mapped(variable="height"))
+    x: Mapped = Field(default_factory=lambda: Mapped(variable="x"))
+    nodes: list[Axis] = Field(default_factory=list)
+    extent: tuple[float | str, float | str] | None = None
+    walls: Literal["included"] | dict[str, float | str | Mapped] = "included"
     parameters: dict[str, Any] | str | None = None
     series: dict[str, str | Mapped] = Field(default_factory=dict)
     scales: Scales = Field(default_factory=Scales)
 
     @model_validator(mode="after")
     def _consistent(self) -> GriddedOptions:
-        given = AXES if self.dimensions is None else self.dimensions
-        axes = " ".join(given).split()
-        if sorted(axes) != sorted(AXES):
-            raise ValueError(f"dimensions must name each of {AXES} once, got {self.dimensions}")
-        for entry in given:
+        names = (*self.dimensions_given, *self.shape, *self.ghosts, *self.reverse, *self.nodes)
+        foreign = [name for entry in names for name in entry.split() if name not in self.axes]
+        foreign += sorted({"radius", "angle", "height", "x"} & self.model_fields_set - set(self.axes))
+        if sorted(" ".join(self.dimensions_given).split()) != sorted(self.axes) or foreign:
+            extra = f"; in a {self.geometry} there is no {', '.join(foreign)}" if foreign else ""
+            raise ValueError(f"dimensions must name each of {self.axes} once, got {self.dimensions}{extra}")
+        for entry in self.dimensions_given:
             unknown = [name for name in entry.split() if " " in entry and name not in self.shape]
             if unknown:
                 raise ValueError(f"shape must give the sizes of {unknown}, which are flattened together")
-        if isinstance(self.walls, dict) and sorted(self.walls) != ["core", "surface"]:
-            raise ValueError("walls must give both 'core' and 'surface'")
-        if "radius" in self.nodes and self.walls != "included":
-            raise ValueError("radii on nodes include the walls: set walls to 'included'")
+        if isinstance(self.walls, dict) and sorted(self.walls) != sorted(self.wall_names):
+            raise ValueError(f"walls must give both {' and '.join(map(repr, self.wall_names))}")
+        if self.vertical in self.nodes and (self.walls != "included" or self.extent is not None):
+            raise ValueError(
+                f"rows on nodes include the walls ({self.vertical}): walls must be 'included', without extent"
+            )
+        if self.extent is not None and self.walls == "included":
+            raise ValueError("extent says where the walls lie: set what they are in walls, too")
         walls = self.walls.values() if isinstance(self.walls, dict) else ()
-        told = (self.temperature, self.time, self.radius, self.angle, *walls, *self.series.values())
+        told = (self.temperature, *(getattr(self, axis) for axis in self.axes), *walls, *self.series.values())
         if self.scales.model_fields_set and not any(getattr(part, "unit", None) == DIMENSIONLESS for part in told):
             raise ValueError("scales are given, but no quantity has the unit 'dimensionless'")
+        if self.scales.model_fields_set and self.dimensionless:
+            raise ValueError("scales make a run dimensional: not together with dimensionless")
         if set(self.series) - set(SERIES):
             raise ValueError(f"series must be some of {SERIES}, got {sorted(self.series)}")
         return self
+
+    @property
+    def axes(self) -> tuple[str, str, str]:
+        """Time, the vertical and the lateral axis."""
+        return ("time", "height", "x") if self.geometry == "box" else ("time", "radius", "angle")
+
+    @property
+    def vertical(self) -> str:
+        """The axis between the walls."""
+        return self.axes[1]
+
+    @property
+    def dimensions_given(self) -> tuple[str, ...]:
+        """Axes of the temperature, in their order."""
+        return self.axes if self.dimensions is None else tuple(self.dimensions)
+
+    @property
+    def wall_names(self) -> tuple[str, str]:
+        """What the walls are called."""
+        return ("lower", "upper") if self.geometry == "box" else ("core", "surface")
+
+    @property
+    def units(self) -> Units:
+        """Of the run."""
+        return DIMENSIONLESS_UNITS if self.dimensionless else DIMENSIONAL
