@@ -17,9 +17,13 @@ import pytest
 import yaml
 from _pytest.mark import ParameterSet
 from corpus_samples import write_runs
+from pydantic import BaseModel
 
 from surrogate.config import parse
+from surrogate.corpus.readers.aspect import AspectOptions
+from surrogate.corpus.readers.layers import LayerOptions
 from surrogate.corpus.readers.mapping import GriddedOptions
+from surrogate.corpus.readers.stagyy import StagyyOptions
 
 Command = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parents[1]
@@ -30,6 +34,14 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs/measurements").glob("*.md")),
 ]
+OPTIONS: dict[str, type[BaseModel]] = {
+    "gridded": GriddedOptions,
+    "aspect": AspectOptions,
+    "stagyy": StagyyOptions,
+    "the_well": LayerOptions,
+    "dedalus": LayerOptions,
+}
+"""Of the readers that configurations name."""
 NOTEBOOK = ROOT / "docs/notebooks/what_if.ipynb"
 CELLS = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
 # A comment right above a block takes it out: `<!-- not run: why -->`, or `<!-- needs jax -->` where that is missing.
@@ -83,6 +95,9 @@ def query(names: dict[str, Any], folder: Path) -> None:
 
 def corpus(names: dict[str, Any], folder: Path) -> None:
     assert names["summary"].runs == 12
+    assert (names["made"].runs, names["made"].rejected) == (8, 0)
+    stress = names["space_of"](names["box"])["yield_stress"]
+    assert (stress.unit, stress.low, stress.high) == ("Pa", 1e7, 5.5e7)
 
 
 def readers(names: dict[str, Any], folder: Path) -> None:
@@ -142,8 +157,8 @@ def test_its_commands_run(page: Path, folder: Path, command: Command) -> None:
 def test_its_configurations_are_valid(page: Path) -> None:
     for code in blocks(page, "yaml"):
         source = parse(yaml.safe_load(code)).source
-        if source.reader == "gridded":
-            GriddedOptions.model_validate(source.options)
+        if source.reader in OPTIONS:
+            OPTIONS[source.reader].model_validate(source.options)
 
 
 @pytest.mark.parametrize("page", pages_with("toml"))

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from surrogate.corpus.readers import open_run as open_run
     from surrogate.corpus.readers import reader_names as reader_names
     from surrogate.corpus.readers.lazy import lazy_run as lazy_run
+    from surrogate.corpus.readers.lazy import stated_parameters as stated_parameters
     from surrogate.corpus.records import Finding as Finding
     from surrogate.corpus.records import RunRecord as RunRecord
     from surrogate.corpus.storage import CorpusError as CorpusError
@@ -63,7 +64,7 @@ _HOME = {
     "ingestion.plan": ("IngestError", "PlanError"),
     "ingestion.run": ("IngestSummary", "ingest", "ingest_part", "plan_ingest"),
     "readers": ("Reader", "ReaderError", "open_run", "reader_names"),
-    "readers.lazy": ("lazy_run",),
+    "readers.lazy": ("lazy_run", "stated_parameters"),
     "records": ("Finding", "RunRecord"),
     "storage": ("CorpusError",),
     "store": ("Provenance", "open_corpus", "provenance_of", "run_reader", "statistics"),
