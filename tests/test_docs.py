@@ -45,7 +45,9 @@ OPTIONS: dict[str, type[BaseModel]] = {
 NOTEBOOK = ROOT / "docs/notebooks/what_if.ipynb"
 CELLS = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
 # A comment right above a block takes it out: `<!-- not run: why -->`, or `<!-- needs jax -->` where that is missing.
-BLOCK = re.compile(r"^(?:<!-- (not run: [^\n]+|needs \w+) -->\n)?( *)```(\S+).*?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^(?:<!-- (not run: [^\n]+|needs \w+) -->\n)?( *)```(\S+).*?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL
+)
 PROGRAMS = {"make", "pip", "snakemake", "git", "cd", "source", "export", "ssh"}
 PROGRAMS |= {"squeue", "scancel", "sacct", "apptainer", "docker", "sbatch"}
 

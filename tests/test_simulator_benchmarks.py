@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from surrogate.simulator.validation.benchmarks import BENCHMARK_CASES, BenchmarkRow, run_benchmarks
+from surrogate.simulator.validation.benchmarks import BENCHMARK_CASES, ONSET_CASES, BenchmarkRow, run_benchmarks
 
 
 def value(table: pd.DataFrame, quantity: str, resolution: str) -> Any:
@@ -27,8 +27,9 @@ def test_graded_grid_resolves_the_boundary_layers_better() -> None:
     assert abs(value(graded, "Nu", "24").difference) < abs(value(uniform, "Nu", "24").difference)
 
 
-def test_onset_of_convection() -> None:
-    table = run_benchmarks(["onset"], [12, 24])
+@pytest.mark.parametrize("case", ONSET_CASES)
+def test_onset_of_convection(case: str) -> None:
+    table = run_benchmarks([case], [12, 24])
     assert abs(value(table, "Ra", "24").difference) < 0.003
     assert abs(value(table, "Ra", "Richardson").difference) < 3e-4
 

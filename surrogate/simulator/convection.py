@@ -13,7 +13,7 @@ from surrogate.settings import ConvectionSettings
 from surrogate.simulator.mesh import Mesh, graded_faces, make_mesh
 from surrogate.simulator.numba_engine.step import Convection
 from surrogate.simulator.problem import initial_noise, run_key
-from surrogate.simulator.properties import boussinesq_thermal
+from surrogate.simulator.properties import boussinesq_thermal, conduction
 from surrogate.simulator.simulation import Simulation
 
 
@@ -41,7 +41,7 @@ class BoussinesqConvection(Simulation):
         layer = Convection(
             mesh,
             boussinesq_thermal(mesh, parameters.rayleigh_number),
-            _conduction(mesh)[:, None] + _perturbation(mesh, settings, seed, number),
+            conduction(mesh)[:, None] + _perturbation(mesh, settings, seed, number),
             1.0,
             0.0,
             tolerance=settings.stokes_tolerance,
@@ -91,9 +91,3 @@ def _perturbation(mesh: Mesh, settings: ConvectionSettings, seed: int, number: i
         return initial_noise(mesh, settings, 1.0, seed, number)
     phase = np.pi * settings.initial_waves * (np.arange(mesh.columns) + 0.5) / mesh.columns
     return settings.noise_amplitude * np.outer(np.sin(np.pi * (mesh.centres - mesh.faces[0])), np.cos(phase))
-
-
-def _conduction(mesh: Mesh) -> np.ndarray:
-    """Temperature of every row in a layer at rest without internal heating, shape (radial cells,)."""
-    resistance = np.cumsum(mesh.spacing / mesh.face_area)
-    return np.asarray(1.0 - resistance[:-1] / resistance[-1])

@@ -129,6 +129,12 @@ def boussinesq_thermal(mesh: Mesh, rayleigh: float) -> Thermal:
     return Thermal(rayleigh, 0.0, 0.0, False, False, ones, np.ones(2), ones, depth, none, none, none, none, none)
 
 
+def conduction(mesh: Mesh) -> np.ndarray:
+    """Temperature of every row between walls at 1 and 0, at rest without heat sources, shape (radial cells,)."""
+    resistance = np.cumsum(mesh.spacing / mesh.face_area)
+    return np.asarray(1.0 - resistance[:-1] / resistance[-1])
+
+
 def heating_profile(mesh: Mesh, parameters: Parameters, planet: Planet, physics: Physics) -> np.ndarray:
     """Heat production of every row over that of the primitive mantle, shape (radial cells,).
 

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from surrogate.geometry import Kind
 from surrogate.simulator.validation.analytic import AnnulusSolution, ManufacturedSolution, velocity_error
-from surrogate.simulator.validation.steady import STEADY_CASES, critical_rayleigh, settle
+from surrogate.simulator.validation.onset import critical_rayleigh, exact_onset
+from surrogate.simulator.validation.steady import STEADY_CASES, settle
 
 
 class BenchmarkRow(NamedTuple):
@@ -39,8 +41,14 @@ STOKES_CASES: dict[str, AnnulusSolution | ManufacturedSolution] = {
 }
 """Stokes solutions by name; the table holds the error of the velocity and the order of convergence."""
 
-_ONSET = "onset"
-BENCHMARK_CASES: tuple[str, ...] = (*STEADY_CASES, _ONSET, *STOKES_CASES)
+ONSET_CASES: dict[str, Kind] = {
+    "onset": "box",
+    "onset-cylinder": "cylinder",
+    "onset-spherical-annulus": "spherical_annulus",
+}
+"""Onsets of convection by name."""
+
+BENCHMARK_CASES: tuple[str, ...] = (*STEADY_CASES, *ONSET_CASES, *STOKES_CASES)
 """Every case that :func:`run_benchmarks` knows."""
 
 
@@ -137,8 +145,8 @@ def run_benchmarks(
         elif name in STOKES_CASES:
             rows += _stokes_rows(name, resolutions)
         else:
-            found = [critical_rayleigh(cells) for cells in resolutions]
-            exact = 8 * np.pi**4
+            found = [critical_rayleigh(cells, ONSET_CASES[name]) for cells in resolutions]
+            exact = exact_onset(ONSET_CASES[name])
             rows += [_row(name, str(cells), "Ra", exact, ra) for cells, ra in zip(resolutions, found, strict=True)]
             if len(resolutions) > 1:
                 rows.append(_row(name, "Richardson", "Ra", exact, _extrapolated(resolutions, found)))

@@ -190,27 +190,3 @@ def settle(
                 return SteadyState(inner, outer, vrms, mean, step, layer)
             previous, checked, last = values, time, step
     raise RuntimeError(f"the case has not settled within {step_limit} steps")
-
-
-def growth_rate(rayleigh: float, cells: int) -> float:
-    """Rate at which a small perturbation of a layer at rest grows, in a square free-slip box, per diffusion time."""
-    mesh = make_mesh(np.linspace(0.0, 1.0, cells + 1), cells, 1.0, kind="box")
-    height = mesh.centres[:, None]
-    temperature = 1 - height + 1e-6 * np.sin(np.pi * height) * np.cos(np.pi * mesh.angles)
-    layer = Convection(mesh, boussinesq_thermal(mesh, rayleigh), temperature, 1.0, 0.0, UNLIMITED, 1e-8)
-    speeds = []
-    dt, steps = 2e-3, 60
-    for _ in range(steps):
-        layer.solve_flow()
-        layer.carry(np.zeros(mesh.rows))
-        layer.step_temperature(dt, refresh=True)
-        speeds.append(root_mean_square_velocity(layer.psi, mesh))
-    half = steps // 2
-    return float(np.log(speeds[-1] / speeds[half - 1]) / (dt * half))
-
-
-def critical_rayleigh(cells: int) -> float:
-    """Rayleigh number at which a square free-slip box begins to convect; 27 pi^4 / 4 times 32/27 = 8 pi^4 exactly."""
-    low, high = 760.0, 800.0
-    slow, fast = growth_rate(low, cells), growth_rate(high, cells)
-    return low - slow * (high - low) / (fast - slow)
