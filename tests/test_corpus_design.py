@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surrogate.config import DesignSettings
+from surrogate.config import DesignSettings, parse
 from surrogate.corpus import DesignError, design_space, make_design, parameters_of_run, read_design, write_design
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, ParameterSpace
 
@@ -102,3 +102,21 @@ def test_a_table_without_a_description_holds_the_parameters_of_the_simulator(tmp
     design = make_design(DesignSettings(runs=4))
     design.to_csv(tmp_path / "design.csv", index_label="simulation")
     assert design_space(read_design(tmp_path / "design.csv")) == EVOLUTION_PARAMETERS
+
+
+def test_a_configuration_narrows_the_ranges_or_fixes_a_parameter() -> None:
+    config = parse(
+        {
+            "design": {"runs": 8},
+            "parameters": {
+                "reference_viscosity": {"low": "1e20 Pa s", "high": 1e21},
+                "activation_energy": {"low": "200 kJ/mol", "high": "0.2 MJ/mol"},
+                "crustal_enrichment": {"logarithmic": True},
+            },
+        }
+    )
+    design = make_design(config.design, config.make_space())
+    assert design.reference_viscosity.between(1e20, 1e21).all()
+    assert design.activation_energy.tolist() == [2e5] * 8
+    assert (design.crustal_enrichment < 50**0.5).sum() == 4  # even in its logarithm
+    assert design_space(design)["initial_temperature"] == EVOLUTION_PARAMETERS["initial_temperature"]
