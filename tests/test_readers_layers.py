@@ -89,6 +89,17 @@ def test_a_file_of_the_well_holds_several_runs_of_a_box(tmp_path: Path) -> None:
     assert "box, 0 .. 1 by 4, periodic" in text
 
 
+def test_rows_of_the_well_on_chebyshev_points_are_not_the_walls(tmp_path: Path) -> None:
+    z = 0.5 - 0.5 * np.cos(np.pi * (np.arange(ROWS) + 0.5) / ROWS)
+    the_well(tmp_path / "rb.hdf5", runs=1, change=lambda file: file["dimensions/y"].write_direct(z.astype(np.float32)))
+    with open_run(tmp_path / "rb.hdf5") as run:
+        assert geometry_of(run).shape == (ROWS + 2, COLUMNS)
+        np.testing.assert_allclose(geometry_of(run).vertical_faces[[0, -1]], [0, 1], atol=1e-6)
+        assert any("walls are extrapolated" in line for line in notes_of(run).warnings)
+    with open_run(tmp_path / "rb.hdf5", options={"walls": {"lower": 1.0, "upper": 0.0}}) as run:
+        assert np.all(run.temperature[:, 0] == 1.0)
+
+
 def test_files_of_the_well_become_one_corpus(tmp_path: Path) -> None:
     for number in range(3):
         the_well(tmp_path / f"rb_{'abc'[number]}.hdf5", rayleigh=10.0 ** (5 + number))
@@ -120,7 +131,6 @@ def _stated(place: str, **attributes: Any) -> Callable[[h5py.File], None]:
         (_without("dimensions/x"), {}, "no variable 'dimensions/x'"),
         (_without("boundary_conditions"), {}, "which dimension is vertical.*option vertical"),
         (_without("boundary_conditions"), {"vertical": "y"}, "whether x is periodic is not stated; option periodic"),
-        (_without("boundary_conditions"), {"vertical": "y", "periodic": True}, "option walls"),
         (_stated("boundary_conditions/y_wall", bc_type="OPEN"), {"vertical": "y"}, "y is open, expected two walls"),
         (_stated("t0_fields/buoyancy", dim_varying=[True, False]), {}, "buoyancy': expected a field that varies"),
         (_stated("dimensions/y", time_varying=True), {}, "moves with time"),

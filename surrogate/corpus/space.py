@@ -168,11 +168,18 @@ def _described(name: str, points: Sequence[Parameters], settings: ParameterSetti
     if not unit:
         unit = "dimensionless"
         notes["no unit is stated, taken as dimensionless"].append(name)
+    elif not told and known is None:
+        notes["unit taken from the runs"].append(f"{name} in {unit}")
     elif not told and not units:
         notes["no unit is stated, taken as in the simulator"].append(f"{name} in {unit}")
     first = known or stated[0]
-    if known is None or first.unit != unit:
-        first = Parameter(name, unit, symbol=first.symbol, description=first.description, logarithmic=first.logarithmic)
+    if known is None:
+        first = replace(first, unit=unit, low=np.nan, high=np.nan)
+    else:
+        try:
+            first = first.in_unit(unit)
+        except ValueError:  # the same name for something else
+            first = Parameter(name, unit)
     spans = {entry for entry in stated if np.isfinite([entry.low, entry.high]).all() and entry.unit}
     converted = []
     for entry in spans:

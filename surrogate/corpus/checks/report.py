@@ -406,7 +406,7 @@ def store_text(content: Mapping[str, Any]) -> str:
     for row in content["coverage"]:
         lines.append(
             f"  {row['name']:<{width}}  {bars(row['counts'])}  {row['minimum']:.4g} .. {row['maximum']:.4g}"
-            f"  ({row['outside']} outside {row['low']:g} .. {row['high']:g})"
+            f" {row['unit']}  ({row['outside']} outside {row['low']:g} .. {row['high']:g})"
         )
     lines += [f"  {name} = {value:.6g} {unit} in every run" for name, (value, unit) in content["constants"].items()]
     for title, name in (("kept and flagged", "flagged"), ("left out", "rejected")):

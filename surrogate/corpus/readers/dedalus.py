@@ -116,14 +116,8 @@ def _layout(
     given, unread = given_parameters(settings.parameters, path)
     states = {key: value for key, value in first.attributes.items() if key not in BOOKKEEPING}
     found, more = Container(path, {}, states).scalars(())
-    extent = _chebyshev(points[vertical])
-    if settings.extent is None and settings.walls != "included" and extent is not None:
-        settings = settings.model_copy(update={"extent": extent})
-    if settings.walls is None:
-        said.append("temperatures of the walls are extrapolated; option walls gives them")
-    walls = {"lower": "extrapolate", "upper": "extrapolate"}
     names = task, vertical, lateral
-    mapped, warnings = settings.mapped(names, {**found, **given}, walls, True, path)
+    mapped, warnings = settings.mapped(names, {**found, **given}, points[vertical], False, True, path)
     spelled = {vertical: "height", lateral: "x"}
     arrays: dict[str, tuple[str, list[str], tuple[int, ...]]] = {
         task: (name, ["time", *(spelled[label] for label in axes)], ()),
@@ -152,17 +146,3 @@ def _check_layout(container: Container, name: str) -> None:
             f"{container.where(name)} is what one process wrote, {array.shape[1:]} of {tuple(whole)}; "
             "dedalus merge_procs joins them"
         )
-
-
-def _chebyshev(points: np.ndarray) -> tuple[float, float] | None:
-    """Return the ends of the interval whose Chebyshev points these are, None if they are others.
-
-    >>> _chebyshev(1.0 - np.cos(np.pi * (np.arange(8) + 0.5) / 8))
-    (0.0, 2.0)
-    """
-    shape = -np.cos(np.pi * (np.arange(points.size) + 0.5) / points.size)
-    half = 0.5 * (points[-1] - points[0]) / shape[-1]
-    middle = 0.5 * (points[-1] + points[0])
-    if not np.allclose(points, middle + half * shape, rtol=0, atol=1e-5 * abs(half)):
-        return None
-    return round(float(middle - half), 9) + 0.0, round(float(middle + half), 9)

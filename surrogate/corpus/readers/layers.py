@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from surrogate.corpus.readers import ReaderError
@@ -78,7 +79,13 @@ class LayerOptions(BaseModel):
         return str(found[0])
 
     def mapped(
-        self, names: tuple[str, str, str], parameters: Mapping[str, Any], walls: Any, periodic: bool, path: Path
+        self,
+        names: tuple[str, str, str],
+        parameters: Mapping[str, Any],
+        rows: np.ndarray,
+        on_walls: bool,
+        periodic: bool,
+        path: Path,
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return options of a gridded file, and what is to be said of it.
 
@@ -88,12 +95,18 @@ class LayerOptions(BaseModel):
             Of temperature, vertical and lateral dimension.
         parameters : mapping
             All that are known; which of them are Rayleigh and Prandtl number is seen from their names.
-        walls, periodic
-            What the file says.
+        rows : array
+            Heights of the stored rows. On Chebyshev points none is on a wall, and the walls follow from them.
+        on_walls, periodic : bool
+            What the file says of the first and last row, and of the sides.
         path : Path
         """
         field, vertical, lateral = names
-        factor, warnings = 1.0, []
+        factor, warnings, extent = 1.0, [], self.extent or chebyshev_interval(rows)
+        walls: Any = self.walls
+        if walls is None and (extent is not None or not on_walls):
+            walls = {"lower": "extrapolate", "upper": "extrapolate"}
+            warnings.append("temperatures of the walls are extrapolated; option walls gives them")
         if self.time == "free_fall":
             numbers = [_named(kind, parameters, path) for kind in (RAYLEIGH, PRANDTL)]
             factor = 1.0 / math.sqrt(numbers[0] * numbers[1])
@@ -107,10 +120,12 @@ class LayerOptions(BaseModel):
             "height": {"variable": vertical},
             "x": {"variable": lateral},
             "periodic": periodic if self.periodic is None else self.periodic,
-            "walls": walls if self.walls is None else self.walls,
+            "walls": walls or "included",
             "parameters": dict(parameters),
         }
-        return {**mapped, **({} if self.extent is None else {"extent": self.extent})}, tuple(warnings)
+        if extent is not None and mapped["walls"] != "included":
+            mapped["extent"] = extent
+        return mapped, tuple(warnings)
 
 
 def _named(kind: Sequence[str], parameters: Mapping[str, Any], path: Path) -> float:
@@ -119,3 +134,17 @@ def _named(kind: Sequence[str], parameters: Mapping[str, Any], path: Path) -> fl
         raise ReaderError(f"{path}: times of free fall need one parameter called {' or '.join(kind)}, got {found}")
     value = parameters[found[0]]
     return value.value if isinstance(value, Stated) else Stated.read(found[0], value, f"{path}: {found[0]}").value
+
+
+def chebyshev_interval(points: np.ndarray) -> tuple[float, float] | None:
+    """Return the ends of the interval whose Chebyshev points these are, None if they are others.
+
+    >>> chebyshev_interval(1.0 - np.cos(np.pi * (np.arange(8) + 0.5) / 8))
+    (0.0, 2.0)
+    """
+    shape = -np.cos(np.pi * (np.arange(points.size) + 0.5) / points.size)
+    half = 0.5 * (points[-1] - points[0]) / shape[-1]
+    middle = 0.5 * (points[-1] + points[0])
+    if not np.allclose(points, middle + half * shape, rtol=0, atol=1e-5 * abs(half)):
+        return None
+    return round(float(middle - half), 9) + 0.0, round(float(middle + half), 9)

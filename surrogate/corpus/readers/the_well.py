@@ -120,14 +120,15 @@ def _layout(
     stored = container.arrays[field].shape
     if len(stored) != 4 or stored[0] != count:
         raise ReaderError(f"{container.where(field)} has shape {stored}, expected ({count}, time, {', '.join(space)})")
-    vertical, periodic, walls = _walls(container, about, space, settings)
+    vertical, periodic, on_walls = _walls(container, about, space, settings)
     lateral = space[1 - space.index(vertical)]
     parameters, left_out, unread = _parameters(container, about, settings)
     if settings.time is None and root.get("dataset_name") in FREE_FALL:
         settings = settings.model_copy(update={"time": "free_fall"})
     axes = {vertical: "height", lateral: "x"}
     names = field.split("/")[1], vertical, lateral
-    mapped, warnings = settings.mapped(names, parameters, walls, periodic, path)
+    rows = np.asarray(container.arrays[f"dimensions/{vertical}"][lead.get(vertical, ())], dtype=float)
+    mapped, warnings = settings.mapped(names, parameters, rows, on_walls, periodic, path)
     arrays = {
         names[0]: (field, ["time", *(axes[name] for name in space)], (settings.member,)),
         **{name: (f"dimensions/{name}", [axes.get(name, name)], lead.get(name, ())) for name in ("time", *space)},
@@ -144,7 +145,7 @@ def _layout(
 
 def _walls(
     container: Container, about: Mapping[str, Mapping[str, Any]], space: list[str], settings: LayerOptions
-) -> tuple[str, bool, Any]:
+) -> tuple[str, bool, bool]:
     """Return the dimension between the walls, whether the other one is periodic, and whether rows lie on the walls."""
     kinds: dict[str, set[str]] = {name: set() for name in space}
     masks: dict[str, np.ndarray] = {}
@@ -173,12 +174,7 @@ def _walls(
     if settings.periodic is None and kinds[lateral] not in ({"periodic"}, {"wall"}):
         raise ReaderError(f"{container.path}: whether {lateral} is periodic is not stated; option periodic says so")
     mask = masks.get(vertical)
-    on_walls = mask is not None and bool(mask[0] and mask[-1])
-    if not on_walls and settings.walls is None:
-        raise ReaderError(
-            f"{container.path}: whether the first and last rows of {vertical} are the walls is not stated; option walls"
-        )
-    return vertical, kinds[lateral] == {"periodic"}, "included"
+    return vertical, kinds[lateral] == {"periodic"}, mask is not None and bool(mask[0] and mask[-1])
 
 
 def _parameters(
