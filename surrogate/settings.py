@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -160,6 +160,17 @@ class ConvectionSettings(_ModelSettings):
     end_time: Positive = Field(0.2, description="Length of a run, diffusion times.")
     maximum_time_step: Positive = Field(1e-4, description="Diffusion times.")
     engine: Literal["numba"] = Field("numba", description="Each run on a core; jax has the other model only.")
+
+    @property
+    def periodic(self) -> bool:
+        """Whether the layer closes on itself."""
+        return self.sides == "periodic" if self.geometry == "box" else self.sector_degrees == 360.0
+
+    @model_validator(mode="after")
+    def _closing_waves(self) -> ConvectionSettings:
+        if self.periodic and self.initial_waves % 2:
+            raise ValueError(f"initial_waves: expected an even number in a periodic layer, got {self.initial_waves}")
+        return self
 
 
 SimulatorSettings = Annotated[

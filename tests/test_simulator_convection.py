@@ -148,6 +148,8 @@ def test_the_jax_engine_and_foreign_keys_are_refused_by_name() -> None:
         section = {"model": "convection", "initial_waves": 2, key: value}
         with pytest.raises(ConfigError, match=f"simulator.{key}"):
             parse({"simulator": section})
+    with pytest.raises(ConfigError, match="expected an even number in a periodic layer, got 3"):
+        parse({"simulator": {"model": "convection", "sides": "periodic", "initial_waves": 3}})
     with pytest.raises(ConfigError, match=r"planet: has no effect.*simulator.model: evolution"):
         parse({"simulator": {"model": "convection"}, "planet": {"gravity": 9.8}})
 

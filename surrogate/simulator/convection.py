@@ -77,12 +77,12 @@ class BoussinesqConvection(Simulation):
 
 def _mesh(settings: ConvectionSettings) -> Mesh:
     """Mesh of a layer of thickness 1."""
-    inner, width, periodic = 0.0, settings.width, settings.sides == "periodic"
+    inner, width = 0.0, settings.width
     if settings.geometry != "box":
         inner = settings.radius_ratio / (1.0 - settings.radius_ratio)
-        width, periodic = np.radians(settings.sector_degrees), settings.sector_degrees == 360.0
+        width = np.radians(settings.sector_degrees)
     faces = graded_faces(settings.vertical_cells, inner, inner + 1.0, settings.vertical_grading)
-    return make_mesh(faces, settings.lateral_cells, width, settings.geometry, periodic)
+    return make_mesh(faces, settings.lateral_cells, width, settings.geometry, settings.periodic)
 
 
 def _perturbation(mesh: Mesh, settings: ConvectionSettings, seed: int, number: int) -> np.ndarray:

@@ -92,6 +92,11 @@ class Evolution(Simulation):
     def _heating(self) -> np.ndarray:
         return self.heating_scale * float(self.planet.radiogenic_heating(self.time / self.time_unit))
 
+    def budget(self) -> dict[str, float]:
+        """Return the heat budget so far in K, and ``budget_phase_work``, the work within what the transitions give."""
+        worked = self.layer.phase_worked / (self.mesh.volume.sum() * self.mesh.columns)
+        return {**super().budget(), "budget_phase_work": float(worked)}
+
     def _budget_terms(
         self, entered: float, left: float, sources: float, adiabatic: float, phases: float
     ) -> dict[str, float]:

@@ -16,7 +16,7 @@ from surrogate.fields import make_run
 from surrogate.files import code_version
 from surrogate.geometry import Geometry
 from surrogate.parameters import Parameters
-from surrogate.quantities import Units
+from surrogate.quantities import SERIES, Units
 from surrogate.settings import SimulatorSettings
 from surrogate.simulator.checkpoint import save_state
 from surrogate.simulator.numba_engine.step import Convection, SolverError
@@ -31,15 +31,6 @@ SHORTEST_STEP = 1e-8
 
 CHECKPOINT_SECONDS = 20.0
 """CPU time between two checkpoints, s; most runs are over before the first."""
-
-SERIES_NAMES = (
-    "surface_heat_flux",
-    "core_mantle_boundary_heat_flux",
-    "mean_temperature",
-    "core_temperature",
-    "root_mean_square_velocity",
-)
-"""The time series of a run, in the order of :attr:`Simulation.series_scale`."""
 
 
 class SimulationError(RuntimeError):
@@ -64,7 +55,7 @@ class Simulation(ABC):
     longest_step : float
         Diffusion times.
     series_scale : array, shape (5,)
-        Factors from the values of the layer to those of the time series.
+        Factors from the values of the layer to those of the time series, in the order of ``SERIES``.
     core_factor : float
         Cooling of what lies below the layer per heat flux into it; zero holds its temperature.
     """
@@ -217,7 +208,7 @@ class Simulation(ABC):
         inward, outward = layer.wall_flux()
         mean, speed = self.mesh.average(layer.temperature), root_mean_square_velocity(layer.psi, self.mesh)
         values = np.array([outward, inward, mean, layer.inner, speed]) * self.series_scale
-        for name, value in zip(SERIES_NAMES, values, strict=True):
+        for name, value in zip(SERIES, values, strict=True):
             self.series.setdefault(name, []).append(float(value))
         field = np.empty((self.mesh.rows + 2, self.mesh.columns), dtype=np.float32)
         field[0], field[1:-1], field[-1] = layer.inner, layer.temperature, layer.outer
@@ -237,8 +228,7 @@ class Simulation(ABC):
         change = (self.layer.heat_content() - self.initial_heat) / volume
         through = sum(abs(value) for value in terms.values())
         error = abs(change - sum(terms.values())) / max(through, 1e-300)
-        worked = self.layer.phase_worked / volume
-        terms.update(budget_change=change, budget_relative_error=error, budget_phase_work=worked)
+        terms.update(budget_change=change, budget_relative_error=error)
         return {name: float(value) for name, value in terms.items()}
 
     def dataset(self) -> xr.Dataset:

@@ -14,13 +14,14 @@ import numpy as np
 
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
+from surrogate.quantities import SERIES
 from surrogate.settings import EvolutionSettings
 from surrogate.simulator.checkpoint import restore_state, save_state
 from surrogate.simulator.evolution import Evolution
 from surrogate.simulator.jax_engine import state as states
 from surrogate.simulator.jax_engine import step
 from surrogate.simulator.jax_engine.state import Layout, Run, State
-from surrogate.simulator.simulation import SERIES_NAMES, SHORTEST_STEP
+from surrogate.simulator.simulation import SHORTEST_STEP
 
 SOLUTIONS_BETWEEN_LOOKS = 20
 """Flow solutions between two looks at the batch: a run that has ended idles half of them on average."""
@@ -95,7 +96,7 @@ def _to_state(evolution: Evolution, empty: State) -> State:
     recorded = len(evolution.snapshots)
     snapshots, series = np.array(empty.snapshots), np.array(empty.series)
     snapshots[:recorded] = evolution.snapshots
-    series[:recorded] = np.stack([evolution.series[name] for name in SERIES_NAMES], axis=1)
+    series[:recorded] = np.stack([evolution.series[name] for name in SERIES], axis=1)
     values = {name: getattr(evolution.layer, name) for name in _LAYER_FIELDS}
     values.update({name: getattr(evolution, name) for name in _RUN_FIELDS})
     filled = State(**values, status=states.RUNNING, recorded=recorded, snapshots=snapshots, series=series)
@@ -112,7 +113,7 @@ def _to_evolution(state: State, evolution: Evolution) -> None:
             setattr(holder, name, value.copy() if value.ndim else value.item())
     recorded = int(values.recorded)
     evolution.snapshots = list(values.snapshots[:recorded].copy())
-    evolution.series = {name: values.series[:recorded, k].tolist() for k, name in enumerate(SERIES_NAMES)}
+    evolution.series = {name: values.series[:recorded, k].tolist() for k, name in enumerate(SERIES)}
     reached = evolution.reached
     evolution.status, evolution.reason = {
         states.RUNNING: ("running", ""),
