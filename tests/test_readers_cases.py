@@ -619,6 +619,9 @@ def test_aspect_only_the_chosen_model_gives_parameters(tmp_path: Path) -> None:
     assert "crustal_enrichment" not in parameters_of(open_run(aspect(tmp_path / "m3", lambda _: heating)))
     lists = PRM.replace("= 200000", "= background: 200000").replace("4e-06", "4e-06, 4e-06")
     assert parameters_of(open_run(aspect(tmp_path / "m4", lambda _: lists))).activation_energy == 2e5
+    for cut, message in ((PRM[:400], "ends inside the subsection 'Visco Plastic'"), ("", "neither 'Dimension' nor")):
+        with pytest.raises(ReaderError, match=message):
+            open_run(aspect(tmp_path / f"c{len(cut)}", lambda _, cut=cut: cut))
     with pytest.raises(ReaderError, match=r"parameters\.prm: 'Material model/Visco Plastic/Activation energies.*'OO'"):
         open_run(aspect(tmp_path / "m5", lambda text: text.replace("200000", "2OO")))
 

@@ -365,6 +365,42 @@ def _walk(group: Any, prefix: str, above: tuple[Any, ...], arrays: dict[str, Any
                 _walk(item, f"{prefix}{name}/", (*above, mark), arrays, broken)
 
 
+def hdf5_groups(path: Path) -> set[str]:
+    """Return what is at the root of an HDF5 file, nothing of a file that is none or cannot be opened."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return set(file)
+    except OSError:
+        return set()
+
+
+def hdf5_attributes(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the attributes of an HDF5 file ("") and of what is in it, by name: texts, numbers, lists of them."""
+    import h5py
+
+    found: dict[str, dict[str, Any]] = {}
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, bytes):
+            return value.decode("utf-8", "replace")
+        if isinstance(value, np.ndarray):
+            return [plain(entry) for entry in value.ravel().tolist()]
+        return value.item() if isinstance(value, np.generic) else value
+
+    def keep(name: str, item: Any) -> None:
+        found[name] = {key: plain(value) for key, value in item.attrs.items()}
+
+    try:
+        with h5py.File(path, "r") as file:
+            keep("", file)
+            file.visititems(keep)
+    except (OSError, RuntimeError) as error:
+        raise ReaderError(f"{path}: {explain(error) or 'cannot be read as HDF5'} ({error})") from error
+    return found
+
+
 def _hdf5_attributes(item: Any) -> dict[str, Any]:
     import h5py
 

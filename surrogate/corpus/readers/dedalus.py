@@ -11,13 +11,15 @@ import numpy as np
 import xarray as xr
 
 from surrogate.corpus.readers import ReaderError, run_number
-from surrogate.corpus.readers.containers import HDF5_SUFFIXES, Container, open_container
+from surrogate.corpus.readers.containers import Container, hdf5_groups, open_container
 from surrogate.corpus.readers.gridded import read_mapped
 from surrogate.corpus.readers.layers import LayerOptions
 from surrogate.corpus.readers.lazy import given_parameters
 
 SET = re.compile(r"(?P<stem>.+)_s(?P<number>\d+)")
 """Name of a file of a handler: the sets follow each other in time."""
+
+SUFFIXES = (".h5", ".hdf5")
 
 BOOKKEEPING = ("set_number", "handler_name", "writes", "mpi_rank", "mpi_size", "software_version")
 
@@ -32,13 +34,9 @@ class DedalusReader:
 
     def accepts(self, path: Path) -> bool:
         """Take HDF5 files with the groups ``tasks`` and ``scales``, and folders of them."""
-        import h5py
-
         try:
-            files = _sets(path)
-            with h5py.File(files[0], "r") as file:
-                return {"tasks", "scales"} <= set(file)
-        except (ReaderError, OSError, IndexError):
+            return any({"tasks", "scales"} <= hdf5_groups(file) for file in _sets(path)[:1])
+        except ReaderError:
             return False
 
     def open(self, path: Path, options: Mapping[str, Any]) -> xr.Dataset:
@@ -66,10 +64,10 @@ class DedalusReader:
 def _sets(path: Path) -> list[Path]:
     """Return the files of a handler in the order of their sets."""
     if path.is_file():
-        return [path] if path.suffix.lower() in HDF5_SUFFIXES else []
+        return [path] if path.suffix.lower() in SUFFIXES else []
     if not path.is_dir():
         return []
-    named = [(SET.fullmatch(file.stem), file) for file in path.iterdir() if file.suffix.lower() in HDF5_SUFFIXES]
+    named = [(SET.fullmatch(file.stem), file) for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
     found = [(match["stem"], int(match["number"]), file) for match, file in named if match]
     stems = {stem for stem, *_ in found}
     if len(stems) > 1:
@@ -106,7 +104,7 @@ def _layout(
     if vertical not in axes or len(axes) != 2:
         raise ReaderError(f"{first.where(name)} has the dimensions {list(axes)}; option vertical names one of two")
     lateral = next(label for label in axes if label != vertical)
-    points = {label: np.asarray(first.arrays[place][...], dtype=float) for label, place in axes.items()}
+    points = {label: first.variable(place).values for label, place in axes.items()}
     steps = np.diff(points[lateral])
     if np.ptp(steps) > UNEVEN * abs(steps.mean()):
         raise ReaderError(f"{first.where(axes[lateral])} is not equally spaced; option vertical names the other one")

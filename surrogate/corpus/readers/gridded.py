@@ -127,7 +127,7 @@ class _Run:
         )
         base, size = (faces[0] if settings.geometry == "box" else 0.0), 1.0
         if not self.units.dimensional:
-            size = float(faces[-1] - faces[0])
+            size = (faces[-1] - faces[0]).item()
             self.time = self.time / size**2
             if abs(size - 1.0) > 1e-3:
                 self.warnings = (

@@ -147,4 +147,5 @@ def chebyshev_interval(points: np.ndarray) -> tuple[float, float] | None:
     middle = 0.5 * (points[-1] + points[0])
     if not np.allclose(points, middle + half * shape, rtol=0, atol=1e-5 * abs(half)):
         return None
-    return round(float(middle - half), 9) + 0.0, round(float(middle + half), 9)
+    low, high = (np.round([middle - half, middle + half], 9) + 0.0).tolist()
+    return low, high

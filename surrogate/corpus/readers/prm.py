@@ -90,6 +90,8 @@ def read_parameter_file(path: Path) -> ParameterFile:
     values: dict[str, str] = {}
     if path.is_file():
         _read(path, values, [], ())
+        if not any(name.startswith(("Geometry model/", "Dimension")) for name in values):
+            raise ReaderError(f"{path}: neither 'Dimension' nor a subsection 'Geometry model': a copy that stopped?")
     return ParameterFile(path, values)
 
 
@@ -112,6 +114,8 @@ def _read(path: Path, values: dict[str, str], place: list[str], above: tuple[Pat
         elif word == "set" and "=" in rest:
             name, value = rest.split("=", 1)
             values["/".join([*place, " ".join(name.split())])] = value.strip()
+    if len(place) > depth:
+        raise ReaderError(f"{path}: ends inside the subsection {place[-1]!r}: a copy that stopped?")
 
 
 def derived_parameters(prm: ParameterFile) -> dict[str, float]:

@@ -188,7 +188,7 @@ def _factors(data: Any, settings: StagyyOptions, geometry: Any, folder: Path) ->
         return factors, DIMENSIONAL
     said = any(name in section for section in data.par.nml.values() for name in FILE_SCALES)
     if settings.dimensionless or (stated is False and settings.dimensionless is None and not said):
-        thickness = float(geometry.r_walls[-1] - geometry.r_walls[0])
+        thickness = np.ptp(geometry.r_walls).item()
         return _Factors(1 / thickness, time=1 / thickness**2), DIMENSIONLESS
     if stated is None or stated:
         return _Factors(), DIMENSIONAL

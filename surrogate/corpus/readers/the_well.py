@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from surrogate.corpus.readers import Notes, ReaderError, attach_notes, notes_of, run_number
-from surrogate.corpus.readers.containers import HDF5_SUFFIXES, Container, open_container
+from surrogate.corpus.readers.containers import Container, hdf5_attributes, hdf5_groups, open_container
 from surrogate.corpus.readers.gridded import read_mapped
 from surrogate.corpus.readers.layers import LayerOptions
 from surrogate.corpus.readers.lazy import given_parameters
@@ -21,6 +21,9 @@ FREE_FALL = ("rayleigh_benard",)
 """Data sets of The Well whose time is counted in free falls, as their descriptions say."""
 
 
+SUFFIXES = (".hdf5", ".h5")
+
+
 class TheWellReader:
     """Reads files with the groups ``dimensions`` and ``t0_fields``; each trajectory is a run."""
 
@@ -28,22 +31,11 @@ class TheWellReader:
 
     def accepts(self, path: Path) -> bool:
         """Take HDF5 files with these groups."""
-        import h5py
-
-        if path.suffix.lower() not in HDF5_SUFFIXES or not path.is_file():
-            return False
-        try:
-            with h5py.File(path, "r") as file:
-                return {"dimensions", "t0_fields"} <= set(file)
-        except OSError:
-            return False
+        return path.suffix.lower() in SUFFIXES and {"dimensions", "t0_fields"} <= hdf5_groups(path)
 
     def count(self, path: Path) -> int:
         """Return the number of runs in a file."""
-        import h5py
-
-        with h5py.File(path, "r") as file:
-            return int(file.attrs.get("n_trajectories", 1))
+        return int(hdf5_attributes(path)[""].get("n_trajectories", 1))
 
     def open(self, path: Path, options: Mapping[str, Any]) -> xr.Dataset:
         """Open one run lazily.
@@ -65,37 +57,16 @@ class TheWellReader:
             raise
         run = read_mapped(view, mapped, self.name, warnings)
         number = run_number(Path(f"{path.stem}_{settings.member}") if count > 1 else path)
-        run.attrs |= {"solver": str(_attributes(path)[""].get("dataset_name", "The Well")), "simulation": number}
+        run.attrs |= {"solver": str(hdf5_attributes(path)[""].get("dataset_name", "The Well")), "simulation": number}
         notes = notes_of(run)
         return attach_notes(run, Notes((*notes.left_out, *left_out), notes.warnings, {**notes.unread, **unread}))
-
-
-def _attributes(path: Path) -> dict[str, dict[str, Any]]:
-    """Attributes of the file ("") and of all that is in it, by name; texts as such, lists as lists."""
-    import h5py
-
-    found: dict[str, dict[str, Any]] = {}
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, bytes):
-            return value.decode("utf-8", "replace")
-        if isinstance(value, np.ndarray):
-            return [plain(entry) for entry in value.ravel().tolist()]
-        return value.item() if isinstance(value, np.generic) else value
-
-    with h5py.File(path, "r") as file:
-        found[""] = {name: plain(value) for name, value in file.attrs.items()}
-        file.visititems(
-            lambda name, item: found.update({name: {key: plain(value) for key, value in item.attrs.items()}})
-        )
-    return found
 
 
 def _layout(
     container: Container, settings: LayerOptions, count: int
 ) -> tuple[Container, dict[str, Any], tuple[str, ...], list[str], dict[str, str]]:
     """Return the arrays of one run, how they are to be read, and what is to be said of them."""
-    path, about = container.path, _attributes(container.path)
+    path, about = container.path, hdf5_attributes(container.path)
     root, dimensions = about[""], about["dimensions"]
     space = [str(name) for name in dimensions.get("spatial_dims", [])]
     grid = str(root.get("grid_type", "cartesian"))
@@ -127,7 +98,7 @@ def _layout(
         settings = settings.model_copy(update={"time": "free_fall"})
     axes = {vertical: "height", lateral: "x"}
     names = field.split("/")[1], vertical, lateral
-    rows = np.asarray(container.arrays[f"dimensions/{vertical}"][lead.get(vertical, ())], dtype=float)
+    rows = container.variable(f"dimensions/{vertical}").values[lead.get(vertical, ())]
     mapped, warnings = settings.mapped(names, parameters, rows, on_walls, periodic, path)
     arrays = {
         names[0]: (field, ["time", *(axes[name] for name in space)], (settings.member,)),
