@@ -220,6 +220,19 @@ def test_the_sets_of_dedalus_are_one_run(tmp_path: Path, version: int) -> None:
         assert abs(float(run.temperature[5, 0].mean()) - 1.0) < 1e-3  # extrapolated
 
 
+def test_runs_of_dedalus_are_told_apart_by_the_folder_above(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("run,rayleigh,prandtl,depth [km]\nrun_1,1e5,1,3\nrun_2,1e6,1,3\n")
+    for number in (1, 2):
+        dedalus(tmp_path / f"run_{number}/snapshots", sets=(10,))
+    folders = sorted(tmp_path.glob("run_*/snapshots"))
+    options = {**OPTIONS, "parameters": str(table)}
+    found = [parameters_of(open_run(folder, options=options)) for folder in folders]
+    assert [point["rayleigh"] for point in found] == [1e5, 1e6]
+    assert found[0].space["depth"].unit == "km"
+    assert len({open_run(folder, options=options).attrs["simulation"] for folder in folders}) == 2
+
+
 def _task(**attributes: Any) -> Callable[[h5py.File], None]:
     return _stated("tasks/b", **attributes)
 

@@ -63,7 +63,7 @@ def read_table_row(path: Path, run: Path) -> TableRow:
         Columns are parted by commas, semicolons or tabs; the first line names them, with a unit in brackets if need
         be: ``activation_energy [kJ/mol]``. Cells hold numbers or texts with units.
     run : Path
-        Looked for in the column ``run``.
+        Looked for in the column ``run``; of a folder that is not there the one above.
 
     Raises
     ------
@@ -92,9 +92,14 @@ def read_table_row(path: Path, run: Path) -> TableRow:
     names = [identifier(head["name"]) if head else "" for head in heads]
     if KEY not in names or len({name for name in names if name}) < len([name for name in names if name]):
         raise ReaderError(f"{path}: expected the column {KEY!r} and columns of parameters, each once, got {names}")
-    wanted = {run.name, run.stem, str(run)}
     place = names.index(KEY)
-    found = [(number, cells) for number, cells in lines[1:] if cells[place : place + 1] and cells[place] in wanted]
+
+    def rows(*wanted: str) -> list[tuple[int, list[str]]]:
+        return [(number, cells) for number, cells in lines[1:] if len(cells) > place and cells[place] in wanted]
+
+    found = rows(run.name, run.stem, str(run))
+    if not found and run.is_dir():  # run_12/snapshots: the folder above tells the runs apart
+        found = rows(run.absolute().parent.name)
     if len(found) != 1:
         raise ReaderError(f"{path}: {len(found)} rows for run {run.name!r}, expected one (column {KEY!r})")
     number, cells = found[0]
