@@ -324,6 +324,12 @@ class Geometry:
         return np.asarray(power)
 
     @property
+    def waves(self) -> str:
+        """What a lateral wavenumber counts."""
+        width = "box" if not self.curved else "circle" if self.width > 6.28 else "sector"
+        return f"{'waves' if self.periodic else 'half waves'} per {width}"
+
+    @property
     def wavenumbers(self) -> int:
         """Number of wavenumbers of :meth:`lateral_power`."""
         return self.shape[1] // 2 + 1 if self.periodic else self.shape[1]

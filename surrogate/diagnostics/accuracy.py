@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from surrogate.diagnostics.pairing import FIELD, Fields, Pair, labelled, pair, snapshots_of
+from surrogate.diagnostics.pairing import Fields, Pair, labelled, pair, snapshots_of
+from surrogate.fields import FieldError
+from surrogate.geometry import Geometry
 
 
 def _mean_square(values: xr.DataArray, weight: xr.DataArray) -> xr.DataArray:
-    return (values**2 * weight).sum(FIELD, skipna=False)
+    return (values**2 * weight).sum(weight.dims, skipna=False)
 
 
 def _snapshot_mean(values: xr.DataArray, snapshots: xr.DataArray, keep: Sequence[str]) -> xr.DataArray:
@@ -37,6 +39,11 @@ def relative_accuracy(truth: Fields | Pair, prediction: Fields | None = None) ->
 
     It is dominated by the mean profile: read it beside :func:`lateral_anomaly_error`.
 
+    Raises
+    ------
+    surrogate.fields.FieldError
+        For dimensionless temperatures, which come near zero: :func:`range_accuracy` is their measure.
+
     Examples
     --------
     >>> truth = np.full((2, 6, 4), 1000.0)
@@ -44,8 +51,50 @@ def relative_accuracy(truth: Fields | Pair, prediction: Fields | None = None) ->
     array([99., 99.])
     """
     both = pair(truth, prediction)
-    accuracy = 100.0 - 100.0 * (abs(both.true - both.predicted) / both.true).mean(FIELD, skipna=False)
+    if not both.units.dimensional:
+        raise FieldError("relative accuracy: divides by the temperature, which a dimensionless corpus has near 0")
+    accuracy = 100.0 - 100.0 * (abs(both.true - both.predicted) / both.true).mean(both.dimensions, skipna=False)
     return labelled(accuracy, "relative_accuracy", "percent", "relative accuracy")
+
+
+def mean_absolute_error(truth: Fields | Pair, prediction: Fields | None = None) -> xr.DataArray:
+    """Mean over all nodes of the size of the error, per snapshot, K."""
+    both = pair(truth, prediction)
+    error = abs(both.true - both.predicted).mean(both.dimensions, skipna=False)
+    return labelled(error, "mean_absolute_error", both.units.unit("temperature"), "mean absolute error")
+
+
+def range_accuracy(truth: Fields | Pair, prediction: Fields | None = None, span: float | None = None) -> xr.DataArray:
+    """Mean over all nodes of 100 - 100 abs(T - T^) / `span`, per snapshot, in percent: the headline without kelvin.
+
+    Parameters
+    ----------
+    truth, prediction : xarray.Dataset, xarray.DataArray or array
+    span : float, optional
+        Default the range of all temperatures of the truth.
+
+    Examples
+    --------
+    >>> truth = np.linspace(0.0, 2.0, 24).reshape(6, 4)
+    >>> range_accuracy(truth, truth + 0.1).round(3).item()
+    95.0
+    """
+    both = pair(truth, prediction)
+    span = temperature_span(both.truth) if span is None else span
+    accuracy = 100.0 - 100.0 / span * mean_absolute_error(both)
+    return labelled(accuracy, "range_accuracy", "percent", "accuracy over the temperature range")
+
+
+def headline_accuracy(truth: Fields | Pair, prediction: Fields | None = None) -> xr.DataArray:
+    """The accuracy that the units of the truth call for: relative, or over the range of temperature; percent."""
+    both = pair(truth, prediction)
+    return relative_accuracy(both) if both.units.dimensional else range_accuracy(both)
+
+
+def temperature_span(truth: Fields) -> float:
+    """Range of all temperatures of a truth, K."""
+    temperature = snapshots_of(truth).temperature
+    return float(temperature.max() - temperature.min())
 
 
 def temperature_maximum(truth: Fields) -> float:
@@ -66,7 +115,7 @@ def mean_square_error(
     """
     both = pair(truth, prediction)
     scale = temperature_maximum(both.truth) if scale is None else scale
-    error = (((both.true - both.predicted) / scale) ** 2).mean(FIELD, skipna=False)
+    error = (((both.true - both.predicted) / scale) ** 2).mean(both.dimensions, skipna=False)
     return labelled(error, "mean_square_error", "1", "mean square error of the scaled temperature")
 
 
@@ -74,7 +123,7 @@ def root_mean_square_error(truth: Fields | Pair, prediction: Fields | None = Non
     """Weighted root-mean-square error per snapshot, K."""
     both = pair(truth, prediction, weights=weights)
     error = _mean_square(both.true - both.predicted, both.weight) ** 0.5
-    return labelled(error, "root_mean_square_error", "K", "root-mean-square error")
+    return labelled(error, "root_mean_square_error", both.units.unit("temperature"), "root-mean-square error")
 
 
 def variance_scaled_error(truth: Fields | Pair, prediction: Fields | None = None, weights: Any = None) -> xr.DataArray:
@@ -83,14 +132,14 @@ def variance_scaled_error(truth: Fields | Pair, prediction: Fields | None = None
     A prediction of the weighted mean scores 1.
     """
     both = pair(truth, prediction, weights=weights)
-    mean = (both.true * both.weight).sum(FIELD, skipna=False)
+    mean = (both.true * both.weight).sum(both.dimensions, skipna=False)
     variance = _mean_square(both.true - mean, both.weight)
     error = (_mean_square(both.true - both.predicted, both.weight) / variance) ** 0.5
     return labelled(error, "variance_scaled_error", "1", "root-mean-square error over the standard deviation (VRMSE)")
 
 
 def _anomaly(temperature: xr.DataArray) -> xr.DataArray:
-    return temperature - temperature.mean("angle", skipna=False)
+    return temperature - temperature.mean(temperature.dims[-1:], skipna=False)
 
 
 def lateral_anomaly_squares(
@@ -133,23 +182,26 @@ def profile_error(truth: Fields | Pair, prediction: Fields | None = None, weight
     array([2., 2., 2.])
     """
     both = pair(truth, prediction, weights=weights)
-    difference = (both.true - both.predicted).mean("angle", skipna=False)
-    error = (difference**2 * both.weight.sum("angle")).sum("radius", skipna=False) ** 0.5
-    return labelled(error, "profile_error", "K", "root-mean-square error of the lateral-mean profile")
+    vertical, lateral = both.dimensions
+    difference = (both.true - both.predicted).mean(lateral, skipna=False)
+    error = (difference**2 * both.weight.sum(lateral)).sum(vertical, skipna=False) ** 0.5
+    return labelled(
+        error, "profile_error", both.units.unit("temperature"), "root-mean-square error of the lateral-mean profile"
+    )
 
 
 def error_by_radius(truth: Fields | Pair, prediction: Fields | None = None) -> xr.DataArray:
     """Root-mean-square error over all snapshots and angles, K, dims (radius,)."""
     both = pair(truth, prediction)
-    error = _snapshot_mean((both.true - both.predicted) ** 2, both.truth.mask, ["radius"]) ** 0.5
-    return labelled(error, "error_by_radius", "K", "root-mean-square error")
+    error = _snapshot_mean((both.true - both.predicted) ** 2, both.truth.mask, both.dimensions[:1]) ** 0.5
+    return labelled(error, "error_by_radius", both.units.unit("temperature"), "root-mean-square error")
 
 
 def error_map(truth: Fields | Pair, prediction: Fields | None = None) -> xr.DataArray:
     """Root-mean-square error over all snapshots, K, dims (radius, angle)."""
     both = pair(truth, prediction)
-    error = _snapshot_mean((both.true - both.predicted) ** 2, both.truth.mask, FIELD) ** 0.5
-    return labelled(error, "error_map", "K", "root-mean-square error")
+    error = _snapshot_mean((both.true - both.predicted) ** 2, both.truth.mask, both.dimensions) ** 0.5
+    return labelled(error, "error_map", both.units.unit("temperature"), "root-mean-square error")
 
 
 def error_by_time(
@@ -177,45 +229,46 @@ def error_by_time(
     total, _ = np.histogram(times[valid], limits, weights=squares[valid])
     error = np.sqrt(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
     centres = 0.5 * (limits[1:] + limits[:-1])
-    return labelled(xr.DataArray(error, {"time": centres}, ("time",)), "error_by_time", "K", "root-mean-square error")
+    unit = both.units.unit("temperature")
+    return labelled(xr.DataArray(error, {"time": centres}, ("time",)), "error_by_time", unit, "root-mean-square error")
 
 
 def spectral_error(truth: Fields | Pair, prediction: Fields | None = None, weights: Any = None) -> xr.Dataset:
     """Lateral power of truth, prediction and error by wavenumber, averaged over volume and snapshots.
 
-    The side walls are insulating mirrors, so fields are cosine series in the angle: wavenumber l has the pattern
-    cos(l pi angle / sector width), half a wave per sector for l = 1. Power sums over l to the mean square
-    (Parseval); l = 0 is the lateral mean.
+    What a wavenumber is, the sides of the domain decide (:meth:`surrogate.geometry.Geometry.lateral_power`): half waves
+    between mirrors, as which the sides of a plain array are taken, whole waves in a periodic one. Power sums to the
+    mean square (Parseval); wavenumber 0 is the lateral mean.
 
     Returns
     -------
     xarray.Dataset
         ``truth``, ``prediction``, ``error``, K2, dims (wavenumber,).
     """
-    from scipy.fft import dct
-
     both = pair(truth, prediction, weights=weights)
-    rows = both.weight.sum("angle")
+    vertical, lateral = both.dimensions
+    rows = both.weight.sum(lateral)
+    geometry = both.truth.geometry or Geometry.box(1, both.true.sizes[lateral])
 
     def power(values: xr.DataArray) -> xr.DataArray:
-        columns = values.sizes["angle"]
         spectrum = xr.apply_ufunc(
-            lambda field: dct(field, type=2, axis=-1, norm="ortho") ** 2 / columns,
+            geometry.lateral_power,
             values,
-            input_core_dims=[["angle"]],
+            input_core_dims=[[lateral]],
             output_core_dims=[["wavenumber"]],
             dask="parallelized",
             output_dtypes=[float],
-            dask_gufunc_kwargs={"output_sizes": {"wavenumber": columns}},
+            dask_gufunc_kwargs={"output_sizes": {"wavenumber": geometry.wavenumbers}},
         )
-        return _snapshot_mean((spectrum * rows).sum("radius", skipna=False), both.truth.mask, ["wavenumber"])
+        return _snapshot_mean((spectrum * rows).sum(vertical, skipna=False), both.truth.mask, ["wavenumber"])
 
     spectra = {
         "truth": power(both.true),
         "prediction": power(both.predicted),
         "error": power(both.true - both.predicted),
     }
+    square = "K2" if both.units.dimensional else "1"
     return xr.Dataset(
-        {name: values.assign_attrs(units="K2") for name, values in spectra.items()},
-        {"wavenumber": np.arange(both.true.sizes["angle"])},
+        {name: values.assign_attrs(units=square) for name, values in spectra.items()},
+        {"wavenumber": np.arange(geometry.wavenumbers)},
     )

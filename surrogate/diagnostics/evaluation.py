@@ -52,7 +52,8 @@ def score(
     Returns
     -------
     xarray.Dataset
-        On dims (simulation, time), NaN for padding: ``relative_accuracy`` (percent), ``mean_square_error``,
+        On dims (simulation, time), NaN for padding: ``relative_accuracy``, or without kelvin ``range_accuracy``
+        (percent; the range is that of all temperatures of the truth), ``mean_square_error``,
         ``root_mean_square_error`` (K), ``variance_scaled_error``, ``lateral_anomaly_error``, ``profile_error`` (K),
         ``lateral_anomaly_error_square`` and ``lateral_anomaly_square`` (K2), and ``true_*`` and ``predicted_*`` of
         ``surface_heat_flux``, ``core_mantle_boundary_heat_flux`` (W/m2) and ``mean_temperature`` (K).
@@ -62,29 +63,34 @@ def score(
         _score_run(Pair(both.truth.run(number), both.prediction.run(number)), planet, conductivity)
         for number in range(truth.sizes["simulation"])
     ]
-    return _stacked(runs, truth, accuracy.temperature_maximum(truth) if scale is None else scale)
+    scale = accuracy.temperature_maximum(truth) if scale is None else scale
+    return _stacked(runs, truth, scale, accuracy.temperature_span(truth))
 
 
-def _stacked(runs: Sequence[xr.Dataset], truth: xr.Dataset, scale: float) -> xr.Dataset:
+def _stacked(runs: Sequence[xr.Dataset], truth: xr.Dataset, scale: float, span: float) -> xr.Dataset:
     """Scores of runs, padded to the same length, on the coordinates of the truth."""
     length = truth.sizes["time"]
     scores = xr.concat([run.pad(time=(0, length - run.sizes["time"])) for run in runs], "simulation")
+    if "range_accuracy" in scores:
+        scores["range_accuracy"] = (100.0 - 100.0 / span * scores["range_accuracy"]).assign_attrs(units="percent")
     scores["mean_square_error"] = (scores["mean_square_error"] / scale**2).assign_attrs(units="1")
     names = [coordinate for coordinate in truth.coords if set(truth[coordinate].dims) <= {"simulation", "time"}]
     return scores.assign_coords({coordinate: truth[coordinate] for coordinate in names})
 
 
 def _score_run(both: Pair, planet: Planet, conductivity: physics.Conductivity) -> xr.Dataset:
-    """Scores of one run; the mean square error is that of the temperature itself, K2."""
+    """Scores of one run; errors whose scale is that of all runs are those of the temperature itself."""
     error_square, norm_square = accuracy.lateral_anomaly_squares(both)
+    kelvin = both.units.dimensional
+    square = "K2" if kelvin else "1"
     values = {
-        "relative_accuracy": accuracy.relative_accuracy(both),
+        both.units.accuracy: accuracy.relative_accuracy(both) if kelvin else accuracy.mean_absolute_error(both),
         "mean_square_error": accuracy.mean_square_error(both, scale=1.0),
         "root_mean_square_error": accuracy.root_mean_square_error(both),
         "variance_scaled_error": accuracy.variance_scaled_error(both),
         "lateral_anomaly_error": accuracy.lateral_anomaly_error(both),
-        "lateral_anomaly_error_square": error_square.assign_attrs(units="K2"),
-        "lateral_anomaly_square": norm_square.assign_attrs(units="K2"),
+        "lateral_anomaly_error_square": error_square.assign_attrs(units=square),
+        "lateral_anomaly_square": norm_square.assign_attrs(units=square),
         "profile_error": accuracy.profile_error(both),
     }
     for kind, snapshots in (("true", both.truth), ("predicted", both.prediction)):
@@ -102,7 +108,8 @@ def _summary_of(scores: xr.Dataset, real: xr.DataArray) -> dict[str, dict[str, f
     Heat flux errors are root-mean-square errors over the root-mean-square flux of the truth: the flux through the
     core-mantle boundary changes its sign, so that ratios of single snapshots would mean nothing.
     """
-    result = {"relative_accuracy": summarise(scores["relative_accuracy"], real, higher_is_better=True)}
+    headline = next(name for name in ("relative_accuracy", "range_accuracy") if name in scores)
+    result = {headline: summarise(scores[headline], real, higher_is_better=True)}
     for name in ("mean_square_error", "root_mean_square_error", "variance_scaled_error", "profile_error"):
         result[name] = summarise(scores[name], real)
     result["lateral_anomaly_error"] = summarise_ratio(
@@ -226,8 +233,8 @@ def evaluate(
     Returns
     -------
     dict
-        JSON-ready: ``truth`` (``runs``, ``snapshots``, ``grid``, ``temperature_scale`` K, ``report_card`` of the
-        simulations, and of every run its number, ``simulation``, and the time of its last snapshot, ``end`` Gyr),
+        JSON-ready: ``truth`` (``runs``, ``snapshots``, ``grid``, ``units``, ``temperature_scale`` K, ``report_card`` of
+        the simulations, and of every run its number, ``simulation``, and the time of its last snapshot, ``end`` Gyr),
         ``methods`` (per method a summary of every measure of :func:`score`, the entries of :func:`compare_modes`,
         ``report_card``, ``accuracy_of_runs``, percent, and ``accuracy_correlation``, see :func:`rank_correlations`),
         ``published`` (the paper's numbers, for another corpus, if this one is like it) and ``published_source``.
@@ -236,6 +243,7 @@ def evaluate(
         raise FieldError("evaluate: expected a corpus of unseen runs, got a single run")
     settings = settings or EvaluationSettings()
     whole = snapshots_of(truth)
+    headline = whole.units.accuracy
     pairs = {name: pair(whole, prediction, name) for name, prediction in predictions.items()}
 
     def card(run: Snapshots) -> RunCard:
@@ -244,15 +252,15 @@ def evaluate(
 
     cards: list[RunCard] = []
     found = {name: _MethodRuns([], [], []) for name in predictions}
-    hottest = 0.0
+    hottest, coldest = -np.inf, np.inf
     for number, run in enumerate(whole.runs()):
         modes = _modes_of(run, settings.singular_values)
         cards.append(card(run))
-        hottest = max(hottest, accuracy.temperature_maximum(run))
+        hottest, coldest = max(hottest, accuracy.temperature_maximum(run)), min(coldest, float(run.temperature.min()))
         for name, both in pairs.items():
             predicted = both.prediction.run(number)
             scores = _score_run(Pair(run, predicted), planet, conductivity)
-            holes = int((~np.isfinite(scores["relative_accuracy"])).sum())
+            holes = int((~np.isfinite(scores[headline])).sum())
             if holes:
                 raise FieldError(
                     f"{name}: run {int(truth['simulation'][number])}: the predicted temperature is not finite "
@@ -264,8 +272,8 @@ def evaluate(
     scale = hottest if scale is None else scale
     methods = {}
     for name, runs in found.items():
-        scores = _stacked(runs.scores, truth, scale)
-        means = _run_means(*_real(scores["relative_accuracy"], whole.mask))
+        scores = _stacked(runs.scores, truth, scale, hottest - coldest)
+        means = _run_means(*_real(scores[headline], whole.mask))
         methods[name] = {
             **_summary_of(scores, whole.mask),
             **_modes_summary(runs.modes),
@@ -277,7 +285,8 @@ def evaluate(
         "truth": {
             "runs": truth.sizes["simulation"],
             "snapshots": int(whole.mask.sum()),
-            "grid": [truth.sizes["radius"], truth.sizes["angle"]],
+            "grid": list(whole.temperature.shape[-2:]),
+            "units": whole.units.name,
             "temperature_scale": scale,
             "report_card": together(cards),
             "simulation": truth["simulation"].values.tolist(),
@@ -310,9 +319,9 @@ def rank_correlations(corpus: xr.Dataset, values: Sequence[float] | np.ndarray) 
 
 
 def accuracy_of_runs(truth: Fields | Pair, prediction: Fields | None = None) -> np.ndarray:
-    """Mean relative accuracy of every run of a corpus over its snapshots, percent, shape (simulation,)."""
+    """Mean of :func:`headline_accuracy` over the snapshots of every run of a corpus, percent, shape (simulation,)."""
     both = pair(truth, prediction)
-    return _run_means(*_real(accuracy.relative_accuracy(both), both.truth.mask))
+    return _run_means(*_real(accuracy.headline_accuracy(both), both.truth.mask))
 
 
 def summarise(scores: xr.DataArray, snapshots: xr.DataArray, higher_is_better: bool = False) -> dict[str, float]:

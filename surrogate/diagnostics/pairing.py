@@ -1,9 +1,11 @@
 """Snapshots of temperature, alone or a truth beside a prediction: grid and match are found once and handed on.
 
 Every measure takes a run or a corpus (see :mod:`surrogate.fields`), or a plain array: an :class:`xarray.DataArray` with
-the dimensions ``radius`` and ``angle``, in any order, or a NumPy array of shape (..., radius, angle). Of a plain array
-nothing else is assumed: every snapshot is real, columns are equally spaced in angle, and nodes count alike unless
-weights are given. Runs and corpora bring their cell volumes, which are zero in the wall rows.
+the dimensions ``radius`` and ``angle`` (``height`` and ``x`` in a box), in any order, or a NumPy array of shape (...,
+rows, columns). Of a plain array nothing else is assumed: every snapshot is real, columns are equally spaced, and nodes
+count alike unless weights are given. Runs and corpora bring their cell volumes, which are zero in the wall rows.
+
+What is told of ``radius`` and ``angle``, and of K and Gyr, holds for the dimensions and the units of the dataset.
 """
 
 from __future__ import annotations
@@ -16,13 +18,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import xarray as xr
 
-from surrogate.fields import FieldError, geometry_of, select_run, valid_snapshots
-from surrogate.geometry import Geometry
-
-FIELD = ("radius", "angle")
+from surrogate.fields import FieldError, geometry_of, select_run, units_of, valid_snapshots
+from surrogate.geometry import GRID_DIMENSIONS, Geometry
+from surrogate.quantities import DIMENSIONAL, Units
 
 TIME_TOLERANCE = 1e-6
-"""Times of truth and prediction may differ by this much, Gyr (a float32 round trip costs less)."""
+"""Times of truth and prediction may differ by this much (a float32 round trip costs less)."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,17 @@ class Snapshots:
     times: xr.DataArray | None = None
     geometry: Geometry | None = None
     dataset: xr.Dataset | None = None
+
+    @property
+    def dimensions(self) -> tuple[str, str]:
+        """Names of the vertical and the lateral dimension."""
+        vertical, lateral = self.temperature.dims[-2:]
+        return str(vertical), str(lateral)
+
+    @cached_property
+    def units(self) -> Units:
+        """How the temperatures are measured; those of a plain array are taken to be K."""
+        return DIMENSIONAL if self.dataset is None else units_of(self.dataset)
 
     @property
     def is_corpus(self) -> bool:
@@ -118,15 +130,17 @@ def snapshots_of(fields: Fields, weights: Any = None) -> Snapshots:
         return fields
     geometry = geometry_of(fields) if isinstance(fields, xr.Dataset) else None
     temperature = fields["temperature"] if isinstance(fields, xr.Dataset) else _with_names(fields)
-    shape = tuple(temperature.sizes[name] for name in FIELD)
+    dimensions, shape = temperature.dims[-2:], temperature.shape[-2:]
     if weights is None:
         weight = np.full(shape, 1.0 / np.prod(shape)) if geometry is None else geometry.weight
     else:
-        weight = weights.transpose(*FIELD).values if isinstance(weights, xr.DataArray) else np.asarray(weights, float)
+        weight = (
+            weights.transpose(*dimensions).values if isinstance(weights, xr.DataArray) else np.asarray(weights, float)
+        )
         if weight.shape != shape or not np.all(weight >= 0) or not weight.sum() > 0:
             raise FieldError(f"weights: expected numbers from 0 up, some above, of shape {shape}, got {weight.shape}")
         weight = weight / weight.sum()
-    share = xr.DataArray(weight, dims=FIELD)
+    share = xr.DataArray(weight, dims=dimensions)
     if isinstance(fields, xr.Dataset):
         return _of_dataset(fields, share, geometry)
     every = xr.DataArray(np.ones(temperature.shape[:-2], dtype=bool), dims=temperature.dims[:-2])
@@ -134,17 +148,19 @@ def snapshots_of(fields: Fields, weights: Any = None) -> Snapshots:
 
 
 def _with_names(values: xr.DataArray | np.ndarray) -> xr.DataArray:
-    """Plain array with the dimensions (..., radius, angle)."""
+    """Plain array with the dimensions (..., radius, angle), or (..., height, x)."""
     if isinstance(values, xr.DataArray):
-        if not set(FIELD) <= set(values.dims):
-            raise FieldError(
-                f"expected the dimensions 'radius' and 'angle', got {values.dims}: rename those of the field to these"
-            )
-        return values.transpose(..., *FIELD)
+        for dimensions in GRID_DIMENSIONS:
+            if set(dimensions) <= set(values.dims):
+                return values.transpose(..., *dimensions)
+        raise FieldError(
+            f"expected the dimensions 'radius' and 'angle', or 'height' and 'x', got {values.dims}: rename those of "
+            "the field to these"
+        )
     if np.ndim(values) < 2:
         raise FieldError(f"expected an array of shape (..., radius, angle), got shape {np.shape(values)}")
     leading = [f"axis_{number}" for number in range(np.ndim(values) - 2)]
-    return xr.DataArray(values, dims=(*leading, *FIELD))
+    return xr.DataArray(values, dims=(*leading, *GRID_DIMENSIONS[0]))
 
 
 @dataclass(frozen=True)
@@ -165,6 +181,16 @@ class Pair:
         # xarray would otherwise silently keep only the coordinates that agree to the last bit.
         one, other = self.truth.temperature, self.prediction.temperature
         return xr.DataArray(other.data, coords=one.coords, dims=one.dims, attrs=other.attrs).astype(float)
+
+    @property
+    def dimensions(self) -> tuple[str, str]:
+        """Names of the vertical and the lateral dimension."""
+        return self.truth.dimensions
+
+    @property
+    def units(self) -> Units:
+        """How the temperatures are measured."""
+        return self.truth.units
 
     @property
     def weight(self) -> xr.DataArray:
@@ -204,6 +230,8 @@ def pair(truth: Fields | Pair, prediction: Fields | None = None, name: str = "pr
     if both.truth.dataset is None or both.prediction.dataset is None:
         _same_coordinates(one, other, name)
         return both
+    if both.truth.units != both.prediction.units:
+        raise FieldError(f"{name}: is {both.prediction.units.name}, the truth {both.truth.units.name}")
     if both.truth.geometry != both.prediction.geometry:
         raise FieldError(f"{name}: its grid differs from that of the truth")
     if both.truth.is_corpus and not np.array_equal(one["simulation"].values, other["simulation"].values):
@@ -215,7 +243,7 @@ def pair(truth: Fields | Pair, prediction: Fields | None = None, name: str = "pr
         raise FieldError(f"{name}: its runs have other numbers of snapshots than the truth")
     difference = np.nanmax(np.abs(times - others), initial=0.0)
     if difference > TIME_TOLERANCE:
-        raise FieldError(f"{name}: its times differ from those of the truth by up to {difference:.3g} Gyr")
+        raise FieldError(f"{name}: its times differ from those of the truth by up to {difference:.3g}")
     return both
 
 

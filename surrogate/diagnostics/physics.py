@@ -14,7 +14,6 @@ import numpy as np
 import xarray as xr
 
 from surrogate.diagnostics.pairing import Fields, Snapshots, labelled, snapshots_of
-from surrogate.geometry import Geometry
 from surrogate.minerals import olivine_conductivity
 from surrogate.planet import MARS, Planet
 from surrogate.units import GIGAYEAR
@@ -31,8 +30,10 @@ def lateral_mean(fields: Fields) -> xr.DataArray:
     >>> lateral_mean(np.full((3, 6, 16), 1700.0)).shape
     (3, 6)
     """
-    profile = snapshots_of(fields).temperature.mean("angle", skipna=False, dtype=float)
-    return labelled(profile, "lateral_mean_temperature", "K", "laterally averaged temperature")
+    snapshots = snapshots_of(fields)
+    profile = snapshots.temperature.mean(snapshots.dimensions[1], skipna=False, dtype=float)
+    unit = snapshots.units.unit("temperature")
+    return labelled(profile, "lateral_mean_temperature", unit, "laterally averaged temperature")
 
 
 def mean_temperature(fields: Fields, weights: Any = None) -> xr.DataArray:
@@ -45,8 +46,8 @@ def mean_temperature(fields: Fields, weights: Any = None) -> xr.DataArray:
         Default: cell volumes of a run or a corpus; nodes of a plain array count alike.
     """
     snapshots = snapshots_of(fields, weights)
-    mean = (snapshots.temperature * snapshots.weight).sum(("radius", "angle"), skipna=False)
-    return labelled(mean, "mean_temperature", "K", "volume-averaged temperature")
+    mean = (snapshots.temperature * snapshots.weight).sum(snapshots.dimensions, skipna=False)
+    return labelled(mean, "mean_temperature", snapshots.units.unit("temperature"), "volume-averaged temperature")
 
 
 def wall_conductivity(
@@ -75,36 +76,47 @@ def wall_conductivity(
 def surface_heat_flux(
     dataset: xr.Dataset | Snapshots, planet: Planet = MARS, conductivity: Conductivity = "olivine"
 ) -> xr.DataArray:
-    """Mean conductive heat flux through the surface, outward, W/m2, dims ([simulation], time)."""
-    flux = -_wall_flux(dataset, (-1, -2), planet, conductivity)
-    return labelled(flux, "surface_heat_flux", "W m-2", "mean heat flux through the surface, outward")
+    """Mean conductive heat flux through the surface, outward, W/m2, dims ([simulation], time).
+
+    Of a dimensionless dataset the Nusselt number: the flux over that of conduction alone for a unit drop of temperature
+    between the walls (:attr:`surrogate.geometry.Geometry.conduction`); `planet` and `conductivity` are not used.
+    """
+    return _named_flux(dataset, "surface_heat_flux", planet, conductivity)
 
 
 def core_mantle_boundary_heat_flux(
     dataset: xr.Dataset | Snapshots, planet: Planet = MARS, conductivity: Conductivity = "olivine"
 ) -> xr.DataArray:
-    """Mean conductive heat flux from the core into the mantle, outward, W/m2, dims ([simulation], time)."""
-    flux = _wall_flux(dataset, (0, 1), planet, conductivity)
-    return labelled(
-        flux, "core_mantle_boundary_heat_flux", "W m-2", "mean heat flux through the core-mantle boundary, outward"
-    )
+    """Mean conductive heat flux from the core, or the lower wall, outward; as :func:`surface_heat_flux`."""
+    return _named_flux(dataset, "core_mantle_boundary_heat_flux", planet, conductivity)
 
 
-def _wall_flux(
-    dataset: xr.Dataset | Snapshots, rows: tuple[int, int], planet: Planet, conductivity: Conductivity
-) -> xr.DataArray:
-    """Mean flux from the wall row into the first cell row, W/m2."""
+def _named_flux(dataset: xr.Dataset | Snapshots, name: str, planet: Planet, conductivity: Conductivity) -> xr.DataArray:
+    """Flux of a variable of the convention as it is told: W/m2, or the Nusselt number."""
     snapshots = snapshots_of(dataset)
+    lower = name != "surface_heat_flux"
+    flux = _wall_flux(snapshots, lower, planet, conductivity)
+    if not snapshots.units.dimensional:
+        flux = flux / snapshots.known()[1].conduction[0 if lower else 1]
+    about = snapshots.units.described(name)
+    return labelled(flux, name, about["units"], about["long_name"])
+
+
+def _wall_flux(snapshots: Snapshots, lower: bool, planet: Planet, conductivity: Conductivity) -> xr.DataArray:
+    """Mean outward flux between a wall and the first cell centre, W/m2; without a planet the conductivity is 1."""
     _, geometry, _ = snapshots.known()
-    wall, inside = _row(snapshots, rows[0]), _row(snapshots, rows[1])
+    rows = (0, 1) if lower else (-1, -2)
+    wall, inside = (_row(snapshots, row) for row in rows)
     depths = (float(geometry.depth[rows[0]]), float(geometry.depth[rows[1]]))
-    between = wall_conductivity(wall, inside, depths, planet, conductivity)
-    flux: xr.DataArray = (between * (wall - inside) / abs(depths[0] - depths[1])).mean("angle", skipna=False)
+    between = wall_conductivity(wall, inside, depths, planet, conductivity) if snapshots.units.dimensional else 1.0
+    flux: xr.DataArray = (between * (wall - inside) / (depths[0] - depths[1])).mean(
+        snapshots.dimensions[1], skipna=False
+    )
     return flux
 
 
 def _row(snapshots: Snapshots, row: int) -> xr.DataArray:
-    return snapshots.temperature.isel(radius=row, drop=True).astype(float)
+    return snapshots.temperature.isel({snapshots.dimensions[0]: row}, drop=True).astype(float)
 
 
 def _bare(times: xr.DataArray) -> xr.DataArray:
@@ -112,16 +124,12 @@ def _bare(times: xr.DataArray) -> xr.DataArray:
     return xr.DataArray(times.values, dims=times.dims)
 
 
-def wall_areas(geometry: Geometry) -> tuple[float, float, float]:
-    """Length of the core-mantle boundary and of the surface, m, and area of the sector, m2 (per metre of depth)."""
-    width = geometry.lateral_faces[-1] - geometry.lateral_faces[0]
-    return geometry.vertical_faces[0] * width, geometry.vertical_faces[-1] * width, float(geometry.volume.sum())
-
-
 def heat_production(
     dataset: xr.Dataset | Snapshots, planet: Planet = MARS, crust_heating: CrustHeating = "none"
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Warming by radiogenic heat, K/Gyr, dims ([simulation], time), without coordinates.
+
+    Of a dimensionless dataset the parameter ``internal_heating``, which does not change.
 
     Parameters
     ----------
@@ -137,15 +145,22 @@ def heat_production(
     mantle : xarray.DataArray
         Of the rock below the crust.
     """
-    known, geometry, times = snapshots_of(dataset).known()
+    snapshots = snapshots_of(dataset)
+    known, geometry, times = snapshots.known()
+    if not snapshots.units.dimensional:
+        if "internal_heating" not in known:
+            raise ValueError("heat production: the dataset lacks the parameter internal_heating")
+        given = known["internal_heating"]
+        constant: Any = xr.zeros_like(_bare(times)) + xr.DataArray(given.values, dims=given.dims)
+        return constant, constant
     if "crustal_enrichment" not in known:
         raise ValueError("heat production: the dataset lacks the parameter crustal_enrichment")
     given, time = known["crustal_enrichment"], _bare(times)
     enrichment: Any = xr.DataArray(given.values, dims=given.dims)
     primitive = xr.zeros_like(time) + planet.radiogenic_heating(time.values)
     primitive = primitive * GIGAYEAR * planet.mantle_density / heat_capacity(planet)
-    faces = geometry.vertical_faces
-    crust = (faces[-1] ** 2 - (faces[-1] - planet.crust_thickness) ** 2) / (faces[-1] ** 2 - faces[0] ** 2)
+    low, high = geometry.vertical_faces[[0, -1]]
+    crust = geometry.volume_between(high - planet.crust_thickness, high) / geometry.volume_between(low, high)
     if crust_heating == "none":
         mantle = planet.mantle_depletion(enrichment) * primitive
         return (1.0 - crust) * mantle, mantle
@@ -179,9 +194,10 @@ def energy_budget(
     """
     snapshots = snapshots_of(dataset)
     _, geometry, times = snapshots.known()
-    inner, outer, volume = wall_areas(geometry)
+    inner, outer = geometry.wall_areas
     time = _bare(times)
-    to_kelvin = GIGAYEAR / (heat_capacity(planet) * volume)
+    planetary = snapshots.units.dimensional
+    warming = (GIGAYEAR / heat_capacity(planet) if planetary else 1.0) / geometry.volume.sum()
 
     def interval_mean(values: xr.DataArray) -> xr.DataArray:
         values = values.drop_vars(values.coords).rename(time="interval")
@@ -192,13 +208,14 @@ def energy_budget(
 
     terms = {
         "change": step(mean_temperature(snapshots)) / step(time),
-        "inflow": interval_mean(core_mantle_boundary_heat_flux(snapshots, planet, conductivity) * inner) * to_kelvin,
-        "outflow": interval_mean(surface_heat_flux(snapshots, planet, conductivity) * outer) * to_kelvin,
+        "inflow": interval_mean(_wall_flux(snapshots, True, planet, conductivity) * inner) * warming,
+        "outflow": interval_mean(_wall_flux(snapshots, False, planet, conductivity) * outer) * warming,
         "heating": interval_mean(heat_production(snapshots, planet, crust_heating)[0]),
     }
     terms["residual"] = terms["change"] - (terms["inflow"] - terms["outflow"] + terms["heating"])
-    budget = xr.Dataset({name: values.assign_attrs(units="K Gyr-1") for name, values in terms.items()})
-    return budget.assign_coords(interval_time=interval_mean(time).assign_attrs(units="Gyr"))
+    rate = "K Gyr-1" if planetary else "1"
+    budget = xr.Dataset({name: values.assign_attrs(units=rate) for name, values in terms.items()})
+    return budget.assign_coords(interval_time=interval_mean(time).assign_attrs(units=snapshots.units.unit("time")))
 
 
 def core_residual(
@@ -211,7 +228,7 @@ def core_residual(
     """
     snapshots = snapshots_of(dataset)
     flux = core_mantle_boundary_heat_flux(snapshots, planet, conductivity)
-    wall = _row(snapshots, 0).mean("angle", skipna=False)
+    wall = _row(snapshots, 0).mean(snapshots.dimensions[1], skipna=False)
     time = _bare(snapshots.known()[2])
     rate = flux.drop_vars(flux.coords) * -3.0 * GIGAYEAR
     rate = rate / (planet.core_density * planet.core_heat_capacity * planet.core_radius)
@@ -238,13 +255,14 @@ def plumes(
     fraction : float
         Of the largest anomaly, where a plume ends.
     amplitude : float
-        K, smallest anomaly that counts.
+        Smallest anomaly that counts, in degrees of the units (K for a planet).
     cold : bool
         Look for downwellings instead.
 
     Examples
     --------
     >>> from surrogate.fields import make_run
+    >>> from surrogate.geometry import Geometry
     >>> from surrogate.parameters import Parameters
     >>> geometry = Geometry.quarter(4, 64)
     >>> field = 1500 + 100 * np.cos(4 * geometry.lateral) * np.ones((1, 6, 1))  # hot at both walls of the sector
@@ -252,14 +270,17 @@ def plumes(
     >>> len(plumes(run, 1e6)[0]), len(plumes(run, 1e6, cold=True)[0])
     (2, 1)
     """
-    temperature = snapshots_of(run).temperature
-    row = temperature.sel(radius=radius, method="nearest").values.astype(float)
+    snapshots = snapshots_of(run)
+    _, geometry, _ = snapshots.known()
+    row = snapshots.temperature[:, int(np.argmin(np.abs(geometry.vertical - radius)))].values.astype(float)
     anomaly = (row - row.mean(axis=-1, keepdims=True)) * (-1 if cold else 1)
-    angles = temperature["angle"].values
     positions = []
     for values in anomaly:
-        peak = values.max()
-        inside = (values > fraction * peak) & (peak > amplitude)
+        peak, angles = values.max(), geometry.lateral
+        inside = (values > fraction * peak) & (peak > amplitude * snapshots.units.degree)
+        if geometry.periodic and inside[0] and inside[-1]:  # one plume across the seam, not two: begin beside it
+            start = -int(np.argmin(inside))
+            values, angles, inside = (np.roll(part, start) for part in (values, angles, inside))
         edges = np.flatnonzero(np.diff(np.r_[False, inside, False].astype(int)))
         stretches = zip(edges[::2], edges[1::2], strict=True)
         positions.append([float(angles[start + np.argmax(values[start:stop])]) for start, stop in stretches])

@@ -30,7 +30,13 @@ TOLERANCES: dict[str, float] = {
     "core_drift": 100.0,
     "parameters_outside_range": 0,
 }
-"""Above these a card says ``passed: False``: K, K, share of the nodes, share of the budget's terms, K, parameters."""
+"""Above these a card says ``passed: False``: K, K, share of the nodes, share of the budget's terms, K, parameters.
+
+Those in K are in degrees of the units (:class:`surrogate.quantities.Units`) where a corpus is dimensionless.
+"""
+
+IN_DEGREES = ("surface_temperature_deviation", "core_mantle_boundary_spread", "core_drift")
+"""Entries of :data:`TOLERANCES` that are temperatures."""
 
 CONSTANT_CORE = 1e-3
 """K. A core-mantle boundary that changes less than this in a run is held, and no core cools below it."""
@@ -75,6 +81,7 @@ class RunCard:
     parameters_outside_range: int
     residual: np.ndarray
     size: np.ndarray
+    degree: float = 1.0
 
 
 def check(
@@ -94,7 +101,7 @@ def check(
     conductivity : {"constant", "olivine"}
         Law of the simulations, for the heat fluxes of the budget.
     range_tolerance : float
-        K.
+        K; degrees of the units.
     crust_heating : {"none", "enriched"}
         Law of the simulations, for the heating in the budget.
     ranges : mapping, optional
@@ -110,8 +117,8 @@ def check(
         the hottest start and the radiogenic heat since then explain, by more than the tolerance),
         ``largest_excursion`` (K, out of that range), ``budget_residual`` (root mean square over that of the sum of the
         sizes of the terms; None where that is not known, of a single snapshot, or of a corpus without the parameter
-        ``crustal_enrichment``, which says how the rock is heated), ``budget_drift`` (K, what the residuals add up to
-        over the history that drifts most),
+        ``crustal_enrichment``, or ``internal_heating`` without a planet, which says how it is heated),
+        ``budget_drift`` (K, what the residuals add up to over the history that drifts most),
         ``core_drift`` (K, how far the core's temperature gets from what its flux makes of it; 0 where it is held),
         ``plumes`` and ``downwellings`` (mean number at mid-depth), ``parameters_outside_range`` (how many, of
         the run with most), and ``passed`` (per entry of :data:`TOLERANCES`).
@@ -145,7 +152,11 @@ def together(cards: Sequence[RunCard]) -> ReportCard:
         passed={},
     )
     found: Mapping[str, Any] = result
-    result["passed"] = {name: found[name] is None or bool(found[name] <= limit) for name, limit in TOLERANCES.items()}
+    degree = cards[0].degree
+    result["passed"] = {
+        name: found[name] is None or bool(found[name] <= limit * (degree if name in IN_DEGREES else 1.0))
+        for name, limit in TOLERANCES.items()
+    }
     return result
 
 
@@ -170,30 +181,37 @@ def card_of(
     if not finite.all():
         raise ValueError(f"report card: temperature is not finite at {int((~finite).sum())} nodes")
     bottom = temperature[:, 0]
-    # Nothing gets hotter than the hottest start, or the core's, plus the radiogenic heat of all the time until then.
-    depleted = "crustal_enrichment" in parameters
-    rock = run if depleted else replace(run, dataset=parameters.assign_coords(crustal_enrichment=1.0))
+    # Nothing gets hotter than the hottest start, or the core's, plus the heat produced in all the time until then.
+    planetary = run.units.dimensional
+    heat_source = "crustal_enrichment" if planetary else "internal_heating"
+    heated = heat_source in parameters
+    # Without it a planet has the heat of primitive rock at most; how much another corpus has is not known.
+    rock = (
+        run if heated else replace(run, dataset=parameters.assign_coords({heat_source: 1.0 if planetary else np.inf}))
+    )
     heating = heat_production(rock, planet, crust_heating)[1].values
     warmed = np.concatenate([[0.0], cumulative_trapezoid(heating, times)])
-    start = max(planet.initial_core_temperature, float(parameters.get("initial_temperature", temperature[0].max())))
+    start = float(parameters.get("initial_temperature", temperature[0].max()) if planetary else temperature[0].max())
+    start = max(start, planet.initial_core_temperature if planetary else bottom.max())
+    surface = planet.surface_temperature if planetary else float(temperature[:, -1].mean())
     high = (start + warmed)[:, None, None]
-    excursion = np.maximum(planet.surface_temperature - temperature, temperature - high)
+    excursion = np.maximum(surface - temperature, temperature - high)
     residual, size, drift, core_drift = np.zeros(0), np.zeros(0), 0.0, 0.0
-    if len(times) > 1 and depleted:  # the heating of another kind of corpus is not known
+    if len(times) > 1 and heated:  # the heating of another kind of corpus is not known
         budget = energy_budget(run, planet, conductivity, crust_heating)
         residual = budget["residual"].values
         size = sum(np.abs(budget[name].values) for name in ("inflow", "outflow", "heating"))
         drift = float(np.abs(np.cumsum(residual * np.diff(times))).max())
-    if len(times) > 1 and np.ptp(bottom.mean(axis=-1)) > CONSTANT_CORE:
+    if planetary and len(times) > 1 and np.ptp(bottom.mean(axis=-1)) > CONSTANT_CORE:
         core_drift = float(np.abs(core_residual(run, planet, conductivity).values).max())
-    middle = float(np.mean(geometry.vertical_faces[[0, -1]]))
+    middle, degree = float(np.mean(geometry.vertical_faces[[0, -1]])), run.units.degree
     return RunCard(
         snapshots=len(times),
-        surface_temperature_deviation=float(np.abs(temperature[:, -1] - planet.surface_temperature).max()),
+        surface_temperature_deviation=float(np.abs(temperature[:, -1] - surface).max()),
         core_mantle_boundary_spread=float(np.ptp(bottom, axis=-1).max()),
         minimum_temperature=float(temperature.min()),
         maximum_temperature=float(temperature.max()),
-        fraction_out_of_range=float((excursion > tolerance).mean()),
+        fraction_out_of_range=float((excursion > tolerance * degree).mean()),
         largest_excursion=float(max(excursion.max(), 0.0)),
         budget_drift=drift,
         core_drift=core_drift,
@@ -202,4 +220,5 @@ def card_of(
         parameters_outside_range=sum(not _within(float(parameters[name]), *ends) for name, ends in ranges.items()),
         residual=residual,
         size=size,
+        degree=degree,
     )

@@ -56,7 +56,7 @@ def singular_values(
     """
     snapshots = snapshots_of(dataset)
     matrix = snapshot_matrix(snapshots)
-    source = prepare(matrix, snapshots.weight.values.ravel() if weighted else None, memory)
+    source = prepare(matrix, snapshots.weight.values.ravel() if weighted else None, memory, snapshots.units.dimensional)
     found = exact(source, min(count or min(matrix.shape), *matrix.shape), remove_mean)
     if source.dtype is np.float64:
         return found.values
@@ -101,7 +101,9 @@ def decompose(
     snapshots = snapshots_of(dataset)
     matrix = snapshot_matrix(snapshots)
     weight = snapshots.weight if weighted else xr.ones_like(snapshots.weight)
-    found, energy = truncated(prepare(matrix, weight.values.ravel(), memory), modes, remove_mean, tolerance)
+    found, energy = truncated(
+        prepare(matrix, weight.values.ravel(), memory, snapshots.units.dimensional), modes, remove_mean, tolerance
+    )
     attributes: dict[str, str | float] = {
         "weighted": str(weighted),
         "mean_removed": str(remove_mean),
@@ -115,21 +117,23 @@ def _as_dataset(
 ) -> xr.Dataset:
     dataset, _, times = snapshots.known()
     shape, mask = snapshots.temperature.shape[-2:], snapshots.mask.values
+    grid, units = snapshots.dimensions, snapshots.units
+    kelvin = {"units": units.unit("temperature")}
     coordinates: dict[str, Any] = {
         "mode": ("mode", np.arange(1, len(found.values) + 1)),
-        "snapshot_time": ("snapshot", np.asarray(times.values)[mask], {"units": "Gyr"}),
-        **{name: dataset[name] for name in ("radius", "angle", "radius_bounds", "angle_bounds")},
+        "snapshot_time": ("snapshot", np.asarray(times.values)[mask], {"units": units.unit("time")}),
+        **{name: dataset[name] for axis in grid for name in (axis, f"{axis}_bounds")},
     }
     if snapshots.is_corpus:
         numbers = np.broadcast_to(dataset["simulation"].values[:, None], mask.shape)
         coordinates["simulation"] = ("snapshot", numbers[mask])
     return xr.Dataset(
         {
-            "singular_value": ("mode", found.values, {"units": "K"}),
+            "singular_value": ("mode", found.values, kelvin),
             "energy": ("mode", found.values**2 / (energy or 1.0), {"units": "1"}),
-            "pattern": (("mode", "radius", "angle"), found.patterns.reshape(-1, *shape), {"units": "1"}),
-            "coefficient": (("mode", "snapshot"), found.coefficients, {"units": "K"}),
-            "mean": (("radius", "angle"), found.mean.reshape(shape), {"units": "K"}),
+            "pattern": (("mode", *grid), found.patterns.reshape(-1, *shape), {"units": "1"}),
+            "coefficient": (("mode", "snapshot"), found.coefficients, kelvin),
+            "mean": (grid, found.mean.reshape(shape), kelvin),
         },
         coordinates,
         attributes,

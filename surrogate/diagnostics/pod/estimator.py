@@ -13,6 +13,7 @@ from surrogate.diagnostics.pairing import snapshots_of
 from surrogate.diagnostics.pod.decomposition import snapshot_matrix
 from surrogate.diagnostics.pod.exact import truncated
 from surrogate.diagnostics.pod.gram import MEMORY, prepare
+from surrogate.fields import units_of
 
 
 class POD(TransformerMixin, BaseEstimator):
@@ -86,7 +87,8 @@ class POD(TransformerMixin, BaseEstimator):
                 f"POD: weights must be numbers from 0 up of shape {self._shape}, that of a snapshot, "
                 f"got shape {weights.shape}"
             )
-        source = prepare(matrix, weights.ravel(), self.memory, kelvin=temperatures)
+        kelvin = isinstance(X, xr.Dataset) and units_of(X).dimensional
+        source = prepare(matrix, weights.ravel(), self.memory, kelvin)
         found, energy = truncated(source, self.modes, self.remove_mean, self.tolerance)
         self.n_features_in_, self._weights = matrix.shape[1], weights.ravel()
         self.components_ = found.patterns.reshape(-1, *self._shape)
