@@ -344,6 +344,12 @@ class Geometry:
             raise ValueError("geometry: its sides are closed; only a periodic field can be shifted")
         return np.roll(field, columns, axis=-1)
 
+    def alike(self, field: Any) -> list[Any]:
+        """List a field, shape (..., columns), and what is as good a solution: mirrored, and moved where it can be."""
+        both = [field, self.mirrored(field)]
+        half = self.shape[1] // 2
+        return both + [self.shifted(part, half) for part in both] if self.periodic else both
+
     def broken_seam(self, field: Any) -> str:
         """Say what is wrong where a periodic field, shape (..., rows, columns), closes on itself; "" if nothing is."""
         field = np.asarray(field)

@@ -85,10 +85,12 @@ def range_accuracy(truth: Fields | Pair, prediction: Fields | None = None, span:
     return labelled(accuracy, "range_accuracy", "percent", "accuracy over the temperature range")
 
 
-def headline_accuracy(truth: Fields | Pair, prediction: Fields | None = None) -> xr.DataArray:
-    """The accuracy that the units of the truth call for: relative, or over the range of temperature; percent."""
+def headline_accuracy(
+    truth: Fields | Pair, prediction: Fields | None = None, span: float | None = None
+) -> xr.DataArray:
+    """Choose :func:`relative_accuracy`, or without kelvin :func:`range_accuracy`; the name of the result says which."""
     both = pair(truth, prediction)
-    return relative_accuracy(both) if both.units.dimensional else range_accuracy(both)
+    return relative_accuracy(both) if both.units.dimensional else range_accuracy(both, span=span)
 
 
 def temperature_span(truth: Fields) -> float:

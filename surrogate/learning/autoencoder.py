@@ -14,7 +14,15 @@ import pandas as pd
 import xarray as xr
 
 from surrogate.corpus.store import run_reader
-from surrogate.fields import geometry_of, make_corpus, parameter_table, select_split, space_of, valid_snapshots
+from surrogate.fields import (
+    geometry_of,
+    make_corpus,
+    parameter_table,
+    select_split,
+    space_of,
+    units_of,
+    valid_snapshots,
+)
 from surrogate.files import atomic, fingerprint
 from surrogate.learning import folders
 from surrogate.learning.batches import ArrayBatches, SnapshotBatches
@@ -162,7 +170,7 @@ def train_autoencoder(
         "settings": settings.model_dump(mode="json"),
         "scaling": scaler.as_dict(),
         **made_of(
-            {"field": [corpus.sizes["radius"], corpus.sizes["angle"]], "latent": int(decoder.input_shape[-1])},
+            {"field": list(corpus["temperature"].shape[-2:]), "latent": int(decoder.input_shape[-1])},
             train,
             validation,
             summary,
@@ -184,7 +192,7 @@ def _train_paper(
     training, held = settings.training, settings.memory
     batches = SnapshotBatches(train, scaler, batch_size=training.batch_size, seed=training.seed, memory=held)
     unseen = SnapshotBatches(validation, scaler, batch_size=4 * training.batch_size, memory=held)
-    encoder, decoder = paper_autoencoder(_image_shape(train, scaler), settings.compression)
+    encoder, decoder = paper_autoencoder(_image_shape(train, scaler), settings.compression, geometry_of(train).periodic)
     model = keras.Model(encoder.inputs, decoder(encoder.outputs[0])[0])
     return encoder, decoder, *fit(model, "mse", batches, unseen, training, **options)
 
@@ -218,13 +226,14 @@ def _coefficients(
 ) -> ArrayBatches:
     """Coefficients and wall scalars of every snapshot: some 1 kB each, which fits into memory for a million of them.
 
-    Physics has no left and right: with `mirror` the mirror images are there too, so that a network sees plumes in
-    twice as many places.
+    Physics has no left and right: with `mirror` the mirror images are there too, in a periodic domain also both moved
+    by half its width, so that a network sees plumes in more places.
     """
     found, carried = [], []
+    geometry = geometry_of(corpus)
     for field in map(run_reader(corpus), range(corpus.sizes["simulation"])):
         images, walls = scaler.split(field)
-        for seen in (images, images[:, :, ::-1])[: 2 if mirror else 1]:
+        for seen in geometry.alike(images) if mirror else [images]:
             found.append(reduction.coefficients(seen, walls))
             carried.append(walls)
     coefficients = np.concatenate(found)
@@ -232,7 +241,8 @@ def _coefficients(
 
 
 def _image_shape(corpus: xr.Dataset, scaler: FieldScaler) -> tuple[int, int]:
-    return len(range(*scaler.rows.indices(corpus.sizes["radius"]))), corpus.sizes["angle"]
+    rows, columns = corpus["temperature"].shape[-2:]
+    return len(range(*scaler.rows.indices(rows))), columns
 
 
 def _row_weight(corpus: xr.Dataset, scaler: FieldScaler, wall_weight: float) -> np.ndarray:
@@ -268,7 +278,7 @@ def _make_canonical(
     scaler: FieldScaler,
     row_weight: np.ndarray,
 ) -> None:
-    """Rotate and scale the latents: a step of 1 changes the field by about 1 K, largest axes first.
+    """Rotate and scale the latents: a step of 1 changes the field by about 1 in its unit, largest axes first.
 
     The change is a root mean square in the weights of the loss.
 
@@ -349,4 +359,5 @@ def decode_corpus(autoencoder: Autoencoder, latents: xr.Dataset) -> xr.Dataset:
         latents.simulation.values,
         split=latents.split.values if "split" in latents.coords else None,
         space=space_of(latents),
+        units=units_of(latents),
     )

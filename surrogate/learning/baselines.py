@@ -77,7 +77,7 @@ class MeanProfile(Baseline):
             total = total + interpolate(times, profile, self.times) * real[:, None]
             count += real
         self.profile = total / np.maximum(count, 1)[:, None]
-        self.columns = corpus.sizes["angle"]
+        self.columns = corpus["temperature"].shape[-1]
         return self
 
     def predict(self, parameters: Any, times: Any) -> np.ndarray:

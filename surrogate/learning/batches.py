@@ -116,7 +116,7 @@ class SnapshotBatches(Batches):
         super().__init__(batch_size, seed)
         self.corpus, self.scaler = corpus, scaler
         self.counts = valid_snapshots(corpus).sum(axis=1)
-        size = 4 * corpus.sizes["radius"] * corpus.sizes["angle"] * max(int(self.counts.max()), 1)
+        size = 4 * int(np.prod(corpus["temperature"].shape[-2:])) * max(int(self.counts.max()), 1)
         self.runs_held = max(1, int(memory * 1e9 / size))
         if self.runs_held < len(self.counts):
             self.runs_held = max(1, self.runs_held // 2)  # two groups are in memory: one learnt, one being read
@@ -167,10 +167,10 @@ class SnapshotBatches(Batches):
 
     def _begin(self, runs: tuple[int, ...]) -> _Group:
         """Begin to read runs."""
-        sizes, counts = self.corpus.sizes, self.counts[list(runs)].tolist()
-        rows = len(range(*self.scaler.rows.indices(sizes["radius"])))
+        counts, (rows, columns) = self.counts[list(runs)].tolist(), self.corpus["temperature"].shape[-2:]
+        rows = len(range(*self.scaler.rows.indices(rows)))
         # The same memory again and again: to get fresh pages from the system may take longer than to fill them.
-        shape, longest = (rows, sizes["angle"]), np.sort(self.counts)[-self.runs_held :].sum()
+        shape, longest = (rows, columns), np.sort(self.counts)[-self.runs_held :].sum()
         memory = self._free.pop() if self._free else np.empty((longest, *shape), np.float32)
         images = memory[: sum(counts)]
         walls = np.empty((sum(counts), self.scaler.scalars), np.float32)

@@ -8,7 +8,15 @@ import numpy as np
 import xarray as xr
 
 from surrogate.config import EvaluationSettings
-from surrogate.fields import geometry_of, make_corpus, parameter_table, select_split, space_of, valid_snapshots
+from surrogate.fields import (
+    geometry_of,
+    make_corpus,
+    parameter_table,
+    select_split,
+    space_of,
+    units_of,
+    valid_snapshots,
+)
 from surrogate.learning.autoencoder import Autoencoder, decode_corpus
 from surrogate.learning.predictor import Predictor
 from surrogate.methods import METHODS, methods
@@ -110,4 +118,5 @@ def predict_baseline(name: str, corpus: xr.Dataset, settings: EvaluationSettings
         runs.simulation.values,
         split=runs.split.values,
         space=space_of(runs),
+        units=units_of(runs),
     )

@@ -13,11 +13,11 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 
-from surrogate.fields import geometry_of, parameter_table, space_of
+from surrogate.fields import geometry_of, parameter_table, space_of, units_of
 from surrogate.parameters import EVOLUTION_PARAMETERS, ParameterSpace
 
 UNIFORM = 1e-3
-"""A wall whose temperatures differ by less than this, K, counts as uniform (or as constant)."""
+"""A wall whose temperatures differ by less than this, in degrees of the units, counts as uniform (or as constant)."""
 
 
 class _Data:
@@ -199,8 +199,9 @@ class FieldScaler(_Data):
             return cls(np.zeros_like(profile), float(maximum), None, None, False, False)
         variance = np.maximum(square / count - profile**2, 0.0)
         scale = float(np.sqrt((variance * weight).sum())) or 1.0
-        constant = high - low < UNIFORM
-        uniform = ~constant & (spread < UNIFORM)
+        small = UNIFORM * units_of(corpus).degree
+        constant = high - low < small
+        uniform = ~constant & (spread < small)
         middle = [float(value) if fixed else None for value, fixed in zip(0.5 * (low + high), constant, strict=True)]
         return cls(profile, scale, middle[0], middle[1], bool(uniform[0]), bool(uniform[1]))
 

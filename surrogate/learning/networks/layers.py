@@ -20,6 +20,34 @@ register = keras.saving.register_keras_serializable(package="surrogate")
 
 
 @register
+class WrapColumns(keras.layers.Layer):
+    """Continue images of a periodic domain on both sides.
+
+    Input shape
+        (batch, rows, columns, channels)
+    Output shape
+        (batch, rows, columns + 2 reach, channels)
+    """
+
+    def __init__(self, reach: int, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.reach = reach
+
+    def call(self, inputs: Any) -> Any:
+        """Repeat the columns beyond the seam."""
+        columns = inputs.shape[2]
+        return ops.take(inputs, [place % columns for place in range(-self.reach, columns + self.reach)], axis=2)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """Shape of the output."""
+        return (*input_shape[:2], input_shape[2] + 2 * self.reach, input_shape[3])
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {**super().get_config(), "reach": self.reach}
+
+
+@register
 class EnsembleDense(keras.layers.Layer):
     """One dense layer for each member of an ensemble.
 

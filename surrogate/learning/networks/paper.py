@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers, ops
 
 from surrogate.learning.batches import Batches
-from surrogate.learning.networks.layers import Consensus
+from surrogate.learning.networks.layers import Consensus, WrapColumns
 from surrogate.settings import PaperLstmSettings
 
 PAPER_CHANNELS = (3, 6, 9, 12, 15)
@@ -38,11 +38,11 @@ def paper_channels(shape: tuple[int, int], compression: float = PAPER_COMPRESSIO
 
 
 def paper_autoencoder(
-    shape: tuple[int, int], compression: float = PAPER_COMPRESSION
+    shape: tuple[int, int], compression: float = PAPER_COMPRESSION, periodic: bool = False
 ) -> tuple[keras.Model, keras.Model]:
     """Build encoder and decoder of arXiv:2108.10105: strided convolutions (5 x 7, tanh) and their mirror image.
 
-    Exactly 840 latents at 302 x 394.
+    Exactly 840 latents at 302 x 394. Where the domain is periodic, convolutions go on across its seam.
     """
     channels = paper_channels(shape, compression)
     sizes = _halvings(shape, len(channels))
@@ -52,20 +52,28 @@ def paper_autoencoder(
     def options() -> dict[str, Any]:
         return {"strides": 2, "padding": "same", "activation": "tanh", "kernel_regularizer": decay}
 
+    def wrapped(signal: Any, layer: keras.Layer, reach: int, width: int) -> Any:
+        """Apply a layer; in a periodic domain with `reach` columns more on either side, which are then cut off."""
+        if not periodic:
+            return layer(signal)
+        signal = layer(WrapColumns(reach)(signal))
+        cut = (signal.shape[2] - width) // 2
+        return layers.Cropping2D(((0, 0), (cut, signal.shape[2] - width - cut)))(signal)
+
     signal = layers.Reshape((*shape, 1))(image)
-    for count in channels:
-        signal = layers.Conv2D(count, (5, 7), **options())(signal)
+    for count, size in zip(channels, sizes[1:], strict=True):
+        signal = wrapped(signal, layers.Conv2D(count, (5, 7), **options()), 4, size[1])
     encoder = keras.Model([image, walls], layers.Flatten(dtype="float32")(signal), name="encoder")
 
     latent = keras.Input((encoder.output_shape[-1],), name="latent")
     signal = layers.Reshape((*sizes[-1], channels[-1]))(latent)
     finer = (channels[0], *channels[:-1])
     for size, count in zip(sizes[-2::-1], finer[::-1], strict=True):
-        signal = layers.Conv2DTranspose(count, (5, 7), **options())(signal)
+        signal = wrapped(signal, layers.Conv2DTranspose(count, (5, 7), **options()), 2, 2 * signal.shape[2])
         crop = ((0, signal.shape[1] - size[0]), (0, signal.shape[2] - size[1]))
         if any(pair[1] for pair in crop):
             signal = layers.Cropping2D(crop)(signal)
-    signal = layers.Conv2D(1, (5, 7), padding="same", kernel_regularizer=decay)(signal)
+    signal = wrapped(signal, layers.Conv2D(1, (5, 7), padding="same", kernel_regularizer=decay), 3, shape[1])
     field = layers.Reshape(shape, dtype="float32")(signal)
     return encoder, keras.Model(latent, [field, latent[:, :0]], name="decoder")
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
-from surrogate.diagnostics.accuracy import lateral_anomaly_squares, relative_accuracy
+from surrogate.diagnostics.accuracy import headline_accuracy, lateral_anomaly_squares, temperature_span
 from surrogate.fields import select_run, select_split
 from surrogate.files import read_json, write_json
 from surrogate.learning.autoencoder import Autoencoder, encode_corpus, train_autoencoder
@@ -69,10 +69,10 @@ def train_at_compression(
     -------
     list of dict
         Of the autoencoder and the FNN: ``method``, ``network``, ``latents``, ``compression`` (as it came out),
-        ``relative_accuracy`` (percent, mean over the unseen snapshots) and ``lateral_anomaly_error``.
+        the headline accuracy by its name (percent, mean over the unseen snapshots) and ``lateral_anomaly_error``.
     """
     settings, fnn = fewer_epochs(settings, share), fewer_epochs(fnn, share)
-    folder, nodes = Path(folder), corpus.sizes["radius"] * corpus.sizes["angle"]
+    folder, nodes = Path(folder), int(np.prod(corpus["temperature"].shape[-2:]))
     # Whether folders hold this very training: what was finished before an interruption is kept, nothing else.
     key = {
         "compression": compression,
@@ -140,17 +140,17 @@ def measure(
     Returns
     -------
     dict
-        ``relative_accuracy`` (percent, mean over the snapshots) and ``lateral_anomaly_error``.
+        The headline accuracy (percent, mean over the snapshots) by its name, and ``lateral_anomaly_error``.
     """
     truth, encoded = select_split(corpus, "test"), select_split(latents, "test")
-    accuracies, squares = [], np.zeros(2)
+    accuracies, squares, span = [], np.zeros(2), temperature_span(truth)
     for number in range(truth.sizes["simulation"]):
         run = select_run(truth, number).load()
         predicted = predict_split(autoencoder, encoded.isel(simulation=[number]), predictor)
         prediction = select_run(predicted, 0)
-        accuracies.append(relative_accuracy(run, prediction).values)
+        accuracies.append(headline_accuracy(run, prediction, span))
         squares += [float(part.sum()) for part in lateral_anomaly_squares(run, prediction)]
     return {
-        "relative_accuracy": float(np.concatenate(accuracies).mean()),
+        str(accuracies[0].name): float(np.concatenate(accuracies).mean()),
         "lateral_anomaly_error": float(np.sqrt(squares[0] / squares[1])),
     }

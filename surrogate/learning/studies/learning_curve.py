@@ -45,8 +45,8 @@ def train_on_share(
     Returns
     -------
     dict
-        ``method``, ``runs``, ``mean_square_error`` (of latents scaled to unit variance), ``relative_accuracy``
-        (percent) and ``lateral_anomaly_error``.
+        ``method``, ``runs``, ``mean_square_error`` (of latents scaled to unit variance), the headline
+        accuracy by its name (percent) and ``lateral_anomaly_error``.
     """
     train = np.flatnonzero(latents.split.values == SPLITS.index("train"))
     order = np.random.default_rng(seed).permutation(train)
