@@ -381,6 +381,34 @@ class Geometry:
             return vertical * np.cos(lateral), vertical * np.sin(lateral)
         return lateral + 0 * vertical, vertical + 0 * lateral
 
+    def outlines(self, points: int = 200) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Trace the boundary in the plane, x and y of each closed loop: a full circle has two, any other domain one."""
+        along = np.linspace(self.lateral_faces[0], self.lateral_faces[-1], points if self.curved else 2)
+        walls = [(np.full(along.size, height), along) for height in self.vertical_faces[[0, -1]]]
+        if not (self.curved and np.isclose(self.width, 2 * np.pi, rtol=1e-5)):
+            (low, one), (high, other) = walls
+            walls = [(np.r_[low, high[::-1], low[:1]], np.r_[one, other[::-1], one[:1]])]
+        return [self.to_plane(*wall) for wall in walls]
+
+    @property
+    def box_around(self) -> tuple[float, float, float, float]:
+        """Smallest and largest x, smallest and largest y of the domain in the plane."""
+        x, y = (np.concatenate(part) for part in zip(*self.outlines(), strict=True))
+        return float(x.min()), float(x.max()), float(y.min()), float(y.max())
+
+    @property
+    def slenderness(self) -> float:
+        """Height over width of the domain in the plane: 1 for a quarter and a full circle."""
+        left, right, bottom, top = self.box_around
+        return (top - bottom) / (right - left)
+
+    def to_sides(self, field: Any) -> Any:
+        """Continue a field, shape (..., columns), to both sides, (..., columns + 2): evenly, or across the seam."""
+        first, last = field[..., :1], field[..., -1:]
+        if self.periodic:
+            first = last = 0.5 * (first + last)
+        return np.concatenate([first, field, last], axis=-1)
+
     def from_plane(self, x: Any, y: Any) -> tuple[Any, Any]:
         """Radius and angle, or height and x, of points of the plane; angles within pi of the middle of the sector."""
         if not self.curved:

@@ -231,9 +231,7 @@ class PodAutoencoderSettings(Section):
     wall_weight: Annotated[float, Field(ge=1.0)] = Field(
         10.0, description="Weight of the rows next to the walls, which carry the heat fluxes, against their volume."
     )
-    mirror: bool = Field(
-        True, description="Train on mirror images too, in a periodic domain also on moved ones."
-    )
+    mirror: bool = Field(True, description="Train on mirror images too, in a periodic domain also on moved ones.")
     refinement: Annotated[int, Field(ge=0)] = Field(
         2, description="Gauss-Newton steps by which the encoder betters its latents, looking at what they decode to."
     )

@@ -15,7 +15,7 @@ import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from surrogate.fields import geometry_of
+from surrogate.fields import geometry_of, units_of
 from surrogate.figures.field import difference_bar, draw_field, temperature_bar
 from surrogate.figures.style import (
     DIFFERENCE,
@@ -44,14 +44,17 @@ def frames(
 def _frames(
     truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], title: str, dots_per_inch: int
 ) -> Iterator[np.ndarray]:
-    geometry = geometry_of(truth)
+    geometry, units = geometry_of(truth), units_of(truth)
     true = truth["temperature"].values.astype(float)
     predicted = [entry["temperature"].values.astype(float) for entry in predictions.values()]
     names = [title_of(name) for name in predictions]
     series = [true, *predicted, *(entry - true for entry in predicted)]
     headings = ["simulation", *names, *(f"{name} - simulation" for name in names)]
-    temperature, difference = temperature_norm(true, *predicted), difference_norm(*series[1 + len(names) :])
-    figure = new_figure(PAGE, PAGE / len(series) + 23)
+    temperature, difference = (
+        temperature_norm(true, *predicted, units=units),
+        difference_norm(*series[1 + len(names) :]),
+    )
+    figure = new_figure(PAGE, PAGE / len(series) * geometry.slenderness + 23)
     figure.set_dpi(dots_per_inch)
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(series))
@@ -61,14 +64,13 @@ def _frames(
         norm, colours = (difference, DIFFERENCE) if error else (temperature, TEMPERATURE)
         meshes.append(draw_field(panel, values[0], geometry, norm, colours))
         column_heading(panel, headings[number])
-    temperature_bar(figure, list(axes[: 1 + len(names)]), temperature, location="bottom", shrink=0.6, aspect=35)
-    difference_bar(figure, list(axes[1 + len(names) :]), difference, location="bottom", shrink=0.8, aspect=25)
+    temperature_bar(figure, list(axes[: 1 + len(names)]), temperature, units, location="bottom", shrink=0.6, aspect=35)
+    difference_bar(figure, list(axes[1 + len(names) :]), difference, units, location="bottom", shrink=0.8, aspect=25)
     caption = figure.suptitle(" ")
     for number, time in enumerate(truth["time"].values):
         for mesh, values in zip(meshes, series, strict=True):
-            field = values[number]
-            mesh.set_array(np.concatenate([field[:, :1], field, field[:, -1:]], axis=1))
-        caption.set_text(f"{title + ', ' if title else ''}{time:.2f} Gyr")
+            mesh.set_array(geometry.to_sides(values[number]))
+        caption.set_text(f"{title + ', ' if title else ''}{units.time.text(time)}")
         canvas.draw()  # type: ignore[no-untyped-call]
         if number == 0:
             figure.set_layout_engine("none")  # the parts must not move from frame to frame

@@ -255,7 +255,7 @@ class Inputs:
 
     @cached_property
     def times(self) -> list[float]:
-        """When examples are shown, Gyr."""
+        """When examples are shown."""
         return example_times(self.settings, self.unseen["snapshot_time"].max(dim="time").values.tolist())
 
     @cached_property

@@ -9,7 +9,7 @@ from matplotlib.patches import FancyArrowPatch
 
 from surrogate.diagnostics import core_mantle_boundary_heat_flux, lateral_mean, mean_temperature, surface_heat_flux
 from surrogate.diagnostics.physics import Conductivity
-from surrogate.fields import geometry_of, parameters_of
+from surrogate.fields import geometry_of, parameters_of, units_of
 from surrogate.figures.field import draw_field, temperature_bar
 from surrogate.figures.style import PAGE, TEMPERATURE, axis_of, new_figure, styled, temperature_norm
 from surrogate.parameters import EVOLUTION_PARAMETERS
@@ -52,7 +52,7 @@ def concept(run: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity =
     -------
     matplotlib.figure.Figure
     """
-    geometry = geometry_of(run)
+    geometry, units = geometry_of(run), units_of(run)
     last = run.sizes["time"] - 1
     figure = new_figure(PAGE, 78)
     figure.set_layout_engine("none")
@@ -82,32 +82,44 @@ def concept(run: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity =
             axes[1].text(0.0, 0.95 - 0.26 * line, equation, va="center", fontsize=7.5)
     else:
         axes[1].text(0.5, 0.5, "solver\nof this corpus", ha="center", va="center")
-    norm = temperature_norm(run["temperature"].values)
+    norm = temperature_norm(run["temperature"].values, units=units)
     draw_field(axes[2], run["temperature"].values[last], geometry, norm)
-    axes[2].text(0.97, 0.97, f"{float(run['time'][last]):.2g} Gyr", transform=axes[2].transAxes, ha="right", va="top")
+    axes[2].text(
+        0.97, 0.97, units.time.text(float(run["time"][last])), transform=axes[2].transAxes, ha="right", va="top"
+    )
     temperature_bar(
-        figure, None, norm, orientation="horizontal", gap=0.24, cax=figure.add_axes((0.44, 0.21, 0.18, 0.03))
+        figure, None, norm, units, orientation="horizontal", gap=0.24, cax=figure.add_axes((0.44, 0.21, 0.18, 0.03))
     )
     profiles = lateral_mean(run).values
     for index in np.unique(np.linspace(0, last, 4).astype(int)):
         shade = TEMPERATURE(0.25 + 0.55 * (1 - index / max(last, 1)))
-        axes[3].plot(profiles[index], geometry.depth / 1e3, color=shade, label=f"{float(run['time'][index]):.1f} Gyr")
-    axes[3].set(xlabel="temperature [K]", ylabel="depth [km]", ylim=(geometry.depth.max() / 1e3, 0))
+        axes[3].plot(
+            profiles[index],
+            units.length.factor * geometry.depth,
+            color=shade,
+            label=units.time.text(float(run["time"][index])),
+        )
+    axes[3].set(
+        xlabel=units.temperature.label(),
+        ylabel=units.length.label(),
+        ylim=(units.length.factor * geometry.depth.max(), 0),
+    )
     axes[3].legend(handlelength=0.8, handletextpad=0.4, loc="lower left", borderaxespad=0, fontsize=6)
+    flux, walls = units.heat_flux, ("surface", "core") if units.dimensional else units.walls[::-1]
     series = {
-        "surface\nheat flux\n[mW m$^{-2}$]": 1e3 * surface_heat_flux(run, planet, conductivity).values,
-        "core\nheat flux\n[mW m$^{-2}$]": 1e3 * core_mantle_boundary_heat_flux(run, planet, conductivity).values,
-        "mean\ntemperature\n[K]": mean_temperature(run).values,
+        f"{walls[0]} {flux.label()}": flux.factor * surface_heat_flux(run, planet, conductivity).values,
+        f"{walls[1]} {flux.label()}": flux.factor * core_mantle_boundary_heat_flux(run, planet, conductivity).values,
+        units.temperature.label("mean temperature"): mean_temperature(run).values,
     }
     axes[4].set_axis_off()
     for line, (label, history) in enumerate(series.items()):
         inset = axes[4].inset_axes((0.0, 0.74 - 0.37 * line, 1.0, 0.26))
         inset.plot(run["time"].values, history, color="0.2")
-        inset.text(1.0, 1.12, label.replace("\n", " "), transform=inset.transAxes, ha="right", va="bottom", fontsize=6)
+        inset.text(1.0, 1.12, label, transform=inset.transAxes, ha="right", va="bottom", fontsize=6)
         inset.tick_params(labelbottom=line == 2, labelsize=6)
         inset.locator_params(nbins=3)
         if line == 2:
-            inset.set_xlabel("time [Gyr]")
+            inset.set_xlabel(units.time.label())
     reaches = (0.065, 0.078, 0.1, 0.045, 0.075)  # half the width of each heading
     for k in range(4):
         _arrow(figure, (middles[k] + reaches[k], 0.93), (middles[k + 1] - reaches[k + 1], 0.93), "0.3", 0.0)

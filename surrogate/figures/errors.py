@@ -24,7 +24,7 @@ from surrogate.diagnostics import (
     temperature_maximum,
 )
 from surrogate.diagnostics.physics import Conductivity
-from surrogate.fields import geometry_of
+from surrogate.fields import geometry_of, units_of
 from surrogate.figures.field import draw_field, field_bar
 from surrogate.figures.style import PAGE, SEQUENTIAL, TRUTH_COLOUR, colour_of, heading, line_of, new_figure, styled
 from surrogate.methods import title_of
@@ -43,7 +43,7 @@ def error_time(
         K, see :func:`surrogate.diagnostics.mean_square_error`.
     bins : int
     """
-    scale = temperature_maximum(truth) if scale is None else scale
+    units, scale = units_of(truth), temperature_maximum(truth) if scale is None else scale
     times = truth["snapshot_time"].values
     real = np.isfinite(times)
     edges = np.linspace(times[real].min(), times[real].max(), bins + 1)
@@ -57,7 +57,7 @@ def error_time(
         middle = [np.median(errors[place == k]) for k in filled]
         panel.plot((0.5 * (edges[1:] + edges[:-1]))[filled], middle, color="black", label="median")
         panel.axhline(errors.mean(), color="black", linestyle=":", linewidth=0.8, label=f"mean {errors.mean():.2e}")
-        panel.set(yscale="log", xlabel="time [Gyr]")
+        panel.set(yscale="log", xlabel=units.time.label())
         panel.legend(loc="upper right")
         heading(panel, title_of(name), number)
     every = np.concatenate([np.asarray(points.get_offsets())[:, 1] for panel in axes for points in panel.collections])
@@ -66,7 +66,7 @@ def error_time(
         below = sum(int((np.asarray(points.get_offsets())[:, 1] < low).sum()) for points in panel.collections)
         if below:
             panel.annotate(f"{below} points below", (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=7)
-    axes[0].set(ylim=(low, high), ylabel=f"mean square error of T / {scale:.0f} K")
+    axes[0].set(ylim=(low, high), ylabel=f"mean square error of T / {units.temperature.text(scale)}")
     return figure
 
 
@@ -86,12 +86,14 @@ def heat_flux(
     """
     figure = new_figure(PAGE, 10 + 2 * min(72.0, PAGE / len(predictions) * 0.9))
     axes = figure.subplots(2, len(predictions), squeeze=False)
-    rows = (("surface", surface_heat_flux), ("core-mantle boundary", core_mantle_boundary_heat_flux))
+    units = units_of(truth)
+    rows = zip(units.walls[::-1], (surface_heat_flux, core_mantle_boundary_heat_flux), strict=True)
+    shown, factor = units.heat_flux, units.heat_flux.factor
     for line, (wall, flux) in enumerate(rows):
-        true = 1e3 * flux(truth, planet, conductivity).values
+        true = factor * flux(truth, planet, conductivity).values
         real = np.isfinite(true)
         true = true[real]
-        every = {n: 1e3 * flux(entry, planet, conductivity).values[real] for n, entry in predictions.items()}
+        every = {n: factor * flux(entry, planet, conductivity).values[real] for n, entry in predictions.items()}
         values = np.concatenate([true, *every.values()])
         low, high = np.percentile(values, [0.1, 99.9])
         margin = 0.05 * (high - low or 1.0)
@@ -106,24 +108,24 @@ def heat_flux(
             if outside:
                 note += f"\n{outside} point{'s' * (outside > 1)} outside"
             panel.text(0.04, 0.96, note, transform=panel.transAxes, va="top")
-            panel.set(xlim=limits, ylim=limits, aspect="equal", xlabel="simulated [mW m$^{-2}$]")
+            panel.set(xlim=limits, ylim=limits, aspect="equal", xlabel=shown.label("simulated"))
             panel.locator_params(nbins=5)
             heading(panel, title_of(name), line * len(predictions) + column)
-        axes[line, 0].set_ylabel(f"{wall}\npredicted [mW m$^{{-2}}$]")
+        axes[line, 0].set_ylabel(f"{wall}\n{shown.label(f'predicted {shown.title}')}")
     return figure
 
 
 @styled
 def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figure:
-    """Root-mean-square error over all unseen snapshots in the annulus, and by depth."""
-    geometry = geometry_of(truth)
+    """Root-mean-square error over all unseen snapshots in the domain, and by depth."""
+    geometry, units = geometry_of(truth), units_of(truth)
     maps = {name: error_map(truth, entry).values for name, entry in predictions.items()}
     inside = np.concatenate([values[1:-1].ravel() for values in maps.values()])
-    wide = len(maps) <= 3
-    norm = Normalize(0, float(np.ceil(np.percentile(inside, 99.5) / 5) * 5) or 1.0)
+    wide, step = len(maps) <= 3, 5 * units.degree
+    norm = Normalize(0, float(np.ceil(np.percentile(inside, 99.5) / step) * step) or step)
     columns = len(maps) + 1 if wide else 3
     rows = -(-(len(maps) + 1) // columns)
-    figure = new_figure(PAGE, 66 if wide else 54 * rows + 16)
+    figure = new_figure(PAGE, 66 if wide else 54 * geometry.slenderness * rows + 16)
     axes = figure.subplots(rows, columns, squeeze=False)
     panels = list(axes.ravel())
     for number, (panel, (name, values)) in enumerate(zip(panels, maps.items(), strict=False)):
@@ -135,12 +137,16 @@ def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figu
     for name, entry in predictions.items():
         last.plot(
             error_by_radius(truth, entry),
-            geometry.depth / 1e3,
+            units.length.factor * geometry.depth,
             color=colour_of(name),
             linestyle=line_of(name),
             label=title_of(name),
         )
-    last.set(xlabel="root-mean-square error [K]", ylabel="depth [km]", ylim=(geometry.depth.max() / 1e3, 0))
+    last.set(
+        xlabel=units.temperature.label("root-mean-square error"),
+        ylabel=units.length.label(),
+        ylim=(units.length.factor * geometry.depth.max(), 0),
+    )
     heading(last, "by depth", len(maps))
     last.set_xlim(0, None)
     last.legend(loc="center right", handlelength=1.2, handletextpad=0.5, borderaxespad=0.0)
@@ -150,7 +156,7 @@ def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figu
         beside,
         norm,
         SEQUENTIAL,
-        "root-mean-square error [K]",
+        units.temperature.label("root-mean-square error"),
         extend="max",
         location="bottom",
         shrink=0.6,
@@ -162,6 +168,7 @@ def error_maps(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figu
 @styled
 def spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figure:
     """Lateral power by wavenumber: how much structure each method has, and how much of it is wrong."""
+    geometry, units = geometry_of(truth), units_of(truth)
     figure = new_figure(PAGE, 74)
     axes = figure.subplots(1, 2, sharey=True)
     simulated = None
@@ -177,12 +184,12 @@ def spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figure:
         if simulated is not None:
             panel.plot(waves, simulated, color=TRUTH_COLOUR, label="simulation", zorder=0)
             panel.set_ylim(0.2 * simulated.min(), 3 * simulated.max())
-        panel.set(xscale="log", yscale="log", xlabel="lateral wavenumber (half waves per sector)")
+        panel.set(xscale="log", yscale="log", xlabel=f"lateral wavenumber ({geometry.waves})")
         panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
         panel.xaxis.set_major_formatter("{x:g}")
         panel.xaxis.set_minor_formatter(NullFormatter())
         heading(panel, title, number)
-    axes[0].set_ylabel("mean square temperature [K$^2$]")
+    axes[0].set_ylabel("mean square temperature" + (" [K$^2$]" if units.dimensional else ""))
     handles, labels = axes[0].get_legend_handles_labels()
     axes[0].legend([handles[-1], *handles[:-1]], [labels[-1], *labels[:-1]], loc="lower left")  # simulation first
     return figure

@@ -1,7 +1,7 @@
 """Fields side by side: truth, predictions, differences.
 
 Functions that draw take `truth`, one run, `predictions`, method to the same run as predicted (or one `prediction`), the
-`times` to show, Gyr, and a `title` of the whole; they return a :class:`matplotlib.figure.Figure`.
+`times` to show, and a `title` of the whole; they return a :class:`matplotlib.figure.Figure`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from surrogate.diagnostics import accuracy_of_runs, lateral_mean
-from surrogate.fields import geometry_of, select_run
+from surrogate.fields import geometry_of, select_run, units_of
 from surrogate.figures.field import difference_bar, draw_field, temperature_bar
 from surrogate.figures.selection import TIME_TOLERANCE, choose_examples, median_and_worst
 from surrogate.figures.style import (
@@ -44,7 +44,7 @@ def example_runs(
     truth : xarray.Dataset
         Corpus of unseen runs.
     predictions : mapping
-        Method to corpus; the mean of their relative accuracies decides.
+        Method to corpus; the mean of their accuracies decides.
     count, until : optional
         As for :func:`surrogate.figures.selection.choose_examples`, which chooses by numbers alone.
 
@@ -59,7 +59,7 @@ def example_runs(
 
 
 def nearest_snapshots(run: xr.Dataset, times: Sequence[float]) -> list[int | None]:
-    """Return the index of the snapshot nearest to each time, Gyr; None where the run ended long before."""
+    """Return the index of the snapshot nearest to each time; None where the run ended long before."""
     stamps, indices = run["time"].values, []
     for time in times:
         slack = TIME_TOLERANCE * max(time, stamps[-1])
@@ -81,7 +81,7 @@ def examples(
     truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], times: Sequence[float], title: str = ""
 ) -> Figure:
     """One run at several times: truth, every prediction, and the differences."""
-    geometry = geometry_of(truth)
+    geometry, units = geometry_of(truth), units_of(truth)
     indices = nearest_snapshots(truth, times)
     true = _fields(truth, indices)
     rows = [true, *(_fields(entry, indices) for entry in predictions.values())]
@@ -91,9 +91,9 @@ def examples(
     ]
     names = [title_of(name) for name in predictions]
     titles = ["simulation", *names, *(f"{name} - simulation" for name in names)]
-    temperature = temperature_norm(*_present(rows))
+    temperature = temperature_norm(*_present(rows), units=units)
     difference = difference_norm(*_present(differences))
-    height = PAGE / len(titles) * len(times)
+    height = PAGE / len(titles) * len(times) * geometry.slenderness
     figure = new_figure(PAGE, height + 28)
     axes = figure.subplots(len(times), len(titles), squeeze=False)
     columns = [(row, temperature, TEMPERATURE) for row in rows]
@@ -105,10 +105,12 @@ def examples(
                 draw_field(axes[line, column], field, geometry, norm, colours)
             axes[line, column].set_axis_off()
     for line, (time, index) in enumerate(zip(times, indices, strict=True)):
-        label = f"{time:g} Gyr:\nrun ended" if index is None else f"{float(truth['time'][index]):.2f} Gyr"
+        label = (
+            f"{units.time.text(time)}:\nrun ended" if index is None else units.time.text(float(truth["time"][index]))
+        )
         row_heading(axes[line, 0], label)
-    temperature_bar(figure, axes[:, : len(rows)], temperature, location="bottom", shrink=0.6, aspect=35)
-    difference_bar(figure, axes[:, len(rows) :], difference, location="bottom", shrink=0.8, aspect=25)
+    temperature_bar(figure, axes[:, : len(rows)], temperature, units, location="bottom", shrink=0.6, aspect=35)
+    difference_bar(figure, axes[:, len(rows) :], difference, units, location="bottom", shrink=0.8, aspect=25)
     if title:
         figure.suptitle(title)
     return figure
@@ -125,18 +127,18 @@ def evolution(
     method : str
         Name of the method.
     """
-    geometry = geometry_of(truth)
-    depth = geometry.depth / 1e3
+    geometry, units = geometry_of(truth), units_of(truth)
+    depth = units.length.factor * geometry.depth
     indices = nearest_snapshots(truth, times)
     true, predicted = _fields(truth, indices), _fields(prediction, indices)
     differences = [None if a is None or b is None else b - a for a, b in zip(true, predicted, strict=True)]
-    temperature = temperature_norm(*_present([true, predicted]))
+    temperature = temperature_norm(*_present([true, predicted]), units=units)
     difference = difference_norm(*_present([differences]))
     profiles = [lateral_mean(run).values for run in (truth, prediction)]
     offsets = [profiles[1][index] - profiles[0][index] for index in indices if index is not None]
-    reach = 1.1 * max(1.0, float(np.abs(offsets).max()))
+    reach = 1.1 * max(units.degree, float(np.abs(offsets).max()))
     step = 0.5 * nice_limit(0.7 * reach)  # away from the ends, where the numbers of the neighbour are; 0 has a line
-    figure = new_figure(PAGE, 40 * len(times) + 22)
+    figure = new_figure(PAGE, max(40 * geometry.slenderness, 24) * len(times) + 22)
     axes = figure.subplots(len(times), 5, squeeze=False, width_ratios=[1, 1, 1, 0.9, 0.6])
     for column, text in enumerate(
         ["simulation", title_of(method), f"{title_of(method)} - simulation", "mean profile", "its difference"]
@@ -144,7 +146,11 @@ def evolution(
         column_heading(axes[0, column], text)
     for line, index in enumerate(indices):
         row = axes[line]
-        label = f"{times[line]:g} Gyr:\nrun ended" if index is None else f"{float(truth['time'][index]):.2f} Gyr"
+        label = (
+            f"{units.time.text(times[line])}:\nrun ended"
+            if index is None
+            else units.time.text(float(truth["time"][index]))
+        )
         row_heading(row[0], label)
         if index is None:
             for panel in row:
@@ -157,18 +163,18 @@ def evolution(
         row[3].plot(profiles[1][index], depth, "--", color=colour_of(method), label=title_of(method))
         row[4].plot(profiles[1][index] - profiles[0][index], depth, color=colour_of(method))
         row[4].axvline(0, color="0.6", linewidth=0.6, zorder=0)
-        row[3].set(ylabel="depth [km]", xlim=(temperature.vmin, temperature.vmax))
+        row[3].set(ylabel=units.length.label(), xlim=(temperature.vmin, temperature.vmax))
         row[4].set(xlim=(-reach, reach), yticklabels=[], xticks=[-step, step])
         for panel in row[3:]:
             panel.set_ylim(depth.max(), 0)
             if line < len(times) - 1:
                 panel.set_xticklabels([])
-    axes[-1, 3].set_xlabel("temperature [K]")
-    axes[-1, 4].set_xlabel("difference [K]")
+    axes[-1, 3].set_xlabel(units.temperature.label())
+    axes[-1, 4].set_xlabel(units.temperature.label("difference"))
     drawn = next(row[3] for row in axes if row[3].lines)
     drawn.legend(loc="lower left", handlelength=1.5)
-    temperature_bar(figure, axes[:, :2], temperature, location="bottom", shrink=0.8)
-    difference_bar(figure, axes[:, 2], difference, location="bottom", aspect=14)
+    temperature_bar(figure, axes[:, :2], temperature, units, location="bottom", shrink=0.8)
+    difference_bar(figure, axes[:, 2], difference, units, location="bottom", aspect=14)
     if title:
         figure.suptitle(title)
     return figure
@@ -185,12 +191,12 @@ def reconstruction(
     latents : int, optional
         Number of latent variables, for the heading.
     """
-    geometry = geometry_of(truth)
+    geometry, units = geometry_of(truth), units_of(truth)
     indices = [index for index in nearest_snapshots(truth, times) if index is not None]
     rows: list[list[Any]] = [[run["temperature"][index].values for index in indices] for run in (truth, prediction)]
     rows.append([other - one for one, other in zip(*rows, strict=True)])
-    temperature, difference = temperature_norm(*rows[0], *rows[1]), difference_norm(*rows[2])
-    figure = new_figure(PAGE, 34 * 3 + 26)
+    temperature, difference = temperature_norm(*rows[0], *rows[1], units=units), difference_norm(*rows[2])
+    figure = new_figure(PAGE, 34 * 3 * geometry.slenderness + 26)
     axes = figure.subplots(3, len(indices), squeeze=False)
     second = "reconstruction" if latents is None else f"from {latents} latents"
     for line, label in enumerate(["simulation", second, "difference"]):
@@ -199,9 +205,9 @@ def reconstruction(
         for column, field in enumerate(rows[line]):
             draw_field(axes[line, column], field, geometry, norm, colours)
     for column, index in enumerate(indices):
-        column_heading(axes[0, column], f"{float(truth['time'][index]):.2f} Gyr")
-    temperature_bar(figure, axes[:2], temperature, aspect=20)
-    difference_bar(figure, axes[2], difference, aspect=10)
+        column_heading(axes[0, column], units.time.text(float(truth["time"][index])))
+    temperature_bar(figure, axes[:2], temperature, units, aspect=20)
+    difference_bar(figure, axes[2], difference, units, aspect=10)
     if title:
         figure.suptitle(title)
     return figure
@@ -221,13 +227,13 @@ def extremes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], times: Se
     predictions : mapping
         Method to corpus; the runs of each are chosen by its own accuracy.
     times : sequence of float
-        Gyr; the second of them and the last are drawn.
+        The second of them and the last are drawn.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    geometry = geometry_of(truth)
+    geometry, units = geometry_of(truth), units_of(truth)
     ends = np.nanmax(truth["snapshot_time"].values, axis=1).tolist()
     numbers = truth["simulation"].values.tolist()
     ordered = sorted(times)
@@ -242,9 +248,9 @@ def extremes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], times: Se
             fields = [(run["temperature"][i].values, predicted["temperature"][i].values) for i in indices]
             stamps = [float(run["time"][i]) for i in indices]
             lines.append((f"{title_of(name)}\n{kind}\n{means[position]:.2f} %", stamps, fields))
-    temperature = temperature_norm(*(field for _, _, fields in lines for pair in fields for field in pair))
+    temperature = temperature_norm(*(field for _, _, fields in lines for pair in fields for field in pair), units=units)
     difference = difference_norm(*(other - one for _, _, fields in lines for one, other in fields))
-    figure = new_figure(PAGE, 29 * len(lines) + 24)
+    figure = new_figure(PAGE, max(29 * geometry.slenderness, 20) * len(lines) + 24)
     axes = figure.subplots(len(lines), 2 * len(EXTREMES_COLUMNS), squeeze=False)
     for line, (label, stamps, fields) in enumerate(lines):
         row_heading(axes[line, 0], label)
@@ -254,9 +260,9 @@ def extremes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], times: Se
                 draw_field(panel, field, geometry, temperature, TEMPERATURE)
             draw_field(panels[2], other - one, geometry, difference, DIFFERENCE)
             names = list(EXTREMES_COLUMNS) if line == 0 else ["", "", ""]
-            names[1] = f"{stamp:.2f} Gyr\n{names[1]}".strip()
+            names[1] = f"{units.time.text(stamp)}\n{names[1]}".strip()
             for panel, text in zip(panels, names, strict=True):
                 column_heading(panel, text)
-    temperature_bar(figure, axes[:, :3], temperature, location="bottom", shrink=0.8, aspect=35)
-    difference_bar(figure, axes[:, 3:], difference, location="bottom", shrink=0.8, aspect=35)
+    temperature_bar(figure, axes[:, :3], temperature, units, location="bottom", shrink=0.8, aspect=35)
+    difference_bar(figure, axes[:, 3:], difference, units, location="bottom", shrink=0.8, aspect=35)
     return figure

@@ -14,6 +14,7 @@ from matplotlib.patches import Polygon
 
 from surrogate.figures.style import DIFFERENCE, TEMPERATURE
 from surrogate.geometry import Geometry
+from surrogate.quantities import Units
 
 OUTLINE = {"fill": False, "edgecolor": "0.25", "linewidth": 0.5}
 
@@ -21,15 +22,14 @@ OUTLINE = {"fill": False, "edgecolor": "0.25", "linewidth": 0.5}
 def draw_field(
     axes: Axes, field: Any, geometry: Geometry, norm: Normalize, colour_map: Colormap = TEMPERATURE
 ) -> QuadMesh:
-    """Draw a field on the sector, walls included, without axes.
+    """Draw a field as it lies in the plane, walls included, without axes.
 
-    Values are drawn where they lie, wall rows on the walls, and interpolated between; they are continued evenly to
-    the side walls, through which nothing flows.
+    Values are drawn where they lie, wall rows on the walls, and interpolated between; they are continued to the sides.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    field : array, shape (radius, angle)
+    field : array, shape (rows, columns)
     geometry : Geometry
     norm : matplotlib.colors.Normalize
     colour_map : matplotlib.colors.Colormap
@@ -40,30 +40,23 @@ def draw_field(
     """
     values = np.asarray(field, dtype=float)
     if values.shape != geometry.shape:
-        raise ValueError(f"field: shape {values.shape}, expected that of the annulus, {geometry.shape}")
-    values = np.concatenate([values[:, :1], values, values[:, -1:]], axis=1)
-    angles = np.r_[geometry.lateral_faces[0], geometry.lateral, geometry.lateral_faces[-1]]
-    x, y = _cartesian(geometry.vertical[:, None], angles[None, :])
+        raise ValueError(f"field: shape {values.shape}, expected that of the grid, {geometry.shape}")
+    lateral = np.r_[geometry.lateral_faces[0], geometry.lateral, geometry.lateral_faces[-1]]
+    x, y = geometry.to_plane(geometry.vertical[:, None], lateral[None, :])
+    values = geometry.to_sides(values)
     mesh = axes.pcolormesh(x, y, values, norm=norm, cmap=colour_map, shading="gouraud", rasterized=True)
     draw_outline(axes, geometry)
     return mesh
 
 
 def draw_outline(axes: Axes, geometry: Geometry) -> None:
-    """Draw the walls of the sector, and make the axes fit it."""
-    inner, outer = geometry.vertical_faces[0], geometry.vertical_faces[-1]
-    angles = np.linspace(geometry.lateral_faces[0], geometry.lateral_faces[-1], 200)
-    x, y = (
-        np.concatenate(part) for part in zip(_cartesian(inner, angles), _cartesian(outer, angles[::-1]), strict=True)
-    )
-    axes.add_patch(Polygon(np.stack([x, y], axis=1), closed=True, **OUTLINE))
-    margin = 0.02 * outer
-    axes.set(xlim=(x.min() - margin, x.max() + margin), ylim=(y.min() - margin, y.max() + margin), aspect="equal")
+    """Draw walls and sides of the domain, and make the axes fit it."""
+    for x, y in geometry.outlines():
+        axes.add_patch(Polygon(np.stack([x, y], axis=1), closed=True, **OUTLINE))
+    left, right, bottom, top = geometry.box_around
+    margin = 0.02 * max(right - left, top - bottom)
+    axes.set(xlim=(left - margin, right + margin), ylim=(bottom - margin, top + margin), aspect="equal")
     axes.set_axis_off()
-
-
-def _cartesian(radius: Any, angle: Any) -> tuple[Any, Any]:
-    return radius * np.cos(angle), radius * np.sin(angle)
 
 
 def field_bar(
@@ -90,14 +83,15 @@ def field_bar(
     bar.outline.set_linewidth(0.5)
 
 
-def temperature_bar(figure: Figure, axes: Any, norm: Normalize, **keywords: Any) -> None:
+def temperature_bar(figure: Figure, axes: Any, norm: Normalize, units: Units, **keywords: Any) -> None:
     """Add the colour bar of temperatures; keywords as for :func:`field_bar`."""
-    field_bar(figure, axes, norm, TEMPERATURE, "temperature [K]", **keywords)
+    field_bar(figure, axes, norm, TEMPERATURE, units.temperature.label(), **keywords)
 
 
-def difference_bar(figure: Figure, axes: Any, norm: Normalize, **keywords: Any) -> None:
+def difference_bar(figure: Figure, axes: Any, norm: Normalize, units: Units, **keywords: Any) -> None:
     """Add the colour bar of differences, which says how their sign is meant; keywords as for :func:`field_bar`."""
-    field_bar(figure, axes, norm, DIFFERENCE, "prediction - simulation [K]", extend="both", **keywords)
+    label = units.temperature.label("prediction - simulation")
+    field_bar(figure, axes, norm, DIFFERENCE, label, extend="both", **keywords)
 
 
 def _spread_ticks(norm: PowerNorm, gap: float) -> list[float]:

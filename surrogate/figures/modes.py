@@ -15,7 +15,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from surrogate.diagnostics import decompose, singular_values
-from surrogate.fields import geometry_of, iterate_runs
+from surrogate.fields import geometry_of, iterate_runs, units_of
 from surrogate.figures.field import draw_field, field_bar
 from surrogate.figures.style import (
     DIFFERENCE,
@@ -53,6 +53,7 @@ def singular_value_spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Datas
     count : int
         Modes.
     """
+    units = units_of(truth)
     figure = new_figure(PAGE, 78)
     axes = figure.subplots(1, 2)
     for number, (panel, ours) in enumerate(zip(axes, (False, True), strict=True)):
@@ -78,14 +79,14 @@ def singular_value_spectra(truth: xr.Dataset, predictions: Mapping[str, xr.Datas
             "time mean removed, weighted by volume" if ours else "as the paper: mean kept, all nodes alike",
             number,
         )
-        panel.set_ylabel("singular value [K]")
+        panel.set_ylabel(units.temperature.label("singular value"))
     axes[0].legend()
     return figure
 
 
 @styled
 def pod_modes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: int = 5, memory: float = 1e9) -> Figure:
-    """Draw the leading POD modes of all snapshots, of the truth and of every prediction, in the annulus.
+    """Draw the leading POD modes of all snapshots, of the truth and of every prediction.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def pod_modes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: i
     reference = parts["simulation"]["pattern"].values
     limit = nice_limit(float(np.percentile(np.abs(reference), 99)))
     norm = Normalize(-limit, limit)
-    figure = new_figure(PAGE, 36 * len(parts) + 14)
+    figure = new_figure(PAGE, 36 * geometry.slenderness * len(parts) + 14)
     axes = figure.subplots(len(parts), count, squeeze=False)
     for line, (label, part) in enumerate(parts.items()):
         row_heading(axes[line, 0], label)

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from surrogate.diagnostics import accuracy_of_runs
-from surrogate.fields import SPLITS, parameter_table, space_of
+from surrogate.fields import SPLITS, parameter_table, space_of, units_of
 from surrogate.figures.field import field_bar
 from surrogate.figures.style import DENSITY, PAGE, SEQUENTIAL, SPLIT_COLOURS, axis_of, colour_of, new_figure, styled
 from surrogate.methods import title_of
@@ -146,7 +146,7 @@ def coverage(corpus: xr.Dataset) -> Figure:
 
 @styled
 def accuracy_pairs(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> Figure:
-    """Mean relative accuracy of every unseen run over all pairs of parameters: one method below, one above.
+    """Mean accuracy of every unseen run over all pairs of parameters: one method below, one above.
 
     Parameters
     ----------
@@ -197,6 +197,6 @@ def accuracy_pairs(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset]) -> 
         labels = [title_of(name) for name in means]
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
     if len(axes) > 1:
-        label = "mean relative accuracy [%]"
+        label = f"mean {units_of(truth).accuracy_title} [%]"
         field_bar(figure, axes, norm, SEQUENTIAL, label, location="bottom", shrink=0.6, aspect=40)
     return figure

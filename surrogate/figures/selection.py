@@ -14,7 +14,7 @@ TIME_SHARES = (2 / 9, 4 / 9, 6 / 9, 1.0)
 
 
 def example_times(settings: FigureSettings, ends: Sequence[float]) -> list[float]:
-    """Return when examples are shown, Gyr: the times asked for, or shares of the longest unseen evolution.
+    """Return when examples are shown: the times asked for, or shares of the longest unseen evolution.
 
     >>> [round(time, 3) for time in example_times(FigureSettings(), [4.5, 3.8])]
     [1.0, 2.0, 3.0, 4.5]
@@ -44,11 +44,11 @@ def choose_examples(
     simulations : sequence of int
         Numbers of the unseen runs.
     accuracies, ends : sequence of float
-        Mean relative accuracy, and time of the last snapshot, Gyr, of each.
+        Mean accuracy, and time of the last snapshot of each.
     count : int
         How many; those between are equally spaced in rank.
     until : float
-        Gyr. Only runs that reach this time are taken, if there are any.
+        Only runs that reach this time are taken, if there are any.
 
     Returns
     -------

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from surrogate.files import atomic
 from surrogate.methods import METHODS
 from surrogate.parameters import Parameter
+from surrogate.quantities import DIMENSIONAL, Units
 from surrogate.units import unit_registry
 
 MILLIMETRE = 1 / 25.4
@@ -156,11 +157,12 @@ STRETCH = 2.0
 """Power of the temperature scale: half of the colours for the convecting interior, the rest for the cold lid."""
 
 
-def temperature_norm(*fields: Any) -> Normalize:
-    """Colour scale that all `fields` share, K, from and to a multiple of 50 K, stretched where it is hot."""
-    low = min(float(np.nanmin(np.asarray(field))) for field in fields)
-    high = max(float(np.nanmax(np.asarray(field))) for field in fields)
-    return PowerNorm(STRETCH, 50 * np.floor(low / 50), 50 * np.ceil(high / 50))
+def temperature_norm(*fields: Any, units: Units = DIMENSIONAL) -> Normalize:
+    """Colour scale that all `fields` share, from and to a multiple of 50 K; of a planet, stretched where it is hot."""
+    step = 50 * units.degree
+    low = step * np.floor(min(float(np.nanmin(np.asarray(field))) for field in fields) / step)
+    high = step * np.ceil(max(float(np.nanmax(np.asarray(field))) for field in fields) / step)
+    return PowerNorm(STRETCH, low, high) if units.dimensional else Normalize(low, high)
 
 
 def difference_norm(*fields: Any, share: float = 99.5) -> Normalize:

@@ -11,16 +11,25 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from surrogate.figures.style import PAGE, colour_of, heading, new_figure, styled
 from surrogate.methods import METHODS, title_of
+from surrogate.quantities import DIMENSIONAL, DIMENSIONLESS, Units
 
 LOSS_COLUMNS = ("epoch", "loss", "validation_loss")
-CURVE_COLUMNS = ("method", "runs", "mean_square_error", "relative_accuracy", "lateral_anomaly_error")
-COMPRESSION_COLUMNS = ("run", "method", "latents", "compression", "relative_accuracy", "lateral_anomaly_error")
+CURVE_COLUMNS = ("method", "runs", "mean_square_error", "lateral_anomaly_error")
+COMPRESSION_COLUMNS = ("run", "method", "latents", "compression", "lateral_anomaly_error")
 
 
 def _require(table: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
     missing = [column for column in columns if column not in table]
     if missing:
         raise ValueError(f"{name}: the table lacks {missing}; it has {list(table.columns)}")
+
+
+def _units_in(table: pd.DataFrame, name: str) -> Units:
+    """Tell by its column of accuracies what a table measures."""
+    for units in (DIMENSIONAL, DIMENSIONLESS):
+        if units.accuracy in table:
+            return units
+    raise ValueError(f"{name}: the table lacks {DIMENSIONAL.accuracy!r}; it has {list(table.columns)}")
 
 
 def _last_stage(table: pd.DataFrame) -> pd.DataFrame:
@@ -96,7 +105,7 @@ def learning_curve(table: pd.DataFrame, published: pd.DataFrame | None = None) -
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns method, runs, mean_square_error, relative_accuracy (percent), lateral_anomaly_error.
+        Columns method, runs, mean_square_error, relative_accuracy or range_accuracy (percent), lateral_anomaly_error.
     published : pandas.DataFrame, optional
         Columns method, runs, mean_square_error of another corpus, drawn apart.
 
@@ -105,11 +114,12 @@ def learning_curve(table: pd.DataFrame, published: pd.DataFrame | None = None) -
     matplotlib.figure.Figure
     """
     _require(table, CURVE_COLUMNS, "learning curve")
+    units = _units_in(table, "learning curve")
     figure = new_figure(PAGE, 66)
     axes = figure.subplots(1, 3)
     for name, part in table.groupby("method", sort=False):
         part = part.sort_values("runs")
-        for panel, column in zip(axes, CURVE_COLUMNS[2:], strict=True):
+        for panel, column in zip(axes, ("mean_square_error", units.accuracy, "lateral_anomaly_error"), strict=True):
             panel.plot(
                 part["runs"], part[column], "o-", markersize=3.5, color=colour_of(str(name)), label=title_of(str(name))
             )
@@ -134,7 +144,7 @@ def learning_curve(table: pd.DataFrame, published: pd.DataFrame | None = None) -
     axes[0].yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
     axes[0].yaxis.set_major_formatter("{x:.2g}")
     axes[0].yaxis.set_minor_formatter(NullFormatter())
-    axes[1].set_ylabel("relative accuracy [%]")
+    axes[1].set_ylabel(f"{units.accuracy_title} [%]")
     axes[2].set_ylabel("error over the norm of the anomaly")
     axes[0].legend()
     return figure
@@ -148,20 +158,21 @@ def compression_curve(table: pd.DataFrame) -> Figure:
     ----------
     table : pandas.DataFrame
         Columns run ("this run", drawn in full lines, or the title of another), method, latents, compression,
-        relative_accuracy (percent), lateral_anomaly_error.
+        relative_accuracy or range_accuracy (percent), lateral_anomaly_error.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     _require(table, COMPRESSION_COLUMNS, "compression curve")
+    units = _units_in(table, "compression curve")
     figure = new_figure(PAGE, 78)
     axes = figure.subplots(1, 2)
     runs = list(dict.fromkeys(table["run"]))
     for (run, name), part in table.groupby(["run", "method"], sort=False):
         part, number = part.sort_values("compression"), runs.index(run)
         label = title_of(str(name)) + ("" if run == "this run" else f", {run}")
-        for panel, column in zip(axes, ("relative_accuracy", "lateral_anomaly_error"), strict=True):
+        for panel, column in zip(axes, (units.accuracy, "lateral_anomaly_error"), strict=True):
             panel.plot(
                 part["compression"],
                 part[column],
@@ -175,12 +186,12 @@ def compression_curve(table: pd.DataFrame) -> Figure:
     values = sorted({round(float(value)) for value in table["compression"]})
     # Compressions that came out alike, such as 142 and 144, share a tick.
     ticks = [value for number, value in enumerate(values) if number == 0 or value > 1.15 * values[number - 1]]
-    for number, (panel, title) in enumerate(zip(axes, ("relative accuracy", "lateral anomaly"), strict=True)):
+    for number, (panel, title) in enumerate(zip(axes, (units.accuracy_title, "lateral anomaly"), strict=True)):
         panel.set(xscale="log", xlabel="compression (values of a snapshot per latent)")
         panel.set_xticks(ticks, [str(value) for value in ticks], minor=False)
         panel.xaxis.set_minor_formatter(NullFormatter())
         heading(panel, title, number)
-    axes[0].set_ylabel("relative accuracy [%]")
+    axes[0].set_ylabel(f"{units.accuracy_title} [%]")
     axes[1].set_ylabel("error over the norm of the anomaly")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
