@@ -120,6 +120,10 @@ class Units:
         """Whether temperatures are in K."""
         return self.name == "dimensional"
 
+    def degrees(self, value: float) -> str:
+        """Write an error of a temperature: "12.3 K"."""
+        return f"{value:.1f} K" if self.dimensional else f"{value:.4f}"
+
     def unit(self, variable: str) -> str:
         """Return the unit of a variable of the convention, as its attribute ``units`` spells it."""
         stated = VARIABLES[variable][0]

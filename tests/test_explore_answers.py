@@ -14,11 +14,12 @@ from learning_examples import made_up_corpus
 
 from surrogate.explore import ExploreError, Explorer, Simulations
 from surrogate.explore.explorer import NEAR, SAME, Question, card_rows
-from surrogate.explore.pictures import MOST_NODES, PixelMap, outline, pack, parts_of
+from surrogate.explore.pictures import MOST_NODES, PixelMap, pack
 from surrogate.explore.spelling import read, symbol_html, unit_text, written
 from surrogate.fields import parameter_table, select_run, validate
 from surrogate.geometry import Geometry
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameter, Parameters, ParameterSpace
+from surrogate.quantities import DIMENSIONAL
 from surrogate.query import OutOfRangeWarning, QueryError, Surrogate
 
 GEOMETRY = Geometry.quarter(20, 24)
@@ -63,7 +64,7 @@ def test_a_sector_over_the_negative_axis_is_drawn() -> None:
 
 
 def test_without_blending_each_part_keeps_its_value() -> None:
-    chart = PixelMap.of(parts_of(GEOMETRY, 2), blend=False)
+    chart = PixelMap.of(GEOMETRY.refined(None, 2), blend=False)
     image = chart.draw(np.repeat([[1.0, 2.0]], GEOMETRY.shape[0], axis=0))
     assert set(np.unique(image[np.isfinite(image)])) == {1.0, 2.0}
     # The second column is the left, upper half.
@@ -82,7 +83,7 @@ def test_a_fine_grid_is_thinned_but_keeps_its_walls() -> None:
 
 
 def test_the_outline_is_closed_and_lies_on_the_walls() -> None:
-    x, y = outline(GEOMETRY)
+    ((x, y),) = GEOMETRY.outlines(120)
     radius = np.hypot(x, y)
     assert (x[0], y[0]) == (x[-1], y[-1])
     walls = GEOMETRY.vertical_faces[[0, -1]]
@@ -281,7 +282,7 @@ def test_the_report_card_is_of_both_predictors_and_of_a_near_simulation(explorer
     parameters = Parameters.from_array(parameter_table(corpus)[16])
     cards = explorer.report_cards(parameters)
     assert list(cards) == ["fnn", "lstm", "simulation"]
-    rows = card_rows(cards)
+    rows = card_rows(cards, DIMENSIONAL)
     label, limit, cells = rows[0]
     assert (label, limit) == ("surface temperature deviation [K]", "5")
     assert cells[2] == ("0", True)

@@ -116,6 +116,8 @@ def _draw(surrogate: Any, question: dict[str, Any], path: Path) -> None:
 
 
 def _print_series(answer: Any, as_json: bool) -> None:
+    from surrogate.fields import units_of
+
     names = ["mean_temperature", "surface_heat_flux", "core_mantle_boundary_heat_flux", "in_range"]
     if as_json:
         content = {"time": answer["time"].values, **{name: answer[name].values for name in names}}
@@ -125,15 +127,19 @@ def _print_series(answer: Any, as_json: bool) -> None:
         return
     many = "simulation" in answer.dims
     rows = answer[names].to_dataframe().reset_index()
-    header = [*(["set"] if many else []), "time", "mean temperature", "surface flux", "core flux", "in range"]
-    units = [*([""] if many else []), "Gyr", "K", "mW/m2", "mW/m2", ""]
+    units = units_of(answer)
+    heat, digits = units.heat_flux, 1 if units.dimensional else 4
+    fluxes = ("surface flux", "core flux") if units.dimensional else ("Nusselt number above", "below")
+    header = [*(["set"] if many else []), "time", "mean temperature", *fluxes, "in range"]
+    shown = [*([""] if many else []), units.unit("time"), units.unit("temperature"), heat.unit, heat.unit, ""]
     lines: list[list[Any]] = [
-        [*([row.simulation] if many else []), float(row.time), round(float(row.mean_temperature), 1),
-         round(1e3 * float(row.surface_heat_flux), 2), round(1e3 * float(row.core_mantle_boundary_heat_flux), 2),
+        [*([row.simulation] if many else []), float(row.time), round(float(row.mean_temperature), digits),
+         round(heat.factor * float(row.surface_heat_flux), 2),
+         round(heat.factor * float(row.core_mantle_boundary_heat_flux), 2),
          "yes" if row.in_range else "no"]
         for row in rows.itertuples()
     ]  # fmt: skip
-    typer.echo(table(header, [units, *lines]))
+    typer.echo(table(header, [shown, *lines]))
 
 
 @app.command()
@@ -144,14 +150,15 @@ def inspect(bundle: Bundle, as_json: Json = False) -> None:
     """
     from surrogate.query import Surrogate
 
-    content = Surrogate.load(bundle).inspect()
+    surrogate = Surrogate.load(bundle)
+    content, units = surrogate.inspect(), surrogate.units
     if as_json:
         emit_json(content)
         return
     typer.echo(f"{content['bundle']}  ({content['bytes'] / 1e6:.1f} MB, digest {content['digest'][:12]})")
     typer.echo(
         f"grid {content['cells'][0]} x {content['cells'][1]} cells, {content['time']['first']:g} .. "
-        f"{content['time']['last']:g} Gyr; runs: "
+        f"{units.time.text(content['time']['last'])}; runs: "
         + ", ".join(f"{count} {name}" for name, count in content["runs"].items())
     )
     typer.echo(f"methods: {', '.join(content['methods'])}")
@@ -159,12 +166,12 @@ def inspect(bundle: Bundle, as_json: Json = False) -> None:
     typer.echo("\n" + table(["parameter", "low", "high", "unit"], rows))
     methods = (content["metrics"] or {}).get("methods", {})
     scores = [
-        [name, float(entry["relative_accuracy"]["mean"]), float(entry["lateral_anomaly_error"]["mean"])]
+        [name, float(entry[units.accuracy]["mean"]), float(entry["lateral_anomaly_error"]["mean"])]
         for name, entry in methods.items()
-        if "relative_accuracy" in entry and "lateral_anomaly_error" in entry
+        if units.accuracy in entry and "lateral_anomaly_error" in entry
     ]
     if scores:
-        typer.echo("\n" + table(["on unseen runs", "relative accuracy, %", "lateral anomaly error"], scores))
+        typer.echo("\n" + table(["on unseen runs", f"{units.accuracy_title}, %", "lateral anomaly error"], scores))
     inside: list[list[str]] = []
     for method, entry in (content["calibration"] or {}).items():
         for name, shares in entry.get("coverage", {}).items():
@@ -195,9 +202,7 @@ def verify(bundle: Bundle, as_json: Json = False) -> None:
         typer.echo(f"{result['files']} files unchanged")
         for name, entry in result["example"].items():
             word = "reproduced" if entry["passed"] else "NOT reproduced"
-            typer.echo(
-                f"{name}: example {word} (differs by {entry['difference']:.2g} K, {entry['tolerance']:g} allowed)"
-            )
+            typer.echo(f"{name}: example {word} (differs by {entry['difference']:.2g}, {entry['tolerance']:g} allowed)")
     if not result["passed"]:
         raise typer.Exit(FAILED)
 
@@ -251,7 +256,7 @@ def export(
     load_networks_quietly()
     surrogate = Surrogate.load(bundle)
     path, units = surrogate.export(output, form), [f"{entry.name} [{entry.unit}]" for entry in surrogate.space]
-    say(f"{path}: input parameters_and_time (n, {len(units) + 1}): {', '.join(units)}, time [Gyr]; output in K")
+    say(f"{path}: input parameters_and_time (n, {len(units) + 1}): {', '.join(units)}, {surrogate.units.time.label()}")
 
 
 @app.command()

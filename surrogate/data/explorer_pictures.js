@@ -23,7 +23,6 @@ for (const { name, map, image } of pictures) {
   image.change.emit() // draws, without sending the pixels back to the server
 }
 
-const gigayears = times[index]
 const here = { sync: false }
-for (const mark of marks) mark.setv({ location: gigayears }, here)
-clock.setv({ text: `<span class="clock"><b>${gigayears.toFixed(2)}</b> Gyr</span>` }, here)
+for (const mark of marks) mark.setv({ location: times[index] }, here)
+clock.setv({ text: `<span class="clock"><b>${moments[index]}</b> ${unit}</span>` }, here)

@@ -3,7 +3,7 @@ for (const view of Bokeh.index.query((view) => view.model.tags?.[0]?.label !== u
   const { label, unit, factor, logarithmic, values } = view.model.tags[0]
   const root = view.shadow_el
   const number = (value) => {
-    if (values !== undefined) return values[Math.round(value)].toFixed(2)
+    if (values !== undefined) return values[Math.round(value)]
     const rounded = Number(((logarithmic ? 10 ** value : value) * factor).toPrecision(4))
     const short = rounded === 0 || (Math.abs(rounded) < 1e5 && Math.abs(rounded) >= 1e-3)
     return short ? rounded.toString() : rounded.toExponential().replace("e+", "e")

@@ -11,6 +11,7 @@ import numpy as np
 from surrogate.explore.pictures import toolkit
 from surrogate.geometry import Geometry
 from surrogate.methods import METHODS, title_of
+from surrogate.quantities import Units
 
 SIMULATION_COLOUR = "#111111"
 
@@ -58,9 +59,9 @@ class Chart:
         series : str
             A method, or ``simulation``.
         axis : array
-            Depths, km, shape (radius,); or times, Gyr, shape (time,).
+            Depths, shape (radius,); or times, shape (time,).
         value : array, optional
-            Temperatures, K, shape (time, radius); or fluxes, mW/m2, shape (time,). None empties the line.
+            Temperatures, shape (time, radius); or fluxes, shape (time,). None empties the line.
         half : array, optional
             Half-width of the band, of the shape of `value`.
         """
@@ -104,33 +105,35 @@ class Chart:
             self.figure.add_tools(tool)
 
 
-def profile_chart(geometry: Geometry, methods: tuple[str, ...]) -> Chart:
+def profile_chart(geometry: Geometry, methods: tuple[str, ...], units: Units) -> Chart:
     """Lateral mean against depth at the time shown."""
     models = toolkit("bokeh.models")
     plot = _plain_figure(
         "profile",
-        "temperature [K]",
-        "depth [km]",
-        y_range=models.Range1d(float(geometry.depth[0]) / 1e3, 0.0),
+        units.temperature.label(),
+        units.length.label(),
+        y_range=models.Range1d(units.length.factor * float(geometry.depth[0]), 0.0),
         x_range=models.DataRange1d(range_padding=0.04),
     )
     chart = Chart("profile", plot, methods)
-    chart.draw("mean", "depth", "<b>@mean{0} K</b> at @depth{0} km", "hline")
+    tip = "<b>@mean{0} K</b> at @depth{0} km" if units.dimensional else "<b>@mean{0.000}</b> at @depth{0.000}"
+    chart.draw("mean", "depth", tip, "hline")
     return chart
 
 
-def flux_chart(name: str, times: np.ndarray, methods: tuple[str, ...]) -> tuple[Chart, Any]:
+def flux_chart(name: str, times: np.ndarray, methods: tuple[str, ...], units: Units) -> tuple[Chart, Any]:
     """One heat flux against time; also returns the mark at the time shown."""
     models = toolkit("bokeh.models")
     plot = _plain_figure(
         name,
-        "time [Gyr]",
-        "heat flux [mW/m²]",
+        units.time.label(),
+        units.heat_flux.label(),
         x_range=models.Range1d(float(times[0]), float(times[-1])),
         y_range=models.DataRange1d(range_padding=0.06),
     )
     chart = Chart(name, plot, methods)
-    chart.draw("time", "flux", "<b>@flux{0.0} mW/m²</b> at @time{0.00} Gyr", "vline")
+    tip = "<b>@flux{0.0} mW/m²</b> at @time{0.00} Gyr" if units.dimensional else "<b>@flux{0.00}</b> at @time{0.0000}"
+    chart.draw("time", "flux", tip, "vline")
     now = models.Span(
         location=float(times[-1]), dimension="height", line_color="#7a8397", line_width=1.2, name=f"{name}_now"
     )

@@ -16,11 +16,21 @@ import xarray as xr
 from surrogate.diagnostics import check, core_mantle_boundary_heat_flux, lateral_mean, surface_heat_flux
 from surrogate.diagnostics.report_card import TOLERANCES
 from surrogate.explore.spelling import written
-from surrogate.fields import SPLITS, geometry_of, parameter_table, select_run, select_split, space_of, write_netcdf
+from surrogate.fields import (
+    SPLITS,
+    geometry_of,
+    parameter_table,
+    select_run,
+    select_split,
+    space_of,
+    units_of,
+    write_netcdf,
+)
 from surrogate.files import code_version
 from surrogate.geometry import Geometry
 from surrogate.methods import METHODS, title_of
 from surrogate.parameters import Parameters
+from surrogate.quantities import Units
 from surrogate.query import Surrogate
 
 NEAR = 0.05
@@ -33,21 +43,21 @@ prediction differs from its simulation; further away, one would compare paramete
 SAME = 1e-6
 """Distance below which a simulation has the parameters of the question."""
 
-CARD_UNITS = {
-    "surface_temperature_deviation": "K",
-    "core_mantle_boundary_spread": "K",
-    "minimum_temperature": "K",
-    "maximum_temperature": "K",
-    "fraction_out_of_range": "",
-    "largest_excursion": "K",
-    "budget_residual": "",
-    "budget_drift": "K",
-    "core_drift": "K",
-    "plumes": "",
-    "downwellings": "",
-    "parameters_outside_range": "",
+CARD_ENTRIES = {
+    "surface_temperature_deviation": True,
+    "core_mantle_boundary_spread": True,
+    "minimum_temperature": True,
+    "maximum_temperature": True,
+    "fraction_out_of_range": False,
+    "largest_excursion": True,
+    "budget_residual": False,
+    "budget_drift": True,
+    "core_drift": True,
+    "plumes": False,
+    "downwellings": False,
+    "parameters_outside_range": False,
 }
-"""Entries of the report card, and their units."""
+"""Entries of the report card, and whether they are temperatures."""
 
 
 class ExploreError(ValueError):
@@ -352,15 +362,19 @@ def _check(surrogate: Surrogate, corpus: xr.Dataset, geometry: Geometry) -> None
             f"{where}: a corpus of another domain: {geometry.domain}; that of the surrogate is "
             f"{surrogate.geometry.domain}"
         )
-    surface = float(corpus["temperature"].isel(simulation=0, time=0, radius=-1).mean())
-    if abs(surface - surrogate.planet.surface_temperature) > 1.0:
+    if units_of(corpus) != surrogate.units:
+        raise ExploreError(f"{where}: is {units_of(corpus).name}, the surrogate {surrogate.units.name}")
+    surface = float(corpus["temperature"][0, 0, -1].mean())
+    if surrogate.units.dimensional and abs(surface - surrogate.planet.surface_temperature) > 1.0:
         raise ExploreError(
             f"{where}: a corpus of another planet: its surface has {surface:.1f} K, that of the surrogate "
             f"{surrogate.planet.surface_temperature:.1f} K"
         )
 
 
-def card_rows(cards: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, list[tuple[str, bool | None]]]]:
+def card_rows(
+    cards: Mapping[str, Mapping[str, Any]], units: Units
+) -> list[tuple[str, str, list[tuple[str, bool | None]]]]:
     """Rows of the table of report cards.
 
     Returns
@@ -370,11 +384,12 @@ def card_rows(cards: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, li
         whether it passed (None where nothing is asked).
     """
     rows = []
-    for name, unit in CARD_UNITS.items():
+    for name, warm in CARD_ENTRIES.items():
         cells: list[tuple[str, bool | None]] = []
         for card in cards.values():
             value = card.get(name)
             cells.append(("-" if value is None else f"{value:.4g}", card["passed"].get(name)))
-        limit = f"{TOLERANCES[name]:g}" if name in TOLERANCES else ""
-        rows.append((name.replace("_", " ") + (f" [{unit}]" if unit else ""), limit, cells))
+        limit = f"{TOLERANCES[name] * (units.degree if warm else 1.0):g}" if name in TOLERANCES else ""
+        title = name.replace("_", " ")
+        rows.append((units.temperature.label(title) if warm else title, limit, cells))
     return rows

@@ -9,7 +9,7 @@ from typing import Any
 
 from surrogate.explore.charts import flux_chart, profile_chart
 from surrogate.explore.explorer import Explorer
-from surrogate.explore.pictures import Picture, colour_bar, colour_mapper, palette, parts_of, toolkit
+from surrogate.explore.pictures import Picture, colour_bar, colour_mapper, palette, toolkit
 from surrogate.explore.spelling import read, shown_unit, symbol_html, unit_text, written
 from surrogate.figures.style import DIFFERENCE, SEQUENTIAL, TEMPERATURE
 from surrogate.methods import title_of
@@ -202,18 +202,20 @@ class Layout:
 
     def _build_answers(self) -> None:
         geometry, simulations = self.explorer.surrogate.geometry, self.explorer.simulations
-        self.colours = colour_mapper(TEMPERATURE, stretched=True)
+        units = self.explorer.surrogate.units
+        self.colours = colour_mapper(TEMPERATURE, stretched=units.dimensional)
         self.width_colours = colour_mapper(SEQUENTIAL, stretched=False)
         methods = self.explorer.methods
-        self.pictures = {name: Picture.of(name, geometry, self.colours) for name in methods}
+        self.pictures = {name: Picture.of(name, geometry, self.colours, units) for name in methods}
         if simulations is not None:
-            self.pictures["simulation"] = Picture.of("simulation", simulations.geometry, self.colours)
-        self.pictures["width"] = Picture.of("width", parts_of(geometry, len(methods)), self.width_colours, blend=False)
+            self.pictures["simulation"] = Picture.of("simulation", simulations.geometry, self.colours, units)
+        parts = geometry.refined(None, max(len(methods), 2))
+        self.pictures["width"] = Picture.of("width", parts, self.width_colours, units, blend=False)
         self.titles = {name: self.html() for name in self.pictures}
         self.bars = {name: self.html() for name in self.pictures}
-        self.profile = profile_chart(geometry, methods)
-        surface, now_surface = flux_chart("surface", self.explorer.times, methods)
-        core, now_core = flux_chart("core", self.explorer.times, methods)
+        self.profile = profile_chart(geometry, methods, units)
+        surface, now_surface = flux_chart("surface", self.explorer.times, methods, units)
+        core, now_core = flux_chart("core", self.explorer.times, methods, units)
         self.fluxes = {"surface_heat_flux": surface, "core_mantle_boundary_heat_flux": core}
         self.charts = [self.profile, surface, core]
         self._marks = [now_surface, now_core]
@@ -222,7 +224,8 @@ class Layout:
     def _build_time(self) -> None:
         models = toolkit("bokeh.models")
         times = [float(value) for value in self.explorer.times]
-        last = len(times) - 1
+        last, shown = len(times) - 1, self.explorer.surrogate.units.time
+        moments = [shown.text(value).removesuffix(shown.unit).strip() for value in times]
         self.time = models.Slider(
             start=0,
             end=max(last, 1),
@@ -235,7 +238,7 @@ class Layout:
             name="time_slider",
             stylesheets=[self._style],
             margin=(6, 12),
-            tags=[{"label": "time", "unit": "Gyr", "values": times}],
+            tags=[{"label": "time", "unit": shown.unit, "values": moments}],
         )
         self.play = models.Toggle(
             label="▶  Play", name="play_button", width=100, button_type="primary", stylesheets=[self._style]
@@ -249,6 +252,8 @@ class Layout:
             args={
                 "time": self.time,
                 "times": times,
+                "moments": moments,
+                "unit": shown.unit,
                 "fields": self.fields,
                 "pictures": [picture.as_arguments() for picture in self.pictures.values()],
                 "marks": self._marks,
@@ -334,6 +339,9 @@ class Layout:
         template = Template(web_file(".html"))
         template.add_variable("page_style", web_file("_page.css"))
         template.add_variable("pictures", list(self.pictures))
+        units = self.explorer.surrogate.units
+        lower, upper = (f"{wall} {units.heat_flux.title}" for wall in units.walls)
+        template.add_variable("flux_titles", {"surface": upper.capitalize(), "core": lower.capitalize()})
         for name, part in parts.items():
             template.add_panel(name, part)
         return template
@@ -341,15 +349,15 @@ class Layout:
     # -- showing --
 
     def show_temperature_scale(self, low: float, high: float) -> None:
-        """Set the colour scale of the temperatures, K."""
-        self._show_scale(TEMPERATURE, low, high, stretched=True)
+        """Set the colour scale of the temperatures."""
+        self._show_scale(TEMPERATURE, low, high, stretched=self.explorer.surrogate.units.dimensional)
 
     def show_anomaly_scale(self, limit: float) -> None:
-        """Set the colour scale of temperatures less their lateral means, K."""
+        """Set the colour scale of temperatures less their lateral means."""
         self._show_scale(DIFFERENCE, -limit, limit, stretched=False)
 
     def _show_scale(self, colour_map: Any, low: float, high: float, stretched: bool) -> None:
-        bar = colour_bar(colour_map, low, high, "K", stretched)
+        bar = colour_bar(colour_map, low, high, self.explorer.surrogate.units.temperature.unit, stretched)
         if self.bars[self.explorer.methods[0]].object == bar:
             return
         self.colours.update(palette=palette(colour_map, stretched), low=low, high=high)
@@ -358,6 +366,7 @@ class Layout:
                 pane.object = bar
 
     def show_width_scale(self, high: float) -> None:
-        """Set the colour scale of the half-widths, K."""
+        """Set the colour scale of the half-widths."""
         self.width_colours.update(low=0.0, high=high)
-        self.bars["width"].object = colour_bar(SEQUENTIAL, 0.0, high, "K", stretched=False)
+        unit = self.explorer.surrogate.units.temperature.unit
+        self.bars["width"].object = colour_bar(SEQUENTIAL, 0.0, high, unit, stretched=False)

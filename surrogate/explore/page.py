@@ -58,7 +58,9 @@ class Page:
         self.explorer, self._executor, self._document = explorer, executor, document
         self._busy = self._gone = False
         self._unseen = 0
-        self._low = 50 * np.floor(explorer.surrogate.planet.surface_temperature / 50)
+        units, bundle = explorer.surrogate.units, explorer.surrogate.bundle
+        coldest = bundle.planet.surface_temperature if units.dimensional else bundle.temperature_range[0]
+        self._low = 50 * units.degree * np.floor(coldest / (50 * units.degree))
         self._high = self._widest = self._strongest = 0.0
         self.layout = layout = Layout(explorer, document)
         self._wanted = self._question()
@@ -162,7 +164,8 @@ class Page:
         else:
             # A scale that followed every answer would hide what changes: it only ever grows.
             hottest = max(float(values.max()) for values in fields.values())
-            self._high = max(self._high, 100 * np.ceil(hottest / 100))
+            step = 100 * self.explorer.surrogate.units.degree
+            self._high = max(self._high, step * np.ceil(hottest / step))
             layout.show_temperature_scale(self._low, self._high)
         columns: dict[str, Any] = {}
         for name, picture in layout.pictures.items():
@@ -191,8 +194,9 @@ class Page:
         elif len(halves) < len(methods):
             widths, note = None, "none outside the trained ranges"
         else:
-            # The sector begins on the right: the last column is the leftmost part of the picture.
-            parts = halves[::-1] if len(halves) > 1 else halves * 2
+            # A sector begins on the right, where its last column is the leftmost part of the picture; a box does not.
+            backward = -1 if self.explorer.surrogate.geometry.curved else 1
+            parts = halves[::backward] if len(halves) > 1 else halves * 2
             widths = np.stack(parts, axis=-1)
             note = f"half-width: {', '.join(map(title_of, methods))}" + (", from the left" if len(methods) > 1 else "")
             self._widest = max(self._widest, nice_limit(float(widths.max())))
@@ -202,16 +206,17 @@ class Page:
         return widths
 
     def _show_lines(self, evolution: Evolution, lines: Mapping[str, xr.Dataset]) -> None:
-        layout, geometry = self.layout, self.explorer.surrogate.geometry
+        layout, geometry, units = self.layout, self.explorer.surrogate.geometry, self.explorer.surrogate.units
+        factor = units.heat_flux.factor
         names = {method: title_of(method) for method in lines}
         columns: dict[str, Any] = {}
         for method, answer in lines.items():
             mean, half = answer["lateral_mean_temperature"].values, _half(answer, "lateral_mean_temperature")
-            columns |= layout.profile.columns(method, geometry.depth / 1e3, mean, half)
+            columns |= layout.profile.columns(method, units.length.factor * geometry.depth, mean, half)
             for name, chart in layout.fluxes.items():
                 half = _half(answer, name)
                 columns |= chart.columns(
-                    method, self.explorer.times, 1e3 * answer[name].values, None if half is None else 1e3 * half
+                    method, self.explorer.times, factor * answer[name].values, None if half is None else factor * half
                 )
         near, run = evolution.near, evolution.run
         if near is None or run is None:
@@ -219,11 +224,11 @@ class Page:
                 columns |= chart.columns("simulation", [])
         else:
             names["simulation"] = f"simulation {near.simulation}"
-            depth = self.explorer.simulations.geometry.depth / 1e3  # type: ignore[union-attr]
+            depth = units.length.factor * self.explorer.simulations.geometry.depth  # type: ignore[union-attr]
             profile = self._on_page(run["lateral_mean_temperature"], near)
             columns |= layout.profile.columns("simulation", depth, profile)
             for name, chart in layout.fluxes.items():
-                columns |= chart.columns("simulation", run["time"].values, 1e3 * run[name].values)
+                columns |= chart.columns("simulation", run["time"].values, factor * run[name].values)
         banded = any("lateral_mean_temperature_half_width" in answer for answer in lines.values())
         bands = " · bands: calibrated intervals" if banded else ""
         layout.legend.object = legend(names, bands)
@@ -276,7 +281,7 @@ class Page:
         point = ", ".join(written(entry, parameters[entry.name]) for entry in parameters.space.parameters)
         head = "".join(f"<th>{title_of(name)}</th>" for name in cards)
         body = ""
-        for label, limit, cells in card_rows(cards):
+        for label, limit, cells in card_rows(cards, self.explorer.surrogate.units):
             body += f"<tr><td>{label}</td><td>{limit}</td>"
             for text, passed in cells:
                 kind = {True: ' class="ok"', False: ' class="bad"'}.get(passed, "")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Sectors on the page: fields as small integers, the node below every pixel, and the picture that Bokeh draws.
+"""Fields on the page: fields as small integers, the node below every pixel, and the picture that Bokeh draws.
 
 A whole history travels once per question, as 16-bit integers (:func:`pack`); moving through time then needs no server.
 The browser interpolates between the nodes around every pixel (:class:`PixelMap`), as
@@ -17,11 +17,12 @@ from matplotlib.colors import Colormap, to_hex
 from surrogate.explore.explorer import ExploreError
 from surrogate.figures.style import STRETCH, nice_limit
 from surrogate.geometry import Geometry
+from surrogate.quantities import Units
 
 COLOURS_IN_SCALE = 256
 
 PIXELS = 340
-"""Width and height of a picture; a sector drawn on a page is about as large."""
+"""Width and height of a picture; a field drawn on a page is about as large."""
 
 MOST_NODES = (128, 192)
 """Rows and columns of a field that travel to the browser; finer grids are thinned to every second, third ... node."""
@@ -97,7 +98,7 @@ def pack(values: np.ndarray) -> Packed:
 
 @dataclass(frozen=True)
 class PixelMap:
-    """Where every pixel inside the sector lies between the nodes of a field.
+    """Where every pixel inside the domain lies between the nodes of a field.
 
     A picture has `pixels` x `pixels` pixels, the first row at the bottom. Of ``n`` pixels inside:
 
@@ -112,7 +113,7 @@ class PixelMap:
     up, right : array of uint16, shape (n,)
         Weight of the next row and of the next column, as a share of :data:`WEIGHT`.
     extent : tuple of float
-        Left, bottom, and the equal width and height of the picture, m.
+        Left, bottom, and the equal width and height of the picture.
     pixels : int
     """
 
@@ -127,7 +128,7 @@ class PixelMap:
 
     @classmethod
     def of(cls, geometry: Geometry, pixels: int = PIXELS, blend: bool = True) -> PixelMap:
-        """Map the pixels of a picture of a sector.
+        """Map the pixels of a picture of a domain.
 
         Parameters
         ----------
@@ -141,16 +142,16 @@ class PixelMap:
         extent = _extent(geometry)
         left, bottom, size = extent
         centre = (np.arange(pixels) + 0.5) / pixels * size
-        x, y = left + centre[None, :], bottom + centre[:, None]
-        radius, angle = np.hypot(x, y), np.arctan2(y, x)
-        first, last = geometry.lateral_faces[0], geometry.lateral_faces[-1]
-        # Angles may run beyond pi: count them from the middle of the sector.
-        middle = 0.5 * (first + last)
-        angle = middle + np.mod(angle - middle + np.pi, 2 * np.pi) - np.pi
-        inside = (radius >= geometry.vertical_faces[0]) & (radius <= geometry.vertical_faces[-1])
-        inside &= (angle >= first) & (angle <= last)
-        row, up = _between(geometry.vertical[rows], radius[inside])
-        column, right = _between(geometry.lateral[columns], angle[inside])
+        x, y = np.meshgrid(left + centre, bottom + centre)
+        vertical, lateral = geometry.from_plane(x, y)
+        inside = (vertical >= geometry.vertical_faces[0]) & (vertical <= geometry.vertical_faces[-1])
+        inside &= (lateral >= geometry.lateral_faces[0]) & (lateral <= geometry.lateral_faces[-1])
+        row, up = _between(geometry.vertical[rows], vertical[inside])
+        places = geometry.lateral[columns]
+        if geometry.periodic:  # the neighbours beyond the seam
+            columns = np.r_[columns[-1], columns, columns[0]]
+            places = np.r_[places[-1] - geometry.width, places, places[0] + geometry.width]
+        column, right = _between(places, lateral[inside])
         if not blend:
             right = np.rint(right)
         return cls(
@@ -165,7 +166,7 @@ class PixelMap:
         )
 
     def thin(self, fields: np.ndarray) -> np.ndarray:
-        """Select the used nodes of fields, shape (..., radius, angle)."""
+        """Select the used nodes of fields, shape (..., rows, columns)."""
         return fields[..., self.rows[:, None], self.columns[None, :]]
 
     def draw(self, field: np.ndarray) -> np.ndarray:
@@ -178,7 +179,7 @@ class PixelMap:
         Returns
         -------
         array, shape (pixels, pixels)
-            NaN outside the sector.
+            NaN outside the domain.
         """
         flat, width = np.asarray(field, dtype=float).ravel(), len(self.columns)
         up, right = self.up / WEIGHT, self.right / WEIGHT
@@ -189,25 +190,10 @@ class PixelMap:
         return image.reshape(self.pixels, self.pixels)
 
 
-def parts_of(geometry: Geometry, count: int) -> Geometry:
-    """Return the sector with the rows of `geometry` and a column for each of `count` parts, two at least."""
-    first, last = geometry.lateral_faces[0], geometry.lateral_faces[-1]
-    return Geometry(geometry.vertical_faces, np.linspace(first, last, max(count, 2) + 1))
-
-
-def outline(geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
-    """Return the closed boundary of the sector: x and y, m."""
-    angles = np.linspace(geometry.lateral_faces[0], geometry.lateral_faces[-1], 120)
-    inner, outer = geometry.vertical_faces[0], geometry.vertical_faces[-1]
-    radius = np.r_[np.full(120, inner), np.full(120, outer), inner]
-    angle = np.r_[angles, angles[::-1], angles[0]]
-    return radius * np.cos(angle), radius * np.sin(angle)
-
-
 def _extent(geometry: Geometry) -> tuple[float, float, float]:
-    x, y = outline(geometry)
-    size = max(np.ptp(x), np.ptp(y)) * 1.02
-    return float(0.5 * (x.min() + x.max() - size)), float(0.5 * (y.min() + y.max() - size)), float(size)
+    left, right, bottom, top = geometry.box_around
+    size = max(right - left, top - bottom) * 1.02
+    return 0.5 * (left + right - size), 0.5 * (bottom + top - size), size
 
 
 def _used(size: int, most: int) -> np.ndarray:
@@ -225,7 +211,7 @@ def _between(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 @dataclass
 class Picture:
-    """One sector on the page.
+    """One field on the page.
 
     Attributes
     ----------
@@ -244,7 +230,7 @@ class Picture:
     image: Any
 
     @classmethod
-    def of(cls, name: str, geometry: Geometry, mapper: Any, blend: bool = True) -> Picture:
+    def of(cls, name: str, geometry: Geometry, mapper: Any, units: Units, blend: bool = True) -> Picture:
         """Prepare an empty picture with a colour mapper; other arguments as for :meth:`PixelMap.of`."""
         models = toolkit("bokeh.models")
         chart = PixelMap.of(geometry, blend=blend)
@@ -270,8 +256,10 @@ class Picture:
         drawn = plot.image(
             "image", source=image, x=left, y=bottom, dw=size, dh=size, color_mapper=mapper, level="image"
         )
-        plot.line(*outline(geometry), line_color="#444b5d", line_width=1)
-        said = models.CustomJSHover(code="return isNaN(value) ? 'outside' : value.toFixed(0) + ' K'")
+        for x, y in geometry.outlines(120):
+            plot.line(x, y, line_color="#444b5d", line_width=1)
+        text = "value.toFixed(0) + ' K'" if units.dimensional else "value.toFixed(3)"
+        said = models.CustomJSHover(code=f"return isNaN(value) ? 'outside' : {text}")
         plot.add_tools(
             models.HoverTool(
                 renderers=[drawn], tooltips="<b>@image{custom}</b>", formatters={"@image": said}, attachment="above"

@@ -29,7 +29,6 @@ LAZY_PIECE = 0.1
 MARGIN = 0.5
 """Share of the trained span of temperatures by which an answer may leave it."""
 
-TIME = {"units": "Gyr", "long_name": "time since the start of the thermal evolution"}
 IN_RANGE = {
     "long_name": "whether question and answer lie within the training runs",
     "flag_values": np.array([0, 1], dtype=np.int8),
@@ -100,24 +99,26 @@ class Answers:
     def __init__(self, bundle: Bundle, engine: Engine) -> None:
         self._bundle, self._engine = bundle, engine
         self._geometry, self._space, self._names = bundle.geometry, bundle.space, bundle.space.names
-        self.series = SeriesReader(bundle.geometry, bundle.planet, bundle.conductivity, bundle.space)
+        self.series = SeriesReader(bundle.geometry, bundle.planet, bundle.conductivity, bundle.space, bundle.units)
         self.field_size = int(np.prod(bundle.geometry.shape))
-        any_field = np.full((1, *bundle.geometry.shape), 1000.0, dtype=np.float32)
+        any_field = np.full((1, *bundle.geometry.shape), np.mean(bundle.units.plausible), dtype=np.float32)
         any_set = Parameters(*(entry.low for entry in bundle.space.parameters), space=bundle.space)
-        self._run = make_run(any_field, [0.0], bundle.geometry, any_set)
+        self._run = make_run(any_field, [0.0], bundle.geometry, any_set, units=bundle.units)
+        self._time = bundle.units.described("time")
         self._origins: dict[str, dict[str, Any]] = {}
         self._calibrations: dict[str, xr.Dataset] = {}
 
     def _origin(self, method: str) -> dict[str, Any]:
         """Say where an answer of a method comes from."""
+        unit = " Gyr" if self._bundle.units.dimensional else ""
         steps = [
-            f"the {title_of(name)} advances in steps of {predictor.cadence:g} Gyr from {predictor.first_time:g} Gyr; "
-            "latents are linear in time between its steps"
+            f"the {title_of(name)} advances in steps of {predictor.cadence:g}{unit} from "
+            f"{predictor.first_time:g}{unit}; latents are linear in time between its steps"
             for name in (self._engine.means if method == ENSEMBLE else (method,))
             if not self._engine.direct(name) and hasattr(predictor := self._engine.predictor(name), "cadence")
         ]
         self._origins[method] = {
-            "title": "Temperature of a mantle, predicted by a surrogate",
+            "title": "Temperature, predicted by a surrogate",
             "method": method,
             "surrogate": str(self._bundle.description.get("name", "")),
             "bundle_digest": self._bundle.digest,
@@ -140,13 +141,16 @@ class Answers:
         inside, far : array of bool, shape (simulation, time)
         complaints : list of str
         """
-        sets, times = read_sets(parameters, values, self._space), read_times(time, self._bundle.default_times)
+        sets, times = (
+            read_sets(parameters, values, self._space),
+            read_times(time, self._bundle.default_times, self._bundle.units),
+        )
         scaled = self._bundle.nearness.scale(sets.values)
         outside, late = beyond(scaled), beyond(times, *self._bundle.time_range)
         inside = (outside == 0).all(axis=1)[:, None] & (late == 0)[None]
         if inside.all():
             return sets, times, scaled, inside, ~inside, []
-        found = describe_extrapolation(self._space, self._bundle.time_range, sets.values, times, outside, late)
+        found = describe_extrapolation(self._space, self._bundle.time_parameter, sets.values, times, outside, late)
         if found.refused and not extrapolate:
             raise QueryError(f"{'; '.join(found.refused)}; extrapolate=True (--extrapolate) answers all the same")
         return sets, times, scaled, inside, found.far, found.lines
@@ -168,7 +172,7 @@ class Answers:
         sets, times, scaled, inside, far, complaints = self.read(parameters, time, values, extrapolate)
         origin = self._origins.get(own or method) or self._origin(own or method)
         if "time_interpolation" in origin and beyond(times[-1], *self._bundle.time_range) > MOST_SPANS:
-            raise QueryError(f"time: {own or method} advances step by step; {times[-1]:g} Gyr is too many of them")
+            raise QueryError(f"time: {own or method} advances step by step; {times[-1]:g} is too many of them")
         latents = self._engine.latents(method, sets.values, times, scaled)
         nearby, distance = self._bundle.nearness.relative_distances(scaled, times, latents)
         in_range = inside & (distance <= 1)
@@ -202,16 +206,17 @@ class Answers:
         return add_half_widths(answer, question, self._calibrations[method], interval, band)
 
     def refuse_impossible(self, temperature: np.ndarray, extrapolate: bool) -> None:
-        """Refuse temperatures, K, of an extrapolation that cannot be."""
+        """Refuse temperatures of an extrapolation that cannot be."""
         low, high = float(temperature.min()), float(temperature.max())
         trained, margin = self._bundle.temperature_range, MARGIN * np.ptp(self._bundle.temperature_range)
-        least = max(self._bundle.units.plausible[0], trained[0] - margin)
-        most = min(self._bundle.units.plausible[1], trained[1] + margin)
+        units = self._bundle.units
+        least, most = max(units.plausible[0], trained[0] - margin), min(units.plausible[1], trained[1] + margin)
         if not np.isfinite([low, high]).all():
             raise QueryError("the question is so far outside the training runs that its answer is not finite")
         if not extrapolate and not least <= low <= high <= most:
             raise QueryError(
-                f"the answer, {low:.4g} .. {high:.4g} K, cannot be: expected {least:.4g} .. {most:.4g} K; the question "
+                f"the answer, {low:.4g} .. {units.temperature.text(high)}, cannot be: expected {least:.4g} .. "
+                f"{units.temperature.text(most)}; the question "
                 "is too far from the training runs; extrapolate=True (--extrapolate) answers all the same"
             )
 
@@ -221,10 +226,16 @@ class Answers:
         if not sets.single:
             every = np.broadcast_to(times, (len(sets.values), len(times)))
             corpus = make_corpus(
-                temperature, every, self._geometry, sets.values, attributes=attributes, space=self._space
+                temperature,
+                every,
+                self._geometry,
+                sets.values,
+                attributes=attributes,
+                space=self._space,
+                units=self._bundle.units,
             )
             return corpus.assign_coords(
-                time=("time", times, TIME), simulation=("simulation", sets.labels, corpus.simulation.attrs)
+                time=("time", times, self._time), simulation=("simulation", sets.labels, corpus.simulation.attrs)
             ).assign(_trust(question))
         given = {"temperature": temperature[0], "time": times}
         given |= dict(zip(self._names, sets.values[0], strict=True))
@@ -242,7 +253,7 @@ class Answers:
         sets = question.sets
         leading: tuple[str, ...] = ("time",) if sets.single else ("simulation", "time")
         first: Any = 0 if sets.single else slice(None)
-        coordinates: dict[str, Any] = {"time": ("time", question.times, TIME)}
+        coordinates: dict[str, Any] = {"time": ("time", question.times, self._time)}
         if not sets.single:
             coordinates["simulation"] = ("simulation", sets.labels, {"long_name": "label of the set"})
         for column, name in enumerate(self._names):
@@ -250,8 +261,7 @@ class Answers:
         data: dict[str, Any] = {}
         for name, (dimensions, values, about) in variables.items():
             data[name] = ((*leading, *dimensions), values[first], about)
-            if "radius" in dimensions:
-                coordinates["radius"] = self._run["radius"].variable
+            coordinates |= {dimension: self._run[dimension].variable for dimension in dimensions}
         return xr.Dataset({**data, **_trust(question)}, coordinates, dict(question.attributes))
 
 
@@ -327,7 +337,8 @@ def add_half_widths(
             "band": band,
             "calibrated_on_runs": int(calibration.attrs["runs"]),
         }
-        dimensions = ("simulation", "time", "radius")[: width.ndim]
+        leading = ("simulation",) if question.sets.single else ()
+        dimensions = (*leading, *map(str, answer[variable].dims))[: width.ndim]
         values = (dimensions[1:], width[0], about) if question.sets.single else (dimensions, width, about)
         added[f"{variable}_half_width"] = values
     return answer.assign(added)

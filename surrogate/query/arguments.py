@@ -16,6 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from surrogate.parameters import EVOLUTION_PARAMETERS, ParameterSpace
+from surrogate.quantities import DIMENSIONAL, Units
 from surrogate.query.errors import QueryError
 from surrogate.units import read_quantity
 
@@ -297,18 +298,19 @@ def _check_present(found: list[Any], names: tuple[str, ...], what: str) -> None:
         raise QueryError(f"parameters: the {what} lacks {', '.join(missing)}{hint}")
 
 
-def read_times(time: Any, default: Any) -> np.ndarray:
+def read_times(time: Any, default: Any, units: Units = DIMENSIONAL) -> np.ndarray:
     """Read the times of a question.
 
     Parameters
     ----------
     time : float, str, quantity, or a sequence, pandas or xarray object of them
-        Bare numbers are Gyr since the start of the evolution. None takes `default`.
-    default : array, shape (time,), Gyr
+        Bare numbers are Gyr, or diffusion times, since the start of the evolution. None takes `default`.
+    default : array, shape (time,)
+    units : Units, optional
 
     Returns
     -------
-    array, shape (time,), Gyr, increasing
+    array, shape (time,), increasing
 
     Raises
     ------
@@ -323,16 +325,17 @@ def read_times(time: Any, default: Any) -> np.ndarray:
         return np.asarray(default, dtype=float)
     if isinstance(time, xr.Dataset | pd.DataFrame | Mapping | set | frozenset):
         raise QueryError(f"time: expected a time or a sequence of times, got {type(time).__name__}")
+    unit = "Gyr" if units.dimensional else "dimensionless"
     try:
-        times = np.atleast_1d(np.asarray(read_quantity(time, "Gyr", "time"), dtype=float))
+        times = np.atleast_1d(np.asarray(read_quantity(time, unit, "time"), dtype=float))
     except ValueError as error:
         raise QueryError(str(error)) from None
     if times.ndim > 1 or not times.size:
         raise QueryError(f"time: expected one or more times in one dimension, got shape {times.shape}")
     if not np.isfinite(times).all():
-        raise QueryError(f"time: expected finite numbers in Gyr, got {times[~np.isfinite(times)][0]}")
+        raise QueryError(f"time: expected finite numbers in {unit}, got {times[~np.isfinite(times)][0]}")
     if times.min() < 0:
-        raise QueryError(f"time: expected Gyr since the start of the evolution, not negative, got {times.min():g}")
+        raise QueryError(f"time: expected {unit} since the start of the evolution, not negative, got {times.min():g}")
     if (np.diff(times) <= 0).any():
         raise QueryError(f"time: expected increasing times, got {times.tolist()}")
     return times

@@ -221,7 +221,7 @@ class Extrapolation:
 
 def describe_extrapolation(
     space: ParameterSpace,
-    time_range: tuple[float, float],
+    time: Parameter,
     values: np.ndarray,
     times: np.ndarray,
     outside: np.ndarray,
@@ -233,14 +233,15 @@ def describe_extrapolation(
     ----------
     space : ParameterSpace
         With the trained ranges.
-    time_range : tuple of float, Gyr
+    time : Parameter
+        With the trained range.
     values : array, shape (simulation, n)
     times : array, shape (time,), Gyr
     outside, late : array, shape (simulation, n) and (time,)
         From :func:`beyond`, of the scaled parameters and of the times.
     """
     columns = [*zip(space.parameters, values.T, outside.T, strict=True)]
-    columns.append((Parameter("time", "Gyr", *time_range), times, late))
+    columns.append((time, times, late))
     far, lines, refused = np.zeros((len(values), len(times)), dtype=bool), [], []
     for entry, column, by in columns:
         wrong = column[by != 0]
@@ -251,7 +252,8 @@ def describe_extrapolation(
         absurd = [end for end in slips if 0 < LIKELY_SLIP * end < entry.low or end > LIKELY_SLIP * entry.high > 0]
         too_far = (np.abs(by) > FAR) | np.isin(column, absurd)
         shown = " .. ".join(f"{end:g}" for end in ends) + (f" ({wrong.size} values)" if wrong.size > 1 else "")
-        line = f"{entry.name} = {shown} {entry.unit} is outside the trained {entry.low:g} .. {entry.high:g} "
+        unit = "" if entry.unit == "dimensionless" and entry is time else f" {entry.unit}"
+        line = f"{entry.name} = {shown}{unit} is outside the trained {entry.low:g} .. {entry.high:g} "
         line += f"(by {np.abs(by).max():.2g} of that range)"
         line += f"; did you mean {' or '.join(slips.values())}?" if (slips and too_far.any()) or absurd else ""
         lines.append(line)

@@ -90,10 +90,9 @@ class Observables:
     def __init__(self, bundle: Bundle, engine: Engine, method: str = "fnn") -> None:
         self._bundle, self._engine, self._method, self._space = bundle, engine, method, bundle.space
         self._planet = bundle.planet
-        self._reader = SeriesReader(bundle.geometry, bundle.planet, bundle.conductivity, bundle.space)
-        self._crust = (
-            bundle.space.names.index("crustal_enrichment") if "crustal_enrichment" in bundle.space.names else None
-        )
+        self._reader = SeriesReader(bundle.geometry, bundle.planet, bundle.conductivity, bundle.space, bundle.units)
+        crust = bundle.units.dimensional and "crustal_enrichment" in bundle.space.names
+        self._crust = bundle.space.names.index("crustal_enrichment") if crust else None
         self._calibration = bundle.calibration(method) if bundle.calibrated(method) else xr.Dataset()
         self.names = (*self._reader.names, "core_temperature", *(() if self._crust is None else WITH_CRUST))
         self.calibrated = tuple(name for name in self.names if self._calibrated(name))

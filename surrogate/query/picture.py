@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from surrogate.fields import geometry_of
+from surrogate.fields import geometry_of, units_of
 from surrogate.figures.animation import WRITERS
 from surrogate.figures.field import draw_field, field_bar
 from surrogate.figures.style import TEMPERATURE, column_heading, new_figure, styled, temperature_norm
@@ -44,16 +44,16 @@ def animate_evolution(run: xr.Dataset, path: Path) -> None:
         raise ValueError(f"{path}: an animation ends in .gif or .mp4")
     if path.suffix == ".mp4" and which("ffmpeg") is None:
         raise ValueError(f"{path}: ffmpeg is not installed; choose .gif")
-    geometry, fields = geometry_of(run), run["temperature"].values
-    figure = new_figure(2 * PANEL_WIDTH, 2.2 * PANEL_WIDTH)
+    geometry, units, fields = geometry_of(run), units_of(run), run["temperature"].values
+    figure = new_figure(2 * PANEL_WIDTH, (2 * geometry.slenderness + 0.2) * PANEL_WIDTH + 8)
     figure.set_dpi(150)
     canvas: Any = FigureCanvasAgg(figure)
-    axes, norm = figure.subplots(), temperature_norm(fields)
+    axes, norm = figure.subplots(), temperature_norm(fields, units=units)
     axes.set_axis_off()
-    field_bar(figure, [axes], norm, TEMPERATURE, "temperature [K]", location="bottom", shrink=0.8, aspect=25)
+    field_bar(figure, [axes], norm, TEMPERATURE, units.temperature.label(), location="bottom", shrink=0.8, aspect=25)
     pictures, title = [], figure.suptitle(" ")
     for number, time in enumerate(run["time"].values):
-        title.set_text(f"{title_of(str(run.attrs.get('method', '')))}, {time:.2f} Gyr")
+        title.set_text(f"{title_of(str(run.attrs.get('method', '')))}, {units.time.text(time)}")
         for mesh in list(axes.collections):
             mesh.remove()
         draw_field(axes, fields[number], geometry, norm)
@@ -81,18 +81,18 @@ def draw_evolution(run: xr.Dataset, profiles: xr.Dataset) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    geometry, fields = geometry_of(run), run["temperature"].values
+    geometry, units, fields = geometry_of(run), units_of(run), run["temperature"].values
     figure = new_figure(max(PANEL_WIDTH * len(fields), 60) + 18, 2.2 * PANEL_WIDTH + 16)
     axes = figure.subplots(2, len(fields), squeeze=False)
     for line in axes[1, 1:]:
         line.sharex(axes[1, 0])
         line.tick_params(labelleft=False)
-    norm, depth = temperature_norm(fields), geometry.depth / 1e3
+    norm, depth = temperature_norm(fields, units=units), units.length.factor * geometry.depth
     for column, time in enumerate(run["time"].values):
         draw_field(axes[0, column], fields[column], geometry, norm)
         axes[0, column].set_axis_off()
         axes[0, column].set_aspect("equal")
-        column_heading(axes[0, column], f"{time:.2f} Gyr")
+        column_heading(axes[0, column], units.time.text(time))
         mean = profiles["lateral_mean_temperature"].values[column]
         below = axes[1, column]
         if "lateral_mean_temperature_half_width" in profiles:
@@ -100,8 +100,8 @@ def draw_evolution(run: xr.Dataset, profiles: xr.Dataset) -> Figure:
             below.fill_betweenx(depth, mean - width, mean + width, color="0.8", linewidth=0)
         below.plot(mean, depth, color="black")
         below.set_ylim(float(np.max(depth)), 0.0)
-        below.set_xlabel("lateral mean [K]")
-    axes[1, 0].set_ylabel("depth [km]")
-    field_bar(figure, axes[0], norm, TEMPERATURE, "temperature [K]", shrink=0.9, aspect=18)
+        below.set_xlabel(units.temperature.label("lateral mean"))
+    axes[1, 0].set_ylabel(units.length.label())
+    field_bar(figure, axes[0], norm, TEMPERATURE, units.temperature.label(), shrink=0.9, aspect=18)
     figure.suptitle(f"predicted by {title_of(str(run.attrs.get('method', '')))}")
     return figure

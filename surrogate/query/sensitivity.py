@@ -95,15 +95,15 @@ class Sensitivity:
         return {"profile": profile, **self._series.read(rows, parameters[:, None])}
 
     def _named(self, values: dict[str, np.ndarray], times: np.ndarray, what: str) -> xr.Dataset:
-        variables = {}
+        variables, vertical = {}, self._geometry.dimensions[0]
         for name, entry in values.items():
-            rows = ("radius",) if entry.ndim == 3 else ()
+            rows = (vertical,) if entry.ndim == 3 else ()
             variables[name] = (("parameter", "time", *rows), entry, {"long_name": f"{what} {name.replace('_', ' ')}"})
         return xr.Dataset(
             variables,
             {
                 "parameter": list(self._space.names),
-                "time": ("time", times, {"units": "Gyr"}),
-                "radius": ("radius", self._geometry.vertical, {"units": "m"}),
+                "time": ("time", times, {"units": self._series.units.unit("time")}),
+                vertical: (vertical, self._geometry.vertical, {"units": self._series.units.unit(vertical)}),
             },
         )

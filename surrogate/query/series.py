@@ -10,7 +10,7 @@ from surrogate.geometry import Geometry
 from surrogate.minerals import olivine_conductivity, olivine_expansivity
 from surrogate.parameters import ParameterSpace
 from surrogate.planet import Planet
-from surrogate.quantities import VARIABLES
+from surrogate.quantities import DIMENSIONAL, Units
 from surrogate.units import GAS_CONSTANT
 
 SERIES = ("mean_temperature", "surface_heat_flux", "core_mantle_boundary_heat_flux")
@@ -39,6 +39,8 @@ class SeriesReader:
     conductivity : {"constant", "olivine"}
         Law of the simulations.
     space : ParameterSpace
+    units : Units
+        Without kelvin there is no planet: heat fluxes are Nusselt numbers, and there is no lithosphere.
 
     Attributes
     ----------
@@ -46,11 +48,19 @@ class SeriesReader:
         What :meth:`read` returns.
     """
 
-    def __init__(self, geometry: Geometry, planet: Planet, conductivity: str, space: ParameterSpace) -> None:
+    def __init__(
+        self,
+        geometry: Geometry,
+        planet: Planet,
+        conductivity: str,
+        space: ParameterSpace,
+        units: Units = DIMENSIONAL,
+    ) -> None:
         if conductivity not in ("constant", "olivine"):
             raise ValueError(f"conductivity {conductivity!r}: expected 'constant' or 'olivine'")
         depth = geometry.depth[[0, 1, -2, -1]]
-        self._law, self._constant = conductivity, planet.conductivity
+        self.units, self._law = units, conductivity if units.dimensional else "constant"
+        self._constants = [planet.conductivity] * 2 if units.dimensional else (1.0 / geometry.conduction).tolist()
         self._distances = depth[0] - depth[1], depth[2] - depth[3]
         self._pressures = [planet.pressure(value) for value in depth]
         self._weight = geometry.weight.sum(axis=1)
@@ -61,11 +71,12 @@ class SeriesReader:
         growth = np.diff(pressure, prepend=0.0) * law / (planet.mantle_density * planet.mantle_heat_capacity)
         self._adiabat = np.exp(-np.cumsum(growth))
         self._interior = int(np.searchsorted(self._depth, INTERIOR * self._depth[-1]))
-        self._energy = space.names.index("activation_energy") if "activation_energy" in space.names else None
+        rheology = units.dimensional and "activation_energy" in space.names
+        self._energy = space.names.index("activation_energy") if rheology else None
         self.names = (*SERIES, *(() if self._energy is None else LITHOSPHERE))
 
     def heat_fluxes(self, walls: np.ndarray) -> Variables:
-        """Mean heat fluxes through both walls, W/m2, outward: as :mod:`surrogate.diagnostics` takes them from fields.
+        """Mean heat fluxes through both walls, outward: as :mod:`surrogate.diagnostics` takes them from fields.
 
         Parameters
         ----------
@@ -73,13 +84,12 @@ class SeriesReader:
             The rows next to the walls, from the core up.
         """
         return {
-            name: ((), flux, dict(zip(("units", "long_name"), VARIABLES[name], strict=True)))
-            for name, flux in self._fluxes(walls.astype(float), np).items()
+            name: ((), flux, self.units.described(name)) for name, flux in self._fluxes(walls.astype(float), np).items()
         }
 
     def _fluxes(self, walls: Any, xp: Any) -> dict[str, Any]:
         core, below, above, surface = (walls[..., row, :] for row in range(4))
-        between: list[Any] = [self._constant] * 2
+        between: list[Any] = self._constants
         if self._law == "olivine":
             # The mean of the conductivities at the wall and in the first cell.
             each = [

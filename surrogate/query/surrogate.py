@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import xarray as xr
 
-from surrogate.quantities import VARIABLES
 from surrogate.query.answers import Answers, lazy_fields, refuse_method
 from surrogate.query.arguments import read_sets, read_times
 from surrogate.query.bundle.content import Bundle
@@ -57,6 +56,8 @@ class Surrogate:
         What can answer.
     geometry : Geometry
         Grid of the answers.
+    units : Units
+        How answers are measured; K and Gyr below stand for them.
     planet : Planet
     conductivity : str
         Law of the simulations, "olivine" or "constant".
@@ -85,6 +86,7 @@ class Surrogate:
         self.__class__ = naming(type(self), bundle.space)
         self.bundle = bundle
         self.space, self.geometry, self.planet = bundle.space, bundle.geometry, bundle.planet
+        self.units = bundle.units
         self.conductivity, self.time_range = bundle.conductivity, bundle.time_range
         self.default_times, self.parameter_ranges = bundle.default_times, bundle.space.ranges
         self.engine = Engine(bundle.folder, bundle.space)
@@ -120,7 +122,7 @@ class Surrogate:
         ranges = [(entry.name, entry.low, entry.high, entry.unit) for entry in self.space.parameters]
         rows = "".join(
             f"<tr><td>{name}</td><td>{low:.4g} .. {high:.4g}</td><td>{html.escape(unit)}</td></tr>"
-            for name, low, high, unit in [*ranges, ("time", *self.time_range, "Gyr")]
+            for name, low, high, unit in [*ranges, ("time", *self.time_range, self.bundle.time_parameter.unit)]
         )
         return (
             f"<b>{html.escape(repr(self))}</b><br>methods: {', '.join(self.methods)}"
@@ -225,8 +227,9 @@ class Surrogate:
         """
         question = self._answers.ask(parameters, time, method, values, extrapolate)
         profile = self._answers.expand(question, "profile", extrapolate)
-        about = {"units": "K", "long_name": "laterally averaged temperature"}
-        answer = self._answers.of_series({"lateral_mean_temperature": (("radius",), profile, about)}, question)
+        about = {"units": self.units.unit("temperature"), "long_name": "laterally averaged temperature"}
+        rows = self.geometry.dimensions[:1]
+        answer = self._answers.of_series({"lateral_mean_temperature": (rows, profile, about)}, question)
         return self._answers.complete(answer, question, interval, band)
 
     def mean_temperature(
@@ -249,7 +252,7 @@ class Surrogate:
         """
         question = self._answers.ask(parameters, time, method, values, extrapolate)
         mean = self._answers.series.mean_temperature(self._answers.expand(question, "profile", extrapolate))
-        about = {"units": "K", "long_name": "volume-averaged temperature of the mantle"}
+        about = self.units.described("mean_temperature")
         answer = self._answers.of_series({"mean_temperature": ((), mean, about)}, question)
         return self._answers.complete(answer, question, interval, band)
 
@@ -269,7 +272,8 @@ class Surrogate:
         Returns
         -------
         xarray.Dataset
-            ``surface_heat_flux`` and ``core_mantle_boundary_heat_flux``, W/m2, positive outward, on
+            ``surface_heat_flux`` and ``core_mantle_boundary_heat_flux``, W/m2 (without a planet the Nusselt numbers of
+            the upper and the lower wall), positive outward, on
             ([simulation], time), and ``in_range``.
         """
         question = self._answers.ask(parameters, time, method, values, extrapolate)
@@ -330,13 +334,12 @@ class Surrogate:
         found = observables.of_rows(self._answers.expand(question, "series", extrapolate), sets[:, None], times, wanted)
         answer: Variables = {}
         for name in wanted:
-            units, long_name = VARIABLES[name]
-            answer[name] = ((), found[name], {"units": units, "long_name": long_name})
+            answer[name] = ((), found[name], self.units.described(name))
         if interval is not None:
             for name, width in observables.half_widths(found, sets, times, interval).items():
                 width[question.far] = np.nan
                 long_name = f"half-width of the {interval:.0%} interval of {name.replace('_', ' ')}"
-                answer[f"{name}_half_width"] = ((), width, {"units": VARIABLES[name][0], "long_name": long_name})
+                answer[f"{name}_half_width"] = ((), width, {"units": self.units.unit(name), "long_name": long_name})
         return self._answers.of_series(answer, question)
 
     def observables(self, method: str = "fnn") -> Observables:
@@ -426,7 +429,7 @@ class Surrogate:
         """
         from surrogate.query.picture import MOST_TIMES, draw_evolution
 
-        times = read_times(time, np.linspace(*self.time_range, 5)[1:])
+        times = read_times(time, np.linspace(*self.time_range, 5)[1:], self.units)
         sets = read_sets(parameters, values, self.space)
         if len(sets.values) != 1 or len(times) > MOST_TIMES:
             raise QueryError(
@@ -526,7 +529,7 @@ class Surrogate:
                 f"temperature: expected numbers of shape (..., {rows}, {columns}), got {fields.dtype} {fields.shape}"
             )
         if not np.all(np.isfinite(fields)):
-            raise QueryError("temperature: expected finite values in K")
+            raise QueryError("temperature: expected finite values")
         about = {"units": "1", "long_name": "latent variables of the autoencoder"}
         latents = self.engine.encode(fields)
         return _named(latents, temperature, 2, ("component",), {}, "latent", about)
@@ -546,9 +549,10 @@ class Surrogate:
         rows, count = np.asarray(latents), self.engine.autoencoder.latents
         if rows.shape[-1:] != (count,) or rows.dtype.kind not in "iuf":
             raise QueryError(f"latents: expected numbers of shape (..., {count}), got {rows.dtype} {rows.shape}")
-        grid = {"radius": self.geometry.vertical, "angle": self.geometry.lateral}
-        about = {"units": "K", "long_name": "temperature"}
-        return _named(self.engine.expand(rows), latents, 1, ("radius", "angle"), grid, "temperature", about)
+        dimensions = self.geometry.dimensions
+        grid = dict(zip(dimensions, (self.geometry.vertical, self.geometry.lateral), strict=True))
+        about = self.units.described("temperature")
+        return _named(self.engine.expand(rows), latents, 1, dimensions, grid, "temperature", about)
 
     # What an answer depends on, and how far it may be trusted
 
@@ -597,7 +601,7 @@ class Surrogate:
         """
         if method not in self.methods:
             refuse_method(method, self.methods)
-        times = read_times(time, self.default_times)
+        times = read_times(time, self.default_times, self.units)
         return self._sensitivity.sobol_indices(times, samples, method, seed)
 
     def ranges(self, parameters: Any = None, *, time: Any = None, **values: Any) -> xr.Dataset:
@@ -623,7 +627,7 @@ class Surrogate:
         >>> beyond[beyond != 0].round(2).to_dict(), ranges.beyond_time.values.tolist()
         ({'reference_viscosity': 0.34}, [0.0, 1.0])
         """
-        sets, times = read_sets(parameters, values, self.space), read_times(time, self.default_times)
+        sets, times = read_sets(parameters, values, self.space), read_times(time, self.default_times, self.units)
         outside = beyond(self.bundle.nearness.scale(sets.values))
         rows, about = ("simulation", "parameter"), {"long_name": "distance to the range over its width", "units": "1"}
         dataset = xr.Dataset(
@@ -638,7 +642,7 @@ class Surrogate:
                 "simulation": sets.labels,
                 "parameter": list(self.space.names),
                 "units": ("parameter", [entry.unit for entry in self.space.parameters]),
-                "time": ("time", times, {"units": "Gyr"}),
+                "time": ("time", times, {"units": self.units.unit("time")}),
             },
         )
         return dataset.isel(simulation=0, drop=True) if sets.single else dataset

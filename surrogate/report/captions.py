@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from textwrap import wrap
@@ -28,24 +28,10 @@ from surrogate.figures.catalogue import (
 from surrogate.figures.selection import choose_examples, example_times, median_and_worst
 from surrogate.methods import METHODS, title_of
 from surrogate.report.page import made_by
-from surrogate.report.table import kind_of
+from surrogate.report.table import kind_of, units_in
 
 CHANCE = 0.01
 """A rank correlation is told if fewer than this share of sets of unrelated numbers had one as large."""
-
-FIVE = (
-    ("Mean relative accuracy of the temperature", ".2f", 1.0, " %", "relative_accuracy"),
-    (
-        "Error of the lateral anomaly over its norm (1: nothing is known of plumes)",
-        ".2f",
-        1.0,
-        "",
-        "lateral_anomaly_error",
-    ),
-    ("Error of the mean profile", ".1f", 1.0, " K", "profile_error"),
-    ("Error of the surface heat flux", ".1f", 100.0, " %", "surface_heat_flux_error"),
-)
-"""What the first page tells of every predictor, after the number of runs: words, format, factor, unit, measure."""
 
 PICTURE_WIDTH = 900
 """Pixels of a picture on the first page of the report, at most."""
@@ -95,9 +81,24 @@ def landing(metrics: Mapping[str, Any], pictures: Mapping[str, str | Path], name
         f"**{title} in five numbers**",
         f"- **{run.about['runs']}** simulations{whole}, were never seen in training: all is measured on them.",
     ]
-    for what, style, factor, unit, measure in FIVE:
+    units, flux = run.units, f"{run.units.walls[1]} {run.units.heat_flux.title}"
+    told: tuple[tuple[str, Callable[[float], str], str], ...] = (
+        (f"Mean {units.accuracy_title} of the temperature", "{:.2f} %".format, units.accuracy),
+        (
+            "Error of the lateral anomaly over its norm (1: nothing is known of plumes)",
+            "{:.2f}".format,
+            "lateral_anomaly_error",
+        ),
+        ("Error of the mean profile", units.degrees, "profile_error"),
+        (
+            f"Error of the {units.walls[1]} {units.heat_flux.title}",
+            lambda share: f"{100 * share:.1f} %",
+            "surface_heat_flux_error",
+        ),
+    )
+    for what, written, measure in told:
         values = [
-            f"**{factor * run.methods[method][measure]['mean']:{style}}{unit}** ({title_of(method)})"
+            f"**{written(run.methods[method][measure]['mean'])}** ({title_of(method)})"
             for method in run.of_kinds("mean")
         ]
         if values:
@@ -153,6 +154,7 @@ class _Run:
         self, metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], settings: FigureSettings
     ) -> None:
         self.about, self.methods, self.tables, self.settings = metrics["truth"], metrics["methods"], tables, settings
+        self.units = units_in(metrics)
         self.corpus: Mapping[str, Any] = metrics.get("provenance", {}).get("corpus", {})
         self.until = max(example_times(settings, self.about["end"]))
         self.unseen = f"{self.about['runs']} unseen runs ({self.about['snapshots']} snapshots)"
@@ -165,6 +167,12 @@ class _Run:
         """One number of every method: "12.3 (FNN), 14.5 (LSTM)"."""
         return _listed(
             [f"{factor * self.methods[name][measure][number]:{style}} ({title_of(name)})" for name in methods]
+        )
+
+    def degrees(self, methods: Sequence[str], measure: str) -> str:
+        """Errors of a temperature of every method: "12.3 K (FNN), 14.5 K (LSTM)"."""
+        return _listed(
+            [f"{self.units.degrees(self.methods[name][measure]['mean'])} ({title_of(name)})" for name in methods]
         )
 
 
@@ -185,8 +193,8 @@ def _example(run: _Run, entry: str, method: str, number: int) -> str:
     accuracies = _listed([f"{methods[name]['accuracy_of_runs'][position]:.2f} % ({title_of(name)})" for name in shown])
     judges = f", by the mean over {_listed([title_of(name) for name in predictors])}" if len(predictors) > 1 else ""
     return (
-        f"{title}{judges}. Relative accuracy over all of its snapshots: {accuracies}; over all {about['runs']} unseen "
-        f"runs: {run.each(shown, '.2f', 'relative_accuracy')} %."
+        f"{title}{judges}. {run.units.accuracy_title.capitalize()} over all of its snapshots: {accuracies}; over all "
+        f"{about['runs']} unseen runs: {run.each(shown, '.2f', run.units.accuracy)} %."
     )
 
 
@@ -219,23 +227,23 @@ def _learning_curve(run: _Run) -> str:
     said = []
     for method, part in run.tables["learning_curve"].groupby("method", sort=False):
         ends = [
-            f"{row['mean_square_error']:.3g} ({row['relative_accuracy']:.2f} %) with {int(row['runs'])} runs"
+            f"{row['mean_square_error']:.3g} ({row[run.units.accuracy]:.2f} %) with {int(row['runs'])} runs"
             for _, row in part.sort_values("runs").iloc[[0, -1]].iterrows()
         ]
         said.append(f"{' and '.join(ends)} ({title_of(str(method))})")
-    return f"Mean square errors (relative accuracy): {_listed(said)}."
+    return f"Mean square errors ({run.units.accuracy_title}): {_listed(said)}."
 
 
 def _compression_curve(run: _Run) -> str:
     said = []
     for (source, method), part in run.tables["compression_curve"].groupby(["run", "method"], sort=False):
         ends = [
-            f"{row['relative_accuracy']:.2f} % at {row['compression']:.0f} times ({int(row['latents'])} latents)"
+            f"{row[run.units.accuracy]:.2f} % at {row['compression']:.0f} times ({int(row['latents'])} latents)"
             for _, row in part.sort_values("compression").iloc[[0, -1]].iterrows()
         ]
         where = "" if source == "this run" else f", {source}"
         said.append(f"{' and '.join(ends)} ({title_of(str(method))}{where})")
-    return f"Relative accuracy: {_listed(said)}."
+    return f"{run.units.accuracy_title.capitalize()}: {_listed(said)}."
 
 
 def _extremes(run: _Run) -> str:
@@ -244,14 +252,14 @@ def _extremes(run: _Run) -> str:
         means = run.methods[name]["accuracy_of_runs"]
         chosen = median_and_worst(about["simulation"], means, about["end"], run.until)
         runs = _listed([f"{means[position]:.2f} % ({kind})" for position, kind in chosen])
-        mean = run.methods[name]["relative_accuracy"]["mean"]
+        mean = run.methods[name][run.units.accuracy]["mean"]
         said.append(f"{runs} of the {title_of(name)}, whose mean over all {about['runs']} is {mean:.2f} %")
-    return f"Mean relative accuracy of the runs drawn: {_listed(said)}."
+    return f"Mean {run.units.accuracy_title} of the runs drawn: {_listed(said)}."
 
 
 def _accuracy_pairs(run: _Run) -> str:
     predictors = run.of_kinds("mean")
-    median, worst = (run.each(predictors, ".2f", "relative_accuracy", entry) for entry in ("run_median", "run_worst"))
+    median, worst = (run.each(predictors, ".2f", run.units.accuracy, entry) for entry in ("run_median", "run_worst"))
     told = [f"Of the {run.unseen}, the median run has {median} %, the least accurate {worst} %."]
     for name in predictors:
         found = run.methods[name].get("accuracy_correlation", {})
@@ -277,24 +285,24 @@ def _error_time(run: _Run) -> str:
     return (
         f"Mean over the {run.about['snapshots']} snapshots: {run.each(predictors, '.2e', 'mean_square_error')}; worst "
         f"snapshot: {run.each(predictors, '.2e', 'mean_square_error', 'snapshot_worst')}. Temperatures are divided by "
-        f"{run.about['temperature_scale']:.0f} K."
+        f"{run.units.temperature.text(run.about['temperature_scale'])}."
     )
 
 
 def _error_maps(run: _Run) -> str:
     networks = run.of_kinds("autoencoder", "mean")
     return (
-        f"Root-mean-square error, mean over the snapshots: {run.each(networks, '.1f', 'root_mean_square_error')} K; of "
-        f"the mean profile: {run.each(networks, '.1f', 'profile_error')} K."
+        f"Root-mean-square error, mean over the snapshots: {run.degrees(networks, 'root_mean_square_error')}; of "
+        f"the mean profile: {run.degrees(networks, 'profile_error')}."
     )
 
 
 def _heat_flux(run: _Run) -> str:
     networks = run.of_kinds("autoencoder", "mean")
-    surface, core = (
+    upper, lower = (
         run.each(networks, ".1f", f"{wall}_heat_flux_error", factor=100) for wall in ("surface", "core_mantle_boundary")
     )
-    return f"Relative errors: surface {surface} %; core-mantle boundary {core} %."
+    return f"Relative errors: {run.units.walls[1]} {upper} %; {run.units.walls[0]} {lower} %."
 
 
 def _spectra(run: _Run) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 
 from surrogate.diagnostics.report_card import TOLERANCES
 from surrogate.methods import title_of
-from surrogate.report.table import best_of, kind_of, metrics_columns, metrics_rows, remarks
+from surrogate.quantities import Units
+from surrogate.report.table import best_of, kind_of, metrics_columns, metrics_rows, remarks, units_in
 
 RULES = {
     "surface_temperature_deviation": "the temperature of the surface",
-    "core_mantle_boundary_spread": "an isothermal core-mantle boundary",
+    "core_mantle_boundary_spread": "an isothermal {wall}",
     "fraction_out_of_range": "the range of possible temperatures",
     "budget_residual": "the energy budget",
     "core_drift": "the heat that the core has",
@@ -31,15 +32,16 @@ def conclusions(metrics: Mapping[str, Any]) -> list[str]:
 
     Where a network does not beat every trivial baseline, the sentence says so.
     """
-    methods, about = metrics["methods"], metrics["truth"]
+    methods, about, units = metrics["methods"], metrics["truth"], units_in(metrics)
+    (lower, upper), flux = units.walls, units.heat_flux.title
     judged, baselines = _of_kind(methods, "mean"), _of_kind(methods, "baseline")
     said = [f"Measured on {about['runs']} runs with {about['snapshots']} snapshots that no network saw in training."]
     for name, entry in judged.items():
-        accuracy = entry["relative_accuracy"]
+        accuracy = entry[units.accuracy]
         said.append(
-            f"The {title_of(name)} reaches a mean relative accuracy of {accuracy['mean']:.2f} % "
+            f"The {title_of(name)} reaches a mean {units.accuracy_title} of {accuracy['mean']:.2f} % "
             f"(median run {accuracy['run_median']:.2f} %, worst run {accuracy['run_worst']:.2f} %)"
-            + _against(baselines, "relative_accuracy", accuracy["mean"], "{:.2f} %")
+            + _against(baselines, units.accuracy, accuracy["mean"], "{:.2f} %")
         )
         anomaly = entry["lateral_anomaly_error"]["mean"]
         said.append(
@@ -47,28 +49,28 @@ def conclusions(metrics: Mapping[str, Any]) -> list[str]:
             + _against(baselines, "lateral_anomaly_error", anomaly, "{:.2f}")
         )
         said.append(
-            f"It is off by {entry['profile_error']['mean']:.1f} K in the mean profile, by "
-            f"{100 * entry['surface_heat_flux_error']['mean']:.1f} % in the surface heat flux and by "
-            f"{100 * entry['core_mantle_boundary_heat_flux_error']['mean']:.1f} % in that of the core-mantle boundary; "
+            f"It is off by {units.degrees(entry['profile_error']['mean'])} in the mean profile, by "
+            f"{100 * entry['surface_heat_flux_error']['mean']:.1f} % in the {upper} {flux} and by "
+            f"{100 * entry['core_mantle_boundary_heat_flux_error']['mean']:.1f} % in that of the {lower}; "
             f"its singular values sum to {entry['singular_value_sum_ratio']['mean']:.1f} % of the simulations' as the "
             f"paper counts, {entry['weighted_sum_ratio']['mean']:.1f} % with the mean removed."
         )
-        said.append(_physics(entry["report_card"], about["report_card"]))
+        said.append(_physics(entry["report_card"], about["report_card"], lower))
     for name, entry in _of_kind(methods, "sample").items():
-        said += _of_samples(name, entry, judged, about)
+        said += _of_samples(name, entry, judged, about, units)
     for title, other in metrics.get("beside", {}).items():
-        said += _beside(methods, title, other)
+        said += _beside(methods, title, other, units)
     for name, bound in _of_kind(methods, "autoencoder").items():
         said.append(
-            f"The {title_of(name)} alone, which sees the true field, reaches {bound['relative_accuracy']['mean']:.2f} "
+            f"The {title_of(name)} alone, which sees the true field, reaches {bound[units.accuracy]['mean']:.2f} "
             f"% and {bound['lateral_anomaly_error']['mean']:.2f}: no predictor in its latents can do better."
         )
     return said
 
 
-def _physics(card: Mapping[str, Any], simulated: Mapping[str, Any]) -> str:
+def _physics(card: Mapping[str, Any], simulated: Mapping[str, Any], wall: str) -> str:
     """Say whether predictions keep what every evolution must keep."""
-    broken = [RULES[rule] for rule in TOLERANCES if not card["passed"][rule]]
+    broken = [RULES[rule].format(wall=wall) for rule in TOLERANCES if not card["passed"][rule]]
     held = "; ".join(
         f"{100 * entry['budget_residual']:.1f} % {whose}"
         for entry, whose in ((card, "of its terms are left over"), (simulated, "in the simulations themselves"))
@@ -83,15 +85,17 @@ def _physics(card: Mapping[str, Any], simulated: Mapping[str, Any]) -> str:
     return f"Its predictions keep {kept}."
 
 
-def _of_samples(name: str, samples: Mapping[str, Any], means: Mapping[str, Any], about: Mapping[str, Any]) -> list[str]:
+def _of_samples(
+    name: str, samples: Mapping[str, Any], means: Mapping[str, Any], about: Mapping[str, Any], units: Units
+) -> list[str]:
     """Judge one sample per run by what it is for: the structure of a simulation, not nearness to this one."""
 
     def structure(entry: Mapping[str, Any]) -> float:
         return float(entry["weighted_sum_ratio"]["mean"])
 
     said = [
-        f"A sample of the {name} is one possible evolution and not the most likely field: its mean relative accuracy, "
-        f"{samples['relative_accuracy']['mean']:.2f} %, and its error of the lateral anomaly, "
+        f"A sample of the {name} is one possible evolution and not the most likely field: its mean "
+        f"{units.accuracy_title}, {samples[units.accuracy]['mean']:.2f} %, and its error of the lateral anomaly, "
         f"{samples['lateral_anomaly_error']['mean']:.2f}, are no measure of it (two simulations that differ by chance "
         "score about 1.4 in the latter)."
     ]
@@ -109,17 +113,17 @@ def _of_samples(name: str, samples: Mapping[str, Any], means: Mapping[str, Any],
         f"At mid-depth it draws {card['plumes']:.2f} plumes and {card['downwellings']:.2f} downwellings per snapshot "
         f"({others})."
     )
-    return [*said, _physics(card, about["report_card"])]
+    return [*said, _physics(card, about["report_card"], units.walls[0])]
 
 
-def _beside(methods: Mapping[str, Any], title: str, other: Mapping[str, Any]) -> list[str]:
+def _beside(methods: Mapping[str, Any], title: str, other: Mapping[str, Any], units: Units) -> list[str]:
     """Compare each network with its namesake of another run; only on the same unseen runs is one ahead."""
     said = []
     for name, entry in other["methods"].items():
         if kind_of(name) == "sample":
             continue  # they are not judged by their accuracy
         numbers = [
-            (source["relative_accuracy"]["mean"], source["lateral_anomaly_error"]["mean"])
+            (source[units.accuracy]["mean"], source["lateral_anomaly_error"]["mean"])
             for source in (entry, methods.get(name))
             if source is not None
         ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from surrogate.methods import METHODS, title_of
+from surrogate.quantities import DIMENSIONAL, Units, units_named
 
 
 class Measure(NamedTuple):
@@ -17,21 +18,30 @@ class Measure(NamedTuple):
     style: str
 
 
-MEASURES = (
-    Measure("relative accuracy, %", "relative_accuracy", "mean", ".3f"),
-    Measure("median run", "relative_accuracy", "run_median", ".2f"),
-    Measure("5th percentile", "relative_accuracy", "run_tail", ".2f"),
-    Measure("worst run", "relative_accuracy", "run_worst", ".2f"),
-    Measure("lateral anomaly error", "lateral_anomaly_error", "mean", ".3f"),
-    Measure("VRMSE", "variance_scaled_error", "mean", ".3f"),
-    Measure("profile error, K", "profile_error", "mean", ".1f"),
-    Measure("surface heat flux error, %", "surface_heat_flux_error", "mean", ".2%"),
-    Measure("core-mantle boundary heat flux error, %", "core_mantle_boundary_heat_flux_error", "mean", ".2%"),
-    Measure("mean square error of T / max T", "mean_square_error", "mean", ".2e"),
-    Measure("sum of singular values (paper's), %", "singular_value_sum_ratio", "mean", ".2f"),
-    Measure("the same, weighted, mean removed, %", "weighted_sum_ratio", "mean", ".1f"),
-    Measure("angle of the first 5 modes, degrees", "subspace_angle", "mean", ".0f"),
-)
+def measures(units: Units) -> tuple[Measure, ...]:
+    """Rows of the table for a corpus that is measured so."""
+    accuracy, (lower, upper), flux = units.accuracy, units.walls, units.heat_flux.title
+    profile = Measure("profile error, K", "profile_error", "mean", ".1f")
+    return (
+        Measure(f"{units.accuracy_title}, %", accuracy, "mean", ".3f"),
+        Measure("median run", accuracy, "run_median", ".2f"),
+        Measure("5th percentile", accuracy, "run_tail", ".2f"),
+        Measure("worst run", accuracy, "run_worst", ".2f"),
+        Measure("lateral anomaly error", "lateral_anomaly_error", "mean", ".3f"),
+        Measure("VRMSE", "variance_scaled_error", "mean", ".3f"),
+        profile if units.dimensional else profile._replace(title="profile error", style=".4f"),
+        Measure(f"{upper} {flux} error, %", "surface_heat_flux_error", "mean", ".2%"),
+        Measure(f"{lower} {flux} error, %", "core_mantle_boundary_heat_flux_error", "mean", ".2%"),
+        Measure("mean square error of T / max T", "mean_square_error", "mean", ".2e"),
+        Measure("sum of singular values (paper's), %", "singular_value_sum_ratio", "mean", ".2f"),
+        Measure("the same, weighted, mean removed, %", "weighted_sum_ratio", "mean", ".1f"),
+        Measure("angle of the first 5 modes, degrees", "subspace_angle", "mean", ".0f"),
+    )
+
+
+def units_in(metrics: Mapping[str, Any]) -> Units:
+    """How the corpus of some measures is measured; in kelvin, if they were made before it was said."""
+    return units_named(metrics["truth"].get("units", DIMENSIONAL.name))
 
 
 def kind_of(key: str) -> str:
@@ -76,7 +86,7 @@ def metrics_rows(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]
     columns = metrics_columns(metrics)
     rivals = [number for number, column in enumerate(columns) if column.rival]
     rows = []
-    for title, name, number, style in MEASURES:
+    for title, name, number, style in measures(units_in(metrics)):
         values = [column.content.get(name, {}).get(number) for column in columns]
         cells = ["" if value is None else format(value, style).removesuffix("%") for value in values]
         if len(rivals) > 1:
@@ -147,6 +157,8 @@ def set_beside(metrics: Mapping[str, Any], others: Mapping[str, tuple[str, Mappi
         methods = {name: entry for name, entry in other.get("methods", {}).items() if kind_of(name) != "baseline"}
         if not methods:
             raise ValueError(f"{source}: expected the metrics.json of a pipeline run, with some network in it")
+        if units_in(other) != units_in(metrics):
+            raise ValueError(f"{source}: is of a {units_in(other).name} corpus, this one is {units_in(metrics).name}")
         same = all(
             other["truth"].get(name) == metrics["truth"][name]
             for name in ("simulation", "snapshots", "grid", "temperature_scale")
@@ -158,7 +170,7 @@ def set_beside(metrics: Mapping[str, Any], others: Mapping[str, tuple[str, Mappi
 
 def best_of(measure: str, values: Mapping[str, float]) -> str:
     """Name of the best of some methods in one measure."""
-    if measure == "relative_accuracy":
+    if measure.endswith("_accuracy"):
         return max(values, key=lambda name: values[name])
     if measure.endswith("sum_ratio"):
         return min(values, key=lambda name: abs(values[name] - 100.0))

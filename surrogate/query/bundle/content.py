@@ -17,8 +17,8 @@ import xarray as xr
 
 from surrogate.fields import SPLITS, geometry_of, parameter_table, select_split, space_of, units_of
 from surrogate.geometry import Geometry
-from surrogate.parameters import ParameterSpace
-from surrogate.planet import Isotope, PhaseTransition, Planet
+from surrogate.parameters import Parameter, ParameterSpace
+from surrogate.planet import MARS, Isotope, PhaseTransition, Planet
 from surrogate.quantities import Units, units_by
 from surrogate.query.bundle.files import open_folder, read_bundle
 from surrogate.query.errors import BundleError, QueryError
@@ -68,7 +68,7 @@ def describe_corpus(corpus: xr.Dataset) -> dict[str, Any]:
 
 
 def _temperature_range(training: xr.Dataset) -> tuple[float, float]:
-    """Lowest and highest temperature in some snapshots of some training runs, K."""
+    """Lowest and highest temperature in some snapshots of some training runs."""
     ends = []
     for run in np.unique(np.linspace(0, training.sizes["simulation"] - 1, 128).round().astype(int)):
         count = int(training["snapshot_count"].values[run])
@@ -81,14 +81,14 @@ def _temperature_range(training: xr.Dataset) -> tuple[float, float]:
 def limits(content: Mapping[str, Any]) -> list[str]:
     """Say in sentences where the surrogate stops."""
     geometry = Geometry.from_record(content["grid"])
-    cells = f"{geometry.shape[0] - 2} x {geometry.shape[1]}"
+    cells, units = f"{geometry.shape[0] - 2} x {geometry.shape[1]}", units_by(content["time"]["units"])
+    first, last = (units.time.text(content["time"][end]) for end in ("first", "last"))
     lines = [
-        f"Trained on {content['runs']['train']} runs ({content['snapshots']} snapshots) on {cells} cells of a sector "
-        f"of {np.degrees(geometry.width):.0f} degrees; nothing smaller than a cell is resolved, and no other geometry.",
-        f"Parameters and times ({content['time']['first']:g} .. {content['time']['last']:g} Gyr) outside the trained "
-        "ranges are extrapolated and flagged.",
-        "The physics, the planet and the law of the initial perturbation are those of the training runs; other values "
-        "need other runs.",
+        f"Trained on {content['runs']['train']} runs ({content['snapshots']} snapshots) on {cells} cells of a domain: "
+        f"{geometry.domain}; nothing smaller than a cell is resolved, and no other geometry.",
+        f"Parameters and times ({first} .. {last}) outside the trained ranges are extrapolated and flagged.",
+        f"The physics, {'the planet ' if units.dimensional else ''}and the law of the initial perturbation are those "
+        "of the training runs; other values need other runs.",
         "Chaotic detail (where a plume stands late in a vigorous run) is an estimate of the mean over what could "
         "happen, smoother than any single simulation.",
     ]
@@ -111,16 +111,17 @@ class Bundle:
         Grid of the answers.
     units : Units
     planet : Planet
+        Of no meaning where the units are dimensionless.
     conductivity : str
         Law of the simulations, "olivine" or "constant".
     crust_heating : str
         Whether the heat of the crust is in the fields: "none", "enriched", or "unknown" in an older bundle.
     space : ParameterSpace
         Its ranges are those of the training runs.
-    time_range : tuple of float, Gyr
+    time_range : tuple of float
         First and last trained time.
-    default_times : array, shape (time,), Gyr
-    temperature_range : tuple of float, K
+    default_times : array, shape (time,)
+    temperature_range : tuple of float
         Of the training runs; infinite where it is not known.
     """
 
@@ -158,7 +159,7 @@ class Bundle:
                 description,
                 Geometry.from_record(grid),
                 units_by(time.get("units", "Gyr")),
-                planet_from_dict(description["planet"]),
+                planet_from_dict(description["planet"]) if description["planet"] else MARS,  # nothing asks it then
                 description["conductivity"],
                 description.get("crust_heating", "unknown"),
                 ParameterSpace.from_dict(description["parameters"]),
@@ -168,6 +169,11 @@ class Bundle:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{source}: bundle.json lacks or misspells {error}") from None
+
+    @property
+    def time_parameter(self) -> Parameter:
+        """Time as one of the things that are asked, with its trained range."""
+        return Parameter("time", "Gyr" if self.units.dimensional else "dimensionless", *self.time_range)
 
     @property
     def digest(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from surrogate.fields import geometry_of, make_run, parameter_table, parameters_of, select_split
+from surrogate.fields import geometry_of, make_run, parameter_table, parameters_of, select_split, units_of
 from surrogate.files import atomic, provenance
 from surrogate.methods import METHODS, methods
 from surrogate.parameters import Parameters, ParameterSpace
@@ -76,7 +76,7 @@ def write_bundle(
     BundleError
         If a model is missing or of another grid than the corpus.
     """
-    models = Path(models)
+    models, units = Path(models), units_of(corpus)
     trained = [method.key for method in METHODS.values() if (models / method.key / "manifest.json").is_file()]
     for needed, what in (("autoencoder", "autoencoder"), (next(methods("mean")).key, "predictor")):
         if needed not in trained and not (what == "predictor" and any(m.key in trained for m in methods("mean"))):
@@ -90,8 +90,8 @@ def write_bundle(
         content = {
             "name": name,
             **describe_corpus(corpus),
-            "planet": planet_to_dict(planet),
-            "conductivity": conductivity,
+            "planet": planet_to_dict(planet) if units.dimensional else None,
+            "conductivity": conductivity if units.dimensional else "constant",
             "crust_heating": crust_heating,
             "metrics": dict(metrics or {}),
             "provenance": provenance(**(origin or {})),
@@ -103,7 +103,7 @@ def write_bundle(
                 f"{models}/autoencoder: takes fields of {engine.autoencoder.shape}, the corpus has "
                 f"{geometry_of(corpus).shape}"
             )
-        reader = SeriesReader(geometry_of(corpus), planet, conductivity, engine.space)
+        reader = SeriesReader(geometry_of(corpus), planet, conductivity, engine.space, units)
         content["calibration"] = _calibrate(engine, corpus, reader, temporary)
         content["example"] = _write_example(temporary, engine, corpus)
         seal(temporary, content)
@@ -149,11 +149,12 @@ def _write_example(folder: Path, engine: Engine, corpus: xr.Dataset) -> dict[str
     times = np.linspace(first, last, 4)
     engine.few_rows = 0
     fields = np.stack([engine.answer(method, values[None], times)[0] for method in engine.means])
-    run = make_run(fields[0], times, geometry_of(corpus), Parameters.from_array(values, engine.space))
-    both = (("predictor", "time", "radius", "angle"), fields, run["temperature"].attrs)
+    geometry, units, point = geometry_of(corpus), units_of(corpus), Parameters.from_array(values, engine.space)
+    run = make_run(fields[0], times, geometry, point, units=units)
+    both = (("predictor", "time", *geometry.dimensions), fields, run["temperature"].attrs)
     example = run.assign(temperature=both).assign_coords(predictor=list(engine.means))
     example.to_netcdf(folder / _EXAMPLE_FILE, engine="h5netcdf")
-    return {"tolerance": EXAMPLE_TOLERANCE, "methods": list(engine.means)}
+    return {"tolerance": EXAMPLE_TOLERANCE * units.degree, "methods": list(engine.means)}
 
 
 def compare_example(folder: Path, engine: Engine, replace: bool = False) -> dict[str, float]:

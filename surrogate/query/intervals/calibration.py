@@ -40,7 +40,7 @@ def calibrate(residuals: Residuals, nearness: Nearness) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Per quantity ``q``: ``q_quantile`` (level, knot[, radius]), ``q_size`` (coefficient), ``q_band`` (level).
+        Per quantity ``q``: ``q_quantile`` (level, knot[, row]), ``q_size`` (coefficient), ``q_band`` (level).
     """
     times, features = residuals.times, _features(residuals.parameters, nearness, residuals.own)
     ages = Ages.spanning(times)
@@ -57,13 +57,13 @@ def calibrate(residuals: Residuals, nearness: Nearness) -> xr.Dataset:
             smaller = _of_mean(scores, quantiles[REFERENCE], ages, residuals, name, difficulty, nearness)
             quantiles = np.maximum.accumulate(quantiles * smaller.quantiles[:, None, None], axis=0)
             band = band * (smaller.largest / smaller.quantiles[REFERENCE])
-        rows: tuple[str, ...] = ("radius",) if values.ndim > 2 else ()
+        rows: tuple[str, ...] = ("row",) if values.ndim > 2 else ()
         variables[f"{name}_quantile"] = (("level", "knot", *rows), quantiles if rows else quantiles[..., 0])
         variables[f"{name}_size"] = (("coefficient",), difficulty.coefficients)
         variables[f"{name}_band"] = (("level",), band)
     return xr.Dataset(
         {name: (rows, values.astype(np.float32)) for name, (rows, values) in variables.items()},
-        {"level": LEVELS, "knot": ("knot", ages.knots, {"units": "Gyr"})},
+        {"level": LEVELS, "knot": ("knot", ages.knots)},
         {"runs": len(times), "snapshots": int(np.isfinite(times).sum())},
     )
 

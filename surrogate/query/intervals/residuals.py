@@ -193,7 +193,7 @@ def _errors(engine: Engine, runs: xr.Dataset, reader: SeriesReader, latents: Ite
     """Compare runs with predictions, latents of shape (time, latent) for each; one run is in memory at a time."""
     times, parameters = runs["snapshot_time"].values.astype(float), parameter_table(runs)
     values: dict[str, np.ndarray] = {}
-    largest = np.full((*times.shape, runs.sizes["radius"]), np.nan, dtype=np.float32)
+    largest = np.full((*times.shape, runs["temperature"].shape[-2]), np.nan, dtype=np.float32)
     for run, predicted in enumerate(latents):
         count = int(np.isfinite(times[run]).sum())
         truth = runs["temperature"].isel(simulation=run, time=slice(0, count)).values
