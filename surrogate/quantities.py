@@ -159,7 +159,7 @@ DIMENSIONLESS = Units(
     Shown("Nusselt number", "", 1.0, "{:.3g}"),
     ("lower wall", "upper wall"),
     "range_accuracy",
-    "accuracy over the temperature range",
+    "accuracy (error over the range)",
     (-10.0, 20.0),
     1e-3,
 )

@@ -82,7 +82,7 @@ def range_accuracy(truth: Fields | Pair, prediction: Fields | None = None, span:
     both = pair(truth, prediction)
     span = temperature_span(both.truth) if span is None else span
     accuracy = 100.0 - 100.0 / span * mean_absolute_error(both)
-    return labelled(accuracy, "range_accuracy", "percent", "accuracy over the temperature range")
+    return labelled(accuracy, "range_accuracy", "percent", "accuracy (error over the range of temperature)")
 
 
 def headline_accuracy(

@@ -85,7 +85,7 @@ def concept(run: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity =
     norm = temperature_norm(run["temperature"].values, units=units)
     draw_field(axes[2], run["temperature"].values[last], geometry, norm)
     axes[2].text(
-        0.97, 0.97, units.time.text(float(run["time"][last])), transform=axes[2].transAxes, ha="right", va="top"
+        1.0, 1.0, units.time.text(float(run["time"][last])), transform=axes[2].transAxes, ha="right", va="bottom"
     )
     temperature_bar(
         figure, None, norm, units, orientation="horizontal", gap=0.24, cax=figure.add_axes((0.44, 0.21, 0.18, 0.03))
@@ -119,7 +119,7 @@ def concept(run: xr.Dataset, planet: Planet = MARS, conductivity: Conductivity =
         inset.tick_params(labelbottom=line == 2, labelsize=6)
         inset.locator_params(nbins=3)
         if line == 2:
-            inset.set_xlabel(units.time.label())
+            inset.set_xlabel(units.time.label(), fontsize=6)
     reaches = (0.065, 0.078, 0.1, 0.045, 0.075)  # half the width of each heading
     for k in range(4):
         _arrow(figure, (middles[k] + reaches[k], 0.93), (middles[k + 1] - reaches[k + 1], 0.93), "0.3", 0.0)

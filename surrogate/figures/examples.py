@@ -196,7 +196,7 @@ def reconstruction(
     rows: list[list[Any]] = [[run["temperature"][index].values for index in indices] for run in (truth, prediction)]
     rows.append([other - one for one, other in zip(*rows, strict=True)])
     temperature, difference = temperature_norm(*rows[0], *rows[1], units=units), difference_norm(*rows[2])
-    figure = new_figure(PAGE, 34 * 3 * geometry.slenderness + 26)
+    figure = new_figure(PAGE, 102 * max(geometry.slenderness, 0.7) + 26)
     axes = figure.subplots(3, len(indices), squeeze=False)
     second = "reconstruction" if latents is None else f"from {latents} latents"
     for line, label in enumerate(["simulation", second, "difference"]):

@@ -101,7 +101,7 @@ def pod_modes(truth: xr.Dataset, predictions: Mapping[str, xr.Dataset], count: i
     reference = parts["simulation"]["pattern"].values
     limit = nice_limit(float(np.percentile(np.abs(reference), 99)))
     norm = Normalize(-limit, limit)
-    figure = new_figure(PAGE, 36 * geometry.slenderness * len(parts) + 14)
+    figure = new_figure(PAGE, max(36 * geometry.slenderness, 22) * len(parts) + 14)
     axes = figure.subplots(len(parts), count, squeeze=False)
     for line, (label, part) in enumerate(parts.items()):
         row_heading(axes[line, 0], label)

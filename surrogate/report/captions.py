@@ -81,7 +81,7 @@ def landing(metrics: Mapping[str, Any], pictures: Mapping[str, str | Path], name
         f"**{title} in five numbers**",
         f"- **{run.about['runs']}** simulations{whole}, were never seen in training: all is measured on them.",
     ]
-    units, flux = run.units, f"{run.units.walls[1]} {run.units.heat_flux.title}"
+    units = run.units
     told: tuple[tuple[str, Callable[[float], str], str], ...] = (
         (f"Mean {units.accuracy_title} of the temperature", "{:.2f} %".format, units.accuracy),
         (

@@ -87,7 +87,7 @@ def limits(content: Mapping[str, Any]) -> list[str]:
         f"Trained on {content['runs']['train']} runs ({content['snapshots']} snapshots) on {cells} cells of a domain: "
         f"{geometry.domain}; nothing smaller than a cell is resolved, and no other geometry.",
         f"Parameters and times ({first} .. {last}) outside the trained ranges are extrapolated and flagged.",
-        f"The physics, {'the planet ' if units.dimensional else ''}and the law of the initial perturbation are those "
+        f"The physics{', the planet' if units.dimensional else ''} and the law of the initial perturbation are those "
         "of the training runs; other values need other runs.",
         "Chaotic detail (where a plume stands late in a vigorous run) is an estimate of the mean over what could "
         "happen, smoother than any single simulation.",

@@ -76,11 +76,12 @@ def write_bundle(
     BundleError
         If a model is missing or of another grid than the corpus.
     """
-    models, units = Path(models), units_of(corpus)
+    models = Path(models)
     trained = [method.key for method in METHODS.values() if (models / method.key / "manifest.json").is_file()]
     for needed, what in (("autoencoder", "autoencoder"), (next(methods("mean")).key, "predictor")):
         if needed not in trained and not (what == "predictor" and any(m.key in trained for m in methods("mean"))):
             raise BundleError(f"{models / needed}: manifest.json is missing; expected a trained {what}")
+    units = units_of(corpus)
     with atomic(folder) as temporary:
         for model in trained:
             # Checkpoints of the training stay behind.
