@@ -67,7 +67,7 @@ def test_field_is_drawn_where_it_lies(truth: xr.Dataset) -> None:
     np.testing.assert_allclose(np.hypot(x, y), np.broadcast_to(GEOMETRY.vertical[:, None], x.shape))
     np.testing.assert_allclose(np.arctan2(y, x)[:, 1:-1], np.broadcast_to(GEOMETRY.lateral, field.shape), atol=1e-12)
     np.testing.assert_allclose(np.arctan2(y, x)[0, [0, -1]], [0, np.pi / 2], atol=1e-12)
-    with pytest.raises(ValueError, match="expected that of the annulus"):
+    with pytest.raises(ValueError, match="expected that of the grid"):
         draw_field(axes, field[1:-1], GEOMETRY, temperature_norm(field))
 
 
