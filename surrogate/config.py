@@ -233,6 +233,18 @@ class EvaluationSettings(Section):
         return baselines
 
 
+class InferenceSettings(Section):
+    """From what is observed to the parameters; off by default."""
+
+    conditions = tuple((name, "observations", ...) for name in ("chosen", "method", "points", "seed"))
+
+    observations: str = Field("", description="YAML file of what is observed, or mars; empty: no inference.")
+    chosen: str = Field("default", description="Set of its observations that counts.")
+    method: str = Field("fnn", description="What predicts them.")
+    points: Annotated[int, Field(ge=32)] = Field(131072, description="Points of the trained box, a power of two.")
+    seed: int = Field(0, description="Of the points and the draws.")
+
+
 class FigureSettings(Section):
     """What the figures look like."""
 
@@ -302,6 +314,9 @@ class Config(Section):
         default_factory=StudySettings, description="Further trainings that show what a choice costs."
     )
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, description="Measures and baselines.")
+    inference: InferenceSettings = Field(
+        default_factory=InferenceSettings, description="Parameters that fit observations: the rule posterior."
+    )
     figures: FigureSettings = Field(default_factory=FigureSettings, description="Pictures.")
     resources: Resources = Field(default_factory=Resources, description="Of the jobs.")
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from docutils.core import publish_parts
+from inference_examples import drawn_posterior
 from made_up import disturbed, made_up_corpus
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -32,7 +33,11 @@ from surrogate.files import provenance
 from surrogate.methods import METHODS, Method, register, title_of
 from surrogate.report import captions, conclusions, landing, metrics_table
 
-CONFIG = Config(figures={"resolution": 60}, studies={"learning_curve": [0.5, 1.0], "compression_curve": [35, 142]})
+CONFIG = Config(
+    figures={"resolution": 60},
+    studies={"learning_curve": [0.5, 1.0], "compression_curve": [35, 142]},
+    inference={"observations": "mars"},
+)
 SETTINGS = CONFIG.figures
 SPLIT = [0, 0, 0, 1, 2, 2, 2, 2]
 
@@ -77,6 +82,7 @@ def inputs() -> dict[str, Any]:
             "compression_curve": compression,
             "learning_curve": curve,
         },
+        "posterior": drawn_posterior(),
     }
 
 
@@ -160,6 +166,7 @@ for name in sys.argv[1:]:
     folder = pathlib.Path(name)
     files = {path.stem: path for path in folder.iterdir()}
     inputs = {"predictions": {stem: path for stem, path in files.items() if path.suffix == ".nc" and stem != "corpus"}}
+    inputs |= {"posterior": files["posterior"]} if "posterior" in files else {}
     inputs["tables"] = {stem: path for stem, path in files.items() if path.suffix == ".csv"}
     if "corpus" in files:
         inputs["corpus"] = open_netcdf(files["corpus"])
@@ -175,6 +182,8 @@ def test_every_figure_is_made_from_its_files_alone(inputs: dict[str, Any], tmp_p
         (tmp_path / name).mkdir()
         if entry.corpus:
             write_netcdf(inputs["corpus"], tmp_path / name / "corpus.nc")
+        if entry.posterior:
+            inputs["posterior"].to_netcdf(tmp_path / name / "posterior.nc", engine="h5netcdf")
         for method in entry.predictions:
             write_netcdf(inputs["predictions"][method], tmp_path / name / f"{method}.nc")
         for table in entry.tables:
@@ -307,7 +316,7 @@ def measures(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_caption_tells_the_numbers_of_this_run(inputs: dict[str, Any], measures: dict[str, Any]) -> None:
-    texts = captions(measures, inputs["tables"], CONFIG)
+    texts = captions(measures, inputs["tables"], CONFIG, inputs["posterior"])
     assert list(texts) == figure_names(CONFIG)
     for name, text in texts.items():
         assert re.search(r"\d", text), name
@@ -331,7 +340,7 @@ def test_every_caption_tells_the_numbers_of_this_run(inputs: dict[str, Any], mea
 def test_a_caption_speaks_of_the_run_that_is_drawn(
     inputs: dict[str, Any], measures: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = captions(measures, inputs["tables"], CONFIG)
+    texts = captions(measures, inputs["tables"], CONFIG, inputs["posterior"])
     for number in (1, 2):
         figure = make(f"examples_{number}", inputs)
         title = figure.get_suptitle()
@@ -348,7 +357,7 @@ def test_captions_of_the_report_include_the_numbers(
     # As the report does it: Jinja first, then docutils, in the working directory.
     monkeypatch.chdir(tmp_path)
     (tmp_path / "captions").mkdir()
-    texts = captions({**measures, "provenance": provenance()}, inputs["tables"], CONFIG)
+    texts = captions({**measures, "provenance": provenance()}, inputs["tables"], CONFIG, inputs["posterior"])
     for name, text in texts.items():
         (tmp_path / "captions" / f"{name}.rst").write_text(text)
         base = split_name(name).entry
@@ -406,7 +415,7 @@ def test_a_predictor_that_is_registered_appears_everywhere(inputs: dict[str, Any
     assert any("The toy network reaches" in sentence for sentence in conclusions(found))
     names = figure_names(CONFIG)
     assert "evolution_toy_2" in names
-    texts = captions(found, tables, CONFIG)
+    texts = captions(found, tables, CONFIG, inputs["posterior"])
     for name in ("error_time", "error_maps", "examples_1", "evolution_toy_1", "accuracy_pairs", "extremes"):
         assert "toy network" in texts[name], name
     figure: Any = draw_figure("error_time", given, SETTINGS)
@@ -433,7 +442,7 @@ def test_caption_of_accuracies_tells_only_what_the_ranks_show(inputs: dict[str, 
         "lstm": {"activation_energy": {"coefficient": -0.8, "chance": 1e-5}},
     }.items():
         told["methods"][name]["accuracy_correlation"] = entries
-    text = captions(told, inputs["tables"], CONFIG)["accuracy_pairs"]
+    text = captions(told, inputs["tables"], CONFIG, inputs["posterior"])["accuracy_pairs"]
     assert "No parameter alone orders the accuracy of the FNN" in text
     assert "the reference viscosity, +0.10" in text
     assert "The accuracy of the LSTM falls with the activation energy (-0.80)" in text

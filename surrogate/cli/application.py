@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from surrogate.cli import corpus, project, query, simulator
+from surrogate.cli import corpus, inference, project, query, simulator
 from surrogate.cli.output import BAD_INPUT, FAILED, INTERRUPTED, TERMINATED, Json, emit_json, say
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app = typer.Typer(
 configuration = typer.Typer(help="The configuration of a pipeline run.", no_args_is_help=True)
 
 app.add_typer(query.app)
+app.add_typer(inference.app)
 app.add_typer(simulator.app)
 project.register(app)
 app.add_typer(corpus.app, name="corpus")

@@ -60,6 +60,8 @@ class Entry:
         Whether it needs the losses of all that is trained.
     curve : str
         Name of the curve whose table it needs.
+    posterior : bool
+        Whether it needs the posterior, and is made only where there are observations.
     per_example, per_predictor : bool
         One figure per example run, whose name ends in ``_1``, ``_2``, ...; one per predictor, ``_fnn``, ...
     animated : bool
@@ -72,6 +74,7 @@ class Entry:
     corpus: bool = True
     losses: bool = False
     curve: str = ""
+    posterior: bool = False
     per_example: bool = False
     per_predictor: bool = False
     animated: bool = False
@@ -121,6 +124,10 @@ CATALOGUE: dict[str, Entry] = {
     "spectra": Entry("Modes and scales", "errors.spectra", SHARP),
     "singular_values": Entry("Modes and scales", "modes.singular_value_spectra", SHARP),
     "pod_modes": Entry("Modes and scales", "modes.pod_modes", NETWORKS),
+    **{
+        name: Entry("Inversion", f"inversion.{name}", corpus=False, posterior=True)
+        for name in ("posterior", "posterior_predictive", "information")
+    },
 }
 """Name to entry; in the order of the report."""
 
@@ -169,7 +176,9 @@ def figure_names(config: Config) -> list[str]:
     """Names of all figures of a pipeline run; curves, which cost many trainings, only if asked for."""
     names = []
     for name, entry in CATALOGUE.items():
-        if name in CURVES and name not in asked_for(config):
+        if (name in CURVES and name not in asked_for(config)) or (
+            entry.posterior and not config.inference.observations
+        ):
             continue
         methods = [f"_{method}" for method in keys(*MEANS)] if entry.per_predictor else [""]
         numbers = [f"_{number + 1}" for number in range(config.figures.examples)] if entry.per_example else [""]
@@ -208,7 +217,8 @@ class Inputs:
         Of the figure.
     given : mapping
         ``corpus`` (the store's folder or a dataset), ``predictions`` (mapping of method to NetCDF file or dataset),
-        ``tables`` (mapping of name to CSV file or table). More than the figure needs is ignored.
+        ``tables`` (mapping of name to CSV file or table), ``posterior`` (NetCDF file or dataset). More than the figure
+        needs is ignored.
     settings : FigureSettings
     planet : Planet
     conductivity : {"constant", "olivine"}
@@ -225,15 +235,16 @@ class Inputs:
         self.name, self.parts, self.settings = name, split_name(name), settings
         self.planet, self.conductivity, self.method = planet, conductivity, self.parts.method
         self.entry = CATALOGUE[self.parts.entry]
-        if self.entry.corpus and "corpus" not in given:
-            raise KeyError(f"figure {name!r} needs the corpus; got {sorted(given)}")
+        for part in ("corpus", "posterior"):
+            if getattr(self.entry, part) and part not in given:
+                raise KeyError(f"figure {name!r} needs the {part}; got {sorted(given)}")
         needs = {"predictions": self.entry.predictions, "tables": self.entry.tables}
         for part, wanted in needs.items():
             for key in wanted:
                 if key not in given.get(part, {}):
                     raise KeyError(f"figure {name!r} needs {part}[{key!r}]; got {sorted(given.get(part, {}))}")
         self.sources = {
-            **({"corpus": given["corpus"]} if self.entry.corpus else {}),
+            **{part: given[part] for part in ("corpus", "posterior") if getattr(self.entry, part)},
             **{method: given["predictions"][method] for method in self.entry.predictions},
             **{table: given["tables"][table] for table in self.entry.tables},
         }
@@ -314,6 +325,14 @@ class Inputs:
         paths = {name: self.sources[name] for name in self.entry.tables}
         return {name: pd.read_csv(path) if isinstance(path, str | Path) else path for name, path in paths.items()}
 
+    @cached_property
+    def posterior(self) -> xr.Dataset:
+        """The posterior."""
+        import xarray as xr
+
+        source = self.sources["posterior"]
+        return xr.load_dataset(source, engine="h5netcdf") if isinstance(source, str | Path) else source
+
     @property
     def table(self) -> pd.DataFrame:
         """The only table."""
@@ -364,7 +383,8 @@ def make_figure(
         One of :func:`figure_names`.
     given : mapping
         ``corpus`` (the store's folder or a dataset), ``predictions`` (mapping of method to NetCDF file or dataset),
-        ``tables`` (mapping of name to CSV file or table). More than the figure needs is ignored.
+        ``tables`` (mapping of name to CSV file or table), ``posterior`` (NetCDF file or dataset). More than the figure
+        needs is ignored.
     settings : FigureSettings
     path : path, or several
         The suffix chooses the format: png, pdf, svg; gif or mp4 for an animation. Several files are of one drawing.

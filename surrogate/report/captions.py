@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -37,7 +38,9 @@ PICTURE_WIDTH = 900
 """Pixels of a picture on the first page of the report, at most."""
 
 
-def captions(metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], config: Config) -> dict[str, str]:
+def captions(
+    metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], config: Config, posterior: Any = None
+) -> dict[str, str]:
     """Write the numbers of every figure as reStructuredText.
 
     Parameters
@@ -47,6 +50,8 @@ def captions(metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], con
     tables : mapping
         Name to table: the losses of every network; ``learning_curve``, if there is one.
     config : Config
+    posterior : xarray.Dataset, optional
+        Result of the rule of that name, if there is one.
 
     Returns
     -------
@@ -55,7 +60,8 @@ def captions(metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], con
     """
     texts = {}
     for name in figure_names(config):
-        said = _said(_Run(metrics, tables, config.figures), name)
+        inverted = CATALOGUE[split_name(name).entry].posterior
+        said = _inverted(posterior) if inverted else _said(_Run(metrics, tables, config.figures), name)
         texts[name] = "\n\n".join([said, _sources(name), *made_by(metrics)]) + "\n"
     return texts
 
@@ -134,7 +140,7 @@ def _embedded(path: Path) -> str:
 
 def _sources(name: str) -> str:
     entry = CATALOGUE[split_name(name).entry]
-    sources = ["the corpus"] if entry.corpus else []
+    sources = [f"the {part}" for part in ("corpus", "posterior") if getattr(entry, part)]
     sources += [f"the predictions of the {title_of(method)}" for method in entry.predictions]
     sources += [
         f"the {table.replace('_', ' ')}" if table in CURVES else f"the losses of the {METHODS[table].title}"
@@ -182,6 +188,22 @@ def _said(run: _Run, name: str) -> str:
     if CATALOGUE[parts.entry].per_example:
         return _example(run, parts.entry, parts.method, parts.number)
     return _SENTENCES[parts.entry](run)
+
+
+def _inverted(posterior: Any) -> str:
+    """Say what the observations gave, and what is to be kept in mind."""
+    about = posterior.attrs
+    bits = zip(posterior["parameter"].values, posterior["parameter_bits"].values, strict=True)
+    gained = _listed([f"{float(value):.2f} ({str(name).replace('_', ' ')})" for name, value in bits])
+    failed = [f"{check['name']}: {check['found']}" for check in json.loads(about["checks"]) if not check["passed"]]
+    return " ".join(
+        [
+            f"From {posterior.sizes['observation']} observations, {about['bits']:.2f} bits on all parameters together;",
+            f"on each {gained}. ln Z = {about['log_evidence']:.3f} +- {about['log_evidence_error']:.3f},",
+            f"effective points: {about['effective_points']:.0f}. {' '.join(json.loads(about['caveats']))}",
+            *(f"A check failed: {line}." for line in failed),
+        ]
+    ).strip()
 
 
 def _example(run: _Run, entry: str, method: str, number: int) -> str:

@@ -82,4 +82,5 @@ def figure_needs(entry):
             )
             for table in entry.tables
         ],
+        "posterior": [f"{RESULTS}/posterior.nc"] if entry.posterior else [],
     }

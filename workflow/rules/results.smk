@@ -42,6 +42,9 @@ rule captions:
             for name in ["losses", *asked_for(SETTINGS)]
             for path in figure_needs(CATALOGUE[name])["tables"]
         ],
+        posterior=(
+            f"{RESULTS}/posterior.nc" if SETTINGS.inference.observations else []
+        ),
     output:
         directory(f"{RESULTS}/captions"),
     log:
@@ -52,7 +55,11 @@ rule captions:
     params:
         SETTINGS.model_dump(
             mode="json",
-            include={"figures": {"examples", "example_times"}, "studies": set(CURVES)},
+            include={
+                "figures": {"examples", "example_times"},
+                "studies": set(CURVES),
+                "inference": True,
+            },
         ),
         name=SETTINGS.name,
     script:
@@ -86,6 +93,28 @@ rule bundle:
         ),
     script:
         "../scripts/bundle.py"
+
+
+# The parameters that fit the observations (inference: observations; none by default).
+rule posterior:
+    input:
+        bundle=f"{RESULTS}/surrogate/bundle.json",
+        observations=(
+            []
+            if SETTINGS.inference.observations in ("", "mars")
+            else SETTINGS.inference.observations
+        ),
+    output:
+        f"{RESULTS}/posterior.nc",
+    log:
+        f"{RESULTS}/logs/posterior.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/posterior.tsv"
+    threads: share(1)
+    params:
+        section("inference"),
+    script:
+        "../scripts/posterior.py"
 
 
 # One rule per entry of the catalogue: the caption of a report cannot depend on a wildcard. One job draws a figure and

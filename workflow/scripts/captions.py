@@ -5,6 +5,7 @@ if __name__ == "__main__":
     from pathlib import Path
 
     import pandas as pd
+    import xarray as xr
 
     from surrogate.config import Config
     from surrogate.files import atomic, read_json
@@ -12,7 +13,9 @@ if __name__ == "__main__":
 
     metrics = read_json(snakemake.input.metrics)
     tables = {Path(path).parent.name: pd.read_csv(path) for path in snakemake.input.tables}
-    texts = captions(metrics, tables, Config(**snakemake.params[0]))
+    inverted = snakemake.input.get("posterior")
+    posterior = xr.load_dataset(inverted, engine="h5netcdf") if inverted else None
+    texts = captions(metrics, tables, Config(**snakemake.params[0]), posterior)
     pictures = {Path(path).stem: path for path in snakemake.input.pictures}
     texts["workflow"] = landing(metrics, pictures, snakemake.params.name)
     with atomic(snakemake.output[0]) as folder:
