@@ -99,6 +99,19 @@ def test_the_report_holds_figures_and_captions(finished: Any) -> None:
     assert "in five numbers" in report.read_text()
 
 
+def test_observations_add_a_posterior_and_its_figures_and_nothing_else(copy: Any, tmp_path: Path) -> None:
+    seen = tmp_path / "seen.yaml"
+    seen.write_text('{observations: [{quantity: core_temperature, time: "1 Gyr", low: 1000 K}], caveats: [Made up.]}')
+    configuration = changed(tmp_path, "inference", observations=str(seen), points=64)
+    figures = {f"figure_{name}": 1 for name in ("posterior", "posterior_predictive", "information")}
+    wanted = {"posterior": 1, "captions": 1, "all": 1, **figures}
+    assert jobs(copy, configuration=configuration) == {**wanted, "total": len(wanted)}
+    code, text = snakemake(copy, "results/tiny/figures/information.png", "captions", configuration=configuration)
+    assert code == 0, text[-3000:]
+    assert (copy / "results/tiny/figures/information.png").stat().st_size > 1000
+    assert "Made up." in (copy / "results/tiny/captions/information.rst").read_text()
+
+
 def test_a_deleted_figure_is_made_again_alone(copy: Any) -> None:
     figure = copy / "results/tiny/figures/coverage.png"
     before = figure.read_bytes()

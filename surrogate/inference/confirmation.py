@@ -25,11 +25,10 @@ ERRORS = 2.0
 def bundle_settings(answer: Posterior) -> SimulatorSettings:
     """Return settings of the simulator that are those of the bundle as far as it knows them: grid and laws."""
     surrogate = answer.surrogate
-    rows, columns = surrogate.annulus.shape
+    rows, columns = surrogate.geometry.shape
     known = {"conductivity": surrogate.conductivity, "crust_heating": surrogate.bundle.crust_heating}
     physics = Physics(**{name: law for name, law in known.items() if law != "unknown"})
-    faces = surrogate.annulus.angle_faces
-    width = round(float(np.degrees(faces[-1] - faces[0])), 6)
+    width = round(float(np.degrees(surrogate.geometry.width)), 6)
     return SimulatorSettings(radial_cells=rows - 2, angular_cells=columns, sector_degrees=width, physics=physics)
 
 

@@ -42,9 +42,7 @@ rule captions:
             for name in ["losses", *asked_for(SETTINGS)]
             for path in figure_needs(CATALOGUE[name])["tables"]
         ],
-        posterior=(
-            f"{RESULTS}/posterior.nc" if SETTINGS.inference.observations else []
-        ),
+        posterior=(f"{RESULTS}/posterior.nc" if SETTINGS.inference.observations else []),
     output:
         directory(f"{RESULTS}/captions"),
     log:
