@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from surrogate.fields import VARIABLES
 from surrogate.figures.style import DENSITY, PAGE, SEQUENTIAL, axis_of, new_figure, styled
 from surrogate.parameters import Parameter
+from surrogate.quantities import VARIABLES
 
 BINS = 24
 """Cells along each parameter."""

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from surrogate.config import Physics, SimulatorSettings
-from surrogate.fields import VARIABLES
 from surrogate.inference.observations import Observation
 from surrogate.inference.posterior import Posterior
 from surrogate.inference.reference import InferenceError
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
+from surrogate.quantities import VARIABLES
 
 SPACING = 0.1
 """Gyr between the snapshots of a simulation; observations lie between, linear in time."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from surrogate.fields import VARIABLES
 from surrogate.parameters import ParameterSpace
+from surrogate.quantities import VARIABLES
 from surrogate.units import to_magnitude
 
 FLUX_MISMATCH = 0.10
@@ -50,7 +50,7 @@ class Observation:
     time : float or str
         Gyr since the start of the evolution, or with a unit; of no account for a parameter.
     value, error : float or str, optional
-        Measured value and its standard error: numbers in the unit of :data:`surrogate.fields.VARIABLES` (of a
+        Measured value and its standard error: numbers in the unit of :data:`surrogate.quantities.VARIABLES` (of a
         parameter: of the space), or texts with units.
     low, high : float or str, optional
         An interval instead; one of them may be left out.

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from surrogate.fields import VARIABLES
 from surrogate.files import atomic, code_version
 from surrogate.inference.likelihood import LEVEL
 from surrogate.inference.observations import MARS, Observation, Observations, read_observations
@@ -27,6 +26,7 @@ from surrogate.inference.reference import (
     moments,
     resampled,
 )
+from surrogate.quantities import VARIABLES
 from surrogate.query import Surrogate
 
 ENOUGH = 2000.0

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from surrogate.fields import VARIABLES
 from surrogate.inference.likelihood import LEVEL, log_interval, log_value, misfit
 from surrogate.inference.observations import SOFTNESS, Observation, Observations
 from surrogate.parameters import ParameterSpace
+from surrogate.quantities import VARIABLES
 from surrogate.query import QueryError, Surrogate
 
 SCRAMBLINGS = 8
