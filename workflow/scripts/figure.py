@@ -14,7 +14,7 @@ if __name__ == "__main__":
             "corpus": snakemake.params.store,
             "predictions": {Path(path).stem: path for path in snakemake.input.get("predictions", [])},
             "tables": {Path(path).parent.name: path for path in snakemake.input.get("tables", [])},
-            **({"posterior": snakemake.input.posterior} if snakemake.input.get("posterior") else {}),
+            **({"posterior": snakemake.input.posterior[0]} if snakemake.input.get("posterior") else {}),
         },
         config.figures,
         list(snakemake.output),
