@@ -31,6 +31,10 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "mean_temperature": ("K", "volume-averaged temperature of the mantle"),
     "core_temperature": ("K", "temperature of the core-mantle boundary"),
     "root_mean_square_velocity": ("m s-1", "root-mean-square velocity"),
+    "velocity_radial": ("m s-1", "velocity outward"),
+    "velocity_angular": ("m s-1", "velocity along the angle"),
+    "viscosity": ("Pa s", "viscosity"),
+    "dissipation": ("W m-3", "viscous dissipation"),
     "potential_temperature": ("K", "temperature of the interior, brought to the surface along the adiabat"),
     "lithosphere_thickness": (
         "m",

@@ -401,6 +401,51 @@ class Surrogate:
         counter = xr.Variable("sample", np.arange(samples), {"long_name": "number of the evolution drawn"})
         return xr.concat(answers, counter, data_vars=["temperature"], coords="minimal", compat="override")
 
+    def velocity(
+        self,
+        parameters: Any = None,
+        *,
+        time: Any = None,
+        method: str = "fnn",
+        seed: int = 0,
+        extrapolate: bool = False,
+        **values: Any,
+    ) -> xr.Dataset:
+        """Solve for the flow of a predicted temperature; arguments, errors and warnings as in :meth:`predict`.
+
+        Means of what may happen have weak plumes, and hence a weak flow: ``method="flow"`` draws an evolution.
+
+        Parameters
+        ----------
+        method : str
+            One of :attr:`methods`, or what :meth:`sample` draws with.
+        seed : int
+            Of the evolution that is drawn.
+
+        Returns
+        -------
+        xarray.Dataset
+            Of :func:`surrogate.simulator.velocity`: velocity, viscosity, dissipation, root-mean-square velocity.
+        """
+        from surrogate.config import Physics
+        from surrogate.simulator import velocity
+
+        question: dict[str, Any] = {"time": time, "method": method, "extrapolate": extrapolate, **values}
+        if method in self.engine.samplers:
+            run = self.sample(parameters, seed=seed, **question).isel(sample=0, drop=True)
+        else:
+            run = self.predict(parameters, **question)
+        if "simulation" in run.dims:
+            run = run.assign_coords(
+                snapshot_time=(("simulation", "time"), np.tile(run["time"].values, (run.sizes["simulation"], 1))),
+                snapshot_count=("simulation", np.full(run.sizes["simulation"], run.sizes["time"])),
+            )
+        physics = Physics(conductivity=cast(Literal["constant", "olivine"], self.conductivity))
+        try:
+            return velocity(run, self.planet, physics)
+        except ValueError as error:
+            raise QueryError(str(error)) from None
+
     # Pictures, files, latents
 
     def plot(

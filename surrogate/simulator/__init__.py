@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from surrogate.simulator.shards import run_path as run_path
     from surrogate.simulator.shards import run_shard as run_shard
     from surrogate.simulator.simulation import SimulationError as SimulationError
+    from surrogate.simulator.still import velocity as velocity
     from surrogate.simulator.validation.benchmarks import BENCHMARK_CASES as BENCHMARK_CASES
     from surrogate.simulator.validation.benchmarks import run_benchmarks as run_benchmarks
     from surrogate.simulator.validation.gaia import GAIA_OBSERVABLES as GAIA_OBSERVABLES
@@ -43,6 +44,7 @@ _HOME = {
     "run_path": "surrogate.simulator.shards",
     "run_shard": "surrogate.simulator.shards",
     "simulate": "surrogate.simulator.run",
+    "velocity": "surrogate.simulator.still",
 }
 
 __all__ = list(_HOME)
