@@ -5,9 +5,11 @@ import pytest
 
 from surrogate.config import Physics, SimulatorSettings
 from surrogate.fields import geometry_of
+from surrogate.figures.velocity import draw_velocity
 from surrogate.geometry import Geometry
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS
+from surrogate.query import Surrogate
 from surrogate.simulator import simulate, velocity
 from surrogate.simulator.still import solve_still
 
@@ -63,6 +65,19 @@ def test_the_flow_of_a_snapshot_is_what_the_run_recorded() -> None:
     square = flow.velocity_radial**2 + flow.velocity_angular**2
     speed = np.sqrt(geometry_of(run).average(square.values))
     np.testing.assert_allclose(speed, flow.root_mean_square_velocity, rtol=0.1)
+
+
+def test_predicted_and_drawn_fields_flow(tiny: Surrogate) -> None:
+    sets = tiny.space.unscale(np.array([[0.3] * 5, [0.6] * 5]))
+    of_means, drawn = (tiny.velocity(sets, time=[1.0, 4.0], method=method) for method in ("fnn", "flow"))
+    assert of_means.velocity_radial.dims == ("simulation", "time", "radius", "angle")
+    assert np.isfinite(of_means.root_mean_square_velocity).all()
+    assert not np.allclose(of_means.root_mean_square_velocity, drawn.root_mean_square_velocity)
+    single = tiny.velocity(sets[1], time=4.0)
+    np.testing.assert_allclose(single.viscosity[0], of_means.viscosity[1, 1], rtol=1e-4)
+    run = tiny.predict(sets[1], time=[1.0, 4.0])
+    figure = draw_velocity(run, velocity(run, tiny.planet))
+    assert sum(len(axes.collections) > 1 for axes in figure.axes) == 2  # arrows over each field
 
 
 def test_a_field_that_is_no_evolution_is_refused() -> None:

@@ -74,6 +74,69 @@ def simulate(
 
 
 @app.command()
+def velocity(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="NetCDF file of runs, simulated or predicted.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="NetCDF file of the flow.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Also draw arrows over the temperature of a run (png, pdf, svg).")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML configuration: planet and physics. Default: built in.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Solve for the flow of every temperature field in a file: velocity, viscosity, dissipation.
+
+    Without --output, print the root-mean-square velocity.
+
+    Example: surrogate velocity run.nc --output flow.nc --picture flow.png
+    """
+    from surrogate.config import Config, load_config
+    from surrogate.fields import open_netcdf
+
+    for path, suffixes in ((output, (".nc",)), (picture, (".png", ".pdf", ".svg"))):
+        if path is not None:
+            ready_for(path, *suffixes)
+    settings, dataset = Config() if config is None else load_config(config), open_netcdf(file)
+    many = "simulation" in dataset.dims
+    if picture is not None and many:
+        raise ValueError(f"{file}: --picture draws one run, this is a corpus of {dataset.sizes['simulation']}")
+    from surrogate.simulator import velocity as solve
+
+    flow = solve(dataset, settings.make_planet(), settings.simulator.physics)
+    if output is not None:
+        from surrogate.files import atomic
+
+        with atomic(output) as temporary:
+            flow.to_netcdf(temporary, engine="h5netcdf")
+        say(f"{output}: velocity, viscosity and dissipation {dict(dataset['temperature'].sizes)}")
+    if picture is not None:
+        from surrogate.figures.style import save
+        from surrogate.figures.velocity import draw_velocity
+
+        save(draw_velocity(dataset, flow), picture)
+        say(f"{picture}: arrows over the temperature")
+    speeds = flow["root_mean_square_velocity"]
+    if as_json:
+        times = {name: speeds[name].values for name in ("simulation", "snapshot_time", "time") if name in speeds.coords}
+        emit_json({**times, "root_mean_square_velocity": speeds.values, "units": speeds.attrs["units"]})
+    elif output is None:
+        import numpy as np
+
+        from surrogate.units import YEAR
+
+        when = dataset["snapshot_time" if "snapshot_time" in dataset.coords else "time"].broadcast_like(speeds).values
+        per_run = zip(dataset["simulation"].values if many else [""], *np.atleast_2d(when, speeds.values), strict=True)
+        rows = [
+            [*([run] if many else []), float(time), float(f"{100.0 * YEAR * speed:.4g}")]
+            for run, times, values in per_run
+            for time, speed in zip(times, values, strict=True)
+            if np.isfinite(speed)
+        ]
+        typer.echo(table([*(["simulation"] if many else []), "time", "cm/yr"], rows))
+
+
+@app.command()
 def benchmark(
     cases: Annotated[list[str] | None, typer.Argument(help="Names of cases; default all (minutes to an hour).")] = None,
     cells: Annotated[list[int] | None, typer.Option(help="Cells between the walls; repeat it. Default 32, 64.")] = None,

@@ -435,11 +435,6 @@ class Surrogate:
             run = self.sample(parameters, seed=seed, **question).isel(sample=0, drop=True)
         else:
             run = self.predict(parameters, **question)
-        if "simulation" in run.dims:
-            run = run.assign_coords(
-                snapshot_time=(("simulation", "time"), np.tile(run["time"].values, (run.sizes["simulation"], 1))),
-                snapshot_count=("simulation", np.full(run.sizes["simulation"], run.sizes["time"])),
-            )
         physics = Physics(conductivity=cast(Literal["constant", "olivine"], self.conductivity))
         try:
             return velocity(run, self.planet, physics)

@@ -39,8 +39,6 @@ class Flow(NamedTuple):
         Root of the volume mean of the squared speed.
     work : float, W/m
         Of buoyancy, per metre of depth; equal to the dissipation over the area.
-    streamfunction : array
-        Of the solver, dimensionless.
     """
 
     radial: np.ndarray
@@ -49,7 +47,6 @@ class Flow(NamedTuple):
     dissipation: np.ndarray
     root_mean_square: float
     work: float
-    streamfunction: np.ndarray
 
 
 def solve_still(
@@ -108,7 +105,8 @@ def solve_still(
     )
     materials.arrhenius(layer.temperature, rheology, layer.log_viscosity)
     layer.solve_flow()
-    stokes.pad_streamfunction(layer.flow, mesh.periodic, layer.psi)
+    streamfunction = np.asarray(layer.flow)
+    stokes.pad_streamfunction(streamfunction, mesh.periodic, layer.psi)
     radial, angular = stokes.velocity(layer.psi, mesh)
     heated = np.zeros(field[1:-1].shape)
     heat.dissipated_heat(layer.psi, layer.stencil, layer.cell_weight, layer.corner_weight, mesh.periodic, 1.0, heated)
@@ -120,8 +118,7 @@ def solve_still(
         parameters.reference_viscosity * np.exp(layer.log_viscosity),
         stress * planet.diffusivity / length**2 * heated / mesh.volume[:, None],
         speed * stokes.root_mean_square_velocity(layer.psi, mesh),
-        stress * planet.diffusivity * float(np.vdot(layer.load, layer.flow)),
-        layer.psi.copy(),
+        stress * planet.diffusivity * float((layer.load * streamfunction).sum()),
     )
 
 
@@ -143,25 +140,27 @@ def velocity(dataset: xr.Dataset, planet: Planet = MARS, physics: Physics | None
         ``dissipation`` (W/m3), at the walls those of the next cell, but nothing flows through them; and
         ``root_mean_square_velocity`` (m/s) on ([simulation], time).
     """
-    if "simulation" in dataset.dims:
-        return xr.concat([velocity(run, planet, physics) for run in iterate_runs(dataset)], dataset["simulation"])
-    geometry, parameters = geometry_of(dataset), parameters_of(dataset)
     names = ("velocity_radial", "velocity_angular", "viscosity", "dissipation")
-    fields = {name: np.empty(dataset["temperature"].shape, dtype=np.float32) for name in names}
-    speeds = np.empty(dataset.sizes["time"])
+    shape, many = dataset["temperature"].shape, "simulation" in dataset.dims
+    fields = {name: np.full(shape, np.nan, dtype=np.float32) for name in names}
+    speeds = np.full(shape[:-2], np.nan)
+    geometry = geometry_of(dataset)
     with threadpool_limits(1, user_api="blas"):
-        for number, temperature in enumerate(dataset["temperature"]):
-            flow = solve_still(temperature.values, geometry, parameters, planet, physics)
-            speeds[number] = flow.root_mean_square
-            for name, values in zip(names, flow[:4], strict=True):
-                fields[name][number] = np.concatenate([values[:1], values, values[-1:]])
-            fields["velocity_radial"][number, [0, -1]] = 0.0
+        for position, run in enumerate(iterate_runs(dataset) if many else [dataset]):
+            parameters = parameters_of(run)
+            for number, temperature in enumerate(run["temperature"]):
+                place = (position, number) if many else (number,)
+                flow = solve_still(temperature.values, geometry, parameters, planet, physics)
+                speeds[place] = flow.root_mean_square
+                for name, values in zip(names, flow[:4], strict=True):
+                    fields[name][place] = np.concatenate([values[:1], values, values[-1:]])
+    fields["velocity_radial"][..., [0, -1], :] *= 0.0
     dimensions = dataset["temperature"].dims
     described = {name: dict(zip(("units", "long_name"), VARIABLES[name], strict=True)) for name in VARIABLES}
     return xr.Dataset(
         {
             **{name: (dimensions, values, described[name]) for name, values in fields.items()},
-            "root_mean_square_velocity": ("time", speeds, described["root_mean_square_velocity"]),
+            "root_mean_square_velocity": (dimensions[:-2], speeds, described["root_mean_square_velocity"]),
         },
         dataset.coords,
         {**dataset.attrs, "title": "Flow of a temperature field, by the Stokes equations"},
