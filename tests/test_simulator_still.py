@@ -72,7 +72,7 @@ def test_predicted_and_drawn_fields_flow(tiny: Surrogate) -> None:
     of_means, drawn = (tiny.velocity(sets, time=[1.0, 4.0], method=method) for method in ("fnn", "flow"))
     assert of_means.velocity_radial.dims == ("simulation", "time", "radius", "angle")
     assert np.isfinite(of_means.root_mean_square_velocity).all()
-    assert not np.allclose(of_means.root_mean_square_velocity, drawn.root_mean_square_velocity)
+    assert not np.allclose(of_means.root_mean_square_velocity, drawn.root_mean_square_velocity, atol=0)
     single = tiny.velocity(sets[1], time=4.0)
     np.testing.assert_allclose(single.viscosity[0], of_means.viscosity[1, 1], rtol=1e-4)
     run = tiny.predict(sets[1], time=[1.0, 4.0])
