@@ -254,10 +254,10 @@ def test_a_surrogate_is_inverted_and_the_result_is_written(tiny: Surrogate, tmp_
 
 
 def test_simulations_confirm_what_they_meet(tiny: Surrogate) -> None:
-    from surrogate.config import SimulatorSettings
+    from surrogate.settings import EvolutionSettings
 
     reachable = posterior(tiny, [Observation("core_temperature", 0.2, low=2000.0)], points=64)
-    small = SimulatorSettings(radial_cells=10, angular_cells=10)
+    small = EvolutionSettings(radial_cells=10, angular_cells=10)
     table = confirm(reachable, 1, small)
     assert table["meets_all"].all()
     assert 2000.0 < table["core_temperature at 0.2 Gyr"][0] < 2260.0

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from surrogate.config import Physics, SimulatorSettings
 from surrogate.fields import geometry_of
 from surrogate.figures.velocity import draw_velocity
 from surrogate.geometry import Geometry
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS
 from surrogate.query import Surrogate
+from surrogate.settings import EvolutionSettings, Physics
 from surrogate.simulator import simulate, velocity
 from surrogate.simulator.still import solve_still
 
@@ -55,7 +55,7 @@ def test_the_flow_has_no_divergence() -> None:
 
 
 def test_the_flow_of_a_snapshot_is_what_the_run_recorded() -> None:
-    settings = SimulatorSettings(radial_cells=16, angular_cells=24, snapshots=4, end_time=0.3)
+    settings = EvolutionSettings(radial_cells=16, angular_cells=24, snapshots=4, end_time=0.3)
     run = simulate(POINT, settings)
     flow = velocity(run)
     difference = (flow.root_mean_square_velocity / run.root_mean_square_velocity - 1).values

@@ -56,11 +56,14 @@ def infer(
     from surrogate.config import load_config
     from surrogate.inference import confirm, posterior
     from surrogate.query import Surrogate
+    from surrogate.settings import EvolutionSettings
 
     for path, suffixes in ((output, (".nc",)), (picture, (".png", ".pdf", ".svg"))):
         if path is not None:
             ready_for(path, *suffixes)
     settings = None if config is None else load_config(config).simulator
+    if settings is not None and not isinstance(settings, EvolutionSettings):
+        raise ValueError(f"{config}: simulator.model: expected evolution, got {settings.model}")
     surrogate = Surrogate.load(bundle)
     load_networks_quietly()
     answer = posterior(surrogate, observed, chosen=chosen, method=method, points=points, seed=seed)

@@ -103,7 +103,7 @@ def velocity(
         raise ValueError(f"{file}: --picture draws one run, this is a corpus of {dataset.sizes['simulation']}")
     from surrogate.simulator import velocity as solve
 
-    flow = solve(dataset, settings.make_planet(), settings.simulator.physics)
+    flow = solve(dataset, settings.make_planet(), getattr(settings.simulator, "physics", None))
     if output is not None:
         from surrogate.files import atomic
 

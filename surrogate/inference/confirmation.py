@@ -8,12 +8,12 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from surrogate.config import Physics, SimulatorSettings
 from surrogate.inference.observations import Observation
 from surrogate.inference.posterior import Posterior
 from surrogate.inference.reference import InferenceError
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 from surrogate.quantities import VARIABLES
+from surrogate.settings import EvolutionSettings, Physics
 
 SPACING = 0.1
 """Gyr between the snapshots of a simulation; observations lie between, linear in time."""
@@ -22,20 +22,26 @@ ERRORS = 2.0
 """Standard errors of a measured value within which a simulation meets it."""
 
 
-def bundle_settings(answer: Posterior) -> SimulatorSettings:
+def bundle_settings(answer: Posterior) -> EvolutionSettings:
     """Return settings of the simulator that are those of the bundle as far as it knows them: grid and laws."""
     surrogate = answer.surrogate
     rows, columns = surrogate.geometry.shape
     known = {"conductivity": surrogate.conductivity, "crust_heating": surrogate.bundle.crust_heating}
     physics = Physics(**{name: law for name, law in known.items() if law != "unknown"})
     width = round(float(np.degrees(surrogate.geometry.width)), 6)
-    return SimulatorSettings(radial_cells=rows - 2, angular_cells=columns, sector_degrees=width, physics=physics)
+    return EvolutionSettings(
+        geometry=surrogate.geometry.kind,
+        radial_cells=rows - 2,
+        angular_cells=columns,
+        sector_degrees=width,
+        physics=physics,
+    )
 
 
 def confirm(
     answer: Posterior,
     count: int = 8,
-    settings: SimulatorSettings | None = None,
+    settings: EvolutionSettings | None = None,
     progress: Callable[[str, float, float], None] | None = None,
 ) -> pd.DataFrame:
     """Simulate draws of a posterior and say which of them meet the observations.
@@ -44,7 +50,7 @@ def confirm(
     ----------
     answer : Posterior
     count : int
-    settings : SimulatorSettings, optional
+    settings : EvolutionSettings, optional
         Of the corpus. Default: grid and laws of the bundle, else those of the default configuration.
     progress : callable, optional
         Told "simulations", how many are done, and how many there are.

@@ -427,7 +427,7 @@ class Surrogate:
         xarray.Dataset
             Of :func:`surrogate.simulator.velocity`: velocity, viscosity, dissipation, root-mean-square velocity.
         """
-        from surrogate.config import Physics
+        from surrogate.settings import Physics
         from surrogate.simulator import velocity
 
         question: dict[str, Any] = {"time": time, "method": method, "extrapolate": extrapolate, **values}

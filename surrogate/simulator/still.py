@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from surrogate.config import Physics
 from surrogate.fields import geometry_of, iterate_runs, parameters_of
 from surrogate.geometry import Geometry
 from surrogate.parameters import EVOLUTION_PARAMETERS, Parameters
 from surrogate.planet import MARS, Planet
 from surrogate.quantities import VARIABLES
+from surrogate.settings import Physics
 from surrogate.simulator import properties
 from surrogate.simulator.mesh import make_mesh
 from surrogate.simulator.numba_engine import heat, materials, stokes
@@ -37,8 +37,8 @@ class Flow(NamedTuple):
     dissipation : array, the same shape, W/m3
     root_mean_square : float, m/s
         Root of the volume mean of the squared speed.
-    work : float, W/m
-        Of buoyancy, per metre of depth; equal to the dissipation over the area.
+    work : float, W/m (of a spherical annulus W)
+        Of buoyancy; equal to the dissipation over the area.
     """
 
     radial: np.ndarray
@@ -64,7 +64,7 @@ def solve_still(
     temperature : array, shape (radius, angle), K
         Of the convention: walls included.
     geometry : Geometry
-        A sector of a cylinder, or the whole of it.
+        A sector of an annulus, or the whole of it.
     parameters : Parameters
         Of a thermal evolution.
     planet : Planet
@@ -86,13 +86,14 @@ def solve_still(
     ((16, 24), True)
     """
     EVOLUTION_PARAMETERS.check_names(parameters)
-    if geometry.kind != "cylinder":
-        raise ValueError(f"flow: expected a sector of a cylinder, got a {geometry.kind}")
+    if not geometry.curved:
+        raise ValueError(f"flow: expected a sector of an annulus, got a {geometry.kind}")
     field = np.asarray(temperature, dtype=float)
     if field.shape != geometry.shape or not np.isfinite(field).all():
         raise ValueError(f"flow: expected finite temperatures of shape {geometry.shape}, got shape {field.shape}")
     length = geometry.thickness
-    mesh = make_mesh(geometry.vertical_faces / length, geometry.shape[1], geometry.width, periodic=geometry.periodic)
+    faces, columns = geometry.vertical_faces / length, geometry.shape[1]
+    mesh = make_mesh(faces, columns, geometry.width, geometry.kind, geometry.periodic)
     thermal = properties.planet_thermal(mesh, parameters, planet, physics or Physics())
     rheology = properties.planet_rheology(mesh, parameters, planet, viscosity_contrast)
     layer = Convection(
