@@ -236,12 +236,15 @@ class EvaluationSettings(Section):
 class InferenceSettings(Section):
     """From what is observed to the parameters; off by default."""
 
-    conditions = tuple((name, "observations", ...) for name in ("chosen", "method", "points", "seed"))
+    conditions = tuple((name, "observations", ...) for name in ("chosen", "method", "points", "solver", "seed"))
 
     observations: str = Field("", description="YAML file of what is observed, or mars; empty: no inference.")
     chosen: str = Field("default", description="Set of its observations that counts.")
     method: str = Field("fnn", description="What predicts them.")
     points: Annotated[int, Field(ge=32)] = Field(131072, description="Points of the trained box, a power of two.")
+    solver: Literal["auto", "reference", "flow"] = Field(
+        "auto", description="Even points, or those of a normalising flow; auto: the flow where too few even ones fit."
+    )
     seed: int = Field(0, description="Of the points and the draws.")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy import stats
 
 from surrogate.inference import Observation, Observations, Posterior
 from surrogate.inference.posterior import solve
@@ -37,6 +38,22 @@ class Known:
 def measured(values: Any, errors: Any) -> Observations:
     pairs = enumerate(zip(values, np.broadcast_to(errors, np.shape(values)), strict=True))
     return Observations(tuple(Observation(f"y{row}", value=float(v), error=float(e)) for row, (v, e) in pairs))
+
+
+def normal_problem(count: int = 5) -> tuple[Known, Observations, np.ndarray, np.ndarray, float]:
+    """Parameters with a normal prior and three linear observables: mean, covariance and ln Z of the posterior."""
+    rng = np.random.default_rng(4)
+    forward = Known(box(count, 4.5), 0.4 * rng.normal(size=(3, count)))
+    data, error = np.array([0.7, -0.4, 0.3]), 1.0
+    prior = tuple(Observation(name, value=0.0, error=1.0) for name in forward.space.names)
+    seen = Observations((*prior, *measured(data, error)))
+    precision = np.eye(count) + forward.matrix.T @ forward.matrix / error**2
+    covariance = np.linalg.inv(precision)
+    mean = covariance @ forward.matrix.T @ data / error**2
+    of_data = forward.matrix @ forward.matrix.T + error**2 * np.eye(3)
+    # Densities are per standard error, and the box is uniform.
+    evidence = stats.multivariate_normal(np.zeros(3), of_data).logpdf(data) - count * np.log(9.0)
+    return forward, seen, mean, covariance, float(evidence)
 
 
 def drawn_posterior() -> xr.Dataset:

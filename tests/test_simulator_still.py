@@ -77,7 +77,7 @@ def test_predicted_and_drawn_fields_flow(tiny: Surrogate) -> None:
     np.testing.assert_allclose(single.viscosity[0], of_means.viscosity[1, 1], rtol=1e-4)
     run = tiny.predict(sets[1], time=[1.0, 4.0])
     figure = draw_velocity(run, velocity(run, tiny.planet))
-    assert sum(len(axes.collections) > 1 for axes in figure.axes) == 2  # arrows over each field
+    assert sum(len(axes.collections) > 1 for axes in figure.axes[:2]) == 2  # arrows over each field
 
 
 def test_a_field_that_is_no_evolution_is_refused() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,6 +33,7 @@ def infer(
     chosen: Annotated[str, typer.Option("--set", help="Set of its observations that counts.")] = "default",
     method: Annotated[str, typer.Option(help="One that `surrogate inspect` lists.")] = "fnn",
     points: Annotated[int, typer.Option(help="Points of the trained box, a power of two.")] = 131072,
+    solver: Annotated[str, typer.Option(help="reference: even points; flow: points of a flow; auto.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of the points and the draws.")] = 0,
     simulations: Annotated[
         int, typer.Option("--confirm", min=0, help="Simulate so many draws and say how many meet the observations.")
@@ -66,7 +67,8 @@ def infer(
         raise ValueError(f"{config}: simulator.model: expected evolution, got {settings.model}")
     surrogate = Surrogate.load(bundle)
     load_networks_quietly()
-    answer = posterior(surrogate, observed, chosen=chosen, method=method, points=points, seed=seed)
+    how: dict[str, Any] = {"chosen": chosen, "method": method, "points": points, "seed": seed, "solver": solver}
+    answer = posterior(surrogate, observed, **how)
     summary = answer.summary()
     if output is not None:
         answer.write(output)

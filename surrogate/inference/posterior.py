@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from surrogate.files import atomic, code_version
+from surrogate.inference.correction import COVERED, Corrected, allowed_shape, propose
 from surrogate.inference.likelihood import LEVEL
 from surrogate.inference.observations import MARS, Observation, Observations, read_observations
 from surrogate.inference.reference import (
@@ -47,7 +49,12 @@ HISTORIES = 512
 PRECISION = 4096
 """Draws from which the worth of a measurement is estimated."""
 
+PROPOSED = 16384
+"""Points that a flow proposes, at most."""
+
 QUANTILES = (0.05, 0.5, 0.95)
+
+Solver = Literal["auto", "reference", "flow"]
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,12 @@ class Posterior:
     forward : Forward
     observations : Observations
     reference : Reference
-        With one row for each observation.
+        With one row for each observation: even points of the box, or those that a flow proposed.
     seed : int
+    flow : Corrected, optional
+        What is known of that flow.
+    plain : Posterior, optional
+        The one of even points, beside that of a flow.
 
     Attributes
     ----------
@@ -88,13 +99,23 @@ class Posterior:
         Information gained on all parameters together.
     """
 
-    def __init__(self, forward: Forward, observations: Observations, reference: Reference, seed: int) -> None:
+    def __init__(
+        self,
+        forward: Forward,
+        observations: Observations,
+        reference: Reference,
+        seed: int,
+        flow: Corrected | None = None,
+        plain: Posterior | None = None,
+    ) -> None:
+        self.flow, self.plain = flow, plain
         self.forward, self.observations, self.reference, self.seed = forward, observations, reference, seed
         self.space = forward.space
         self._likelihoods = reference.log_likelihoods(observations)
         log_likelihood = self._likelihoods.sum(axis=0) + np.zeros(reference.distance.shape)
-        self.log_evidence, self.log_evidence_error, self.weights, self.effective = moments(log_likelihood)
-        self.bits, self.bits_error = information(log_likelihood)
+        weighed = moments(log_likelihood - reference.log_proposal)
+        self.log_evidence, self.log_evidence_error, self.weights, self.effective = weighed
+        self.bits, self.bits_error = information(log_likelihood, reference.log_proposal)
 
     @cached_property
     def parameter_bits(self) -> pd.DataFrame:
@@ -107,6 +128,7 @@ class Posterior:
         """Whether the answer can be trusted."""
         beyond = float(self.weights[self.reference.distance > 1].sum())
         return (
+            *self._checks_of_flow(),
             Check("effective points", self.effective >= ENOUGH, f"{self.effective:.0f}, expected {ENOUGH:.0f} or more"),
             Check(
                 "error of the evidence",
@@ -119,6 +141,19 @@ class Posterior:
                 f"{beyond:.1%} of the posterior is far from them, expected {LARGEST_SHARE:.0%} or less",
             ),
         )
+
+    def _checks_of_flow(self) -> Iterator[Check]:
+        if self.flow is None or self.plain is None:
+            return
+        shape, most = self.flow.pareto, allowed_shape(self.weights.size)
+        yield Check("tail of the weights", shape < most, f"Pareto k = {shape:.2f}, expected less than {most:.2f}")
+        found = f"{self.flow.covered:.2f} of the evidence of even points, expected {COVERED:g} or more"
+        slack = 3 * self.plain.log_evidence_error
+        yield Check("no mode is lost", np.log(self.flow.covered) >= np.log(COVERED) - slack, found)
+        apart = self.log_evidence - self.plain.log_evidence
+        error = float(np.hypot(self.log_evidence_error, self.plain.log_evidence_error))
+        found = f"{apart:+.3f} +- {error:.3f} from that of even points, expected within 3 errors"
+        yield Check("evidence by two routes", abs(apart) <= 3 * error, found)
 
     @property
     def passed(self) -> bool:
@@ -150,7 +185,7 @@ class Posterior:
     def _restricted(self, kept: Observations) -> Posterior:
         rows = [self.observations.entries.index(entry) for entry in kept]
         own = self.reference
-        narrowed = Reference(own.unit, own.values[rows], own.widths[rows], own.distance)
+        narrowed = Reference(own.unit, own.values[rows], own.widths[rows], own.distance, own.log_proposal)
         return Posterior(self.forward, kept, narrowed, self.seed)
 
     def without(self, *names: str) -> Posterior:
@@ -176,9 +211,9 @@ class Posterior:
         bits, total = np.empty((len(chosen), len(self.space))), np.empty(len(chosen))
         for row, part in enumerate(chosen):
             log_likelihood = self._likelihoods[list(part)].sum(axis=0)
-            _, _, weights, effective = moments(log_likelihood)
+            _, _, weights, effective = moments(log_likelihood - self.reference.log_proposal)
             bits[row], _ = marginal_information(self.reference.unit, weights, effective)
-            total[row], _ = information(log_likelihood)
+            total[row], _ = information(log_likelihood, self.reference.log_proposal)
         used = [[number in part for number in range(len(names))] for part in chosen]
         return xr.Dataset(
             {
@@ -217,7 +252,7 @@ class Posterior:
         observables = surrogate.observables(self._method)
         observables.check(quantity)
         fitting = self.draws(draws).to_numpy()
-        before = self.space.unscale(self.reference.unit[0, : min(draws, self.reference.unit.shape[1])])
+        before = self.space.draw(draws, self.seed)
         bands: dict[str, Any] = {}
         units, long_name = VARIABLES[quantity]
         for name, sets in (("posterior", fitting), ("prior", before)):
@@ -276,9 +311,14 @@ class Posterior:
             "effective_points": self.effective,
             "bits": self.bits,
             "bits_error": self.bits_error,
+            **({} if self.flow is None else self._about_flow()),
             "parameters": self.table().to_dict("index"),
             "checks": [asdict(check) for check in self.checks],
         }
+
+    def _about_flow(self) -> dict[str, float]:
+        names = ("efficiency", "pareto", "covered", "forward_efficiency", "acceptance", "density")
+        return {f"flow_{name}": float(getattr(self.flow, name)) for name in names}
 
     def dataset(self) -> xr.Dataset:
         """Draws, quantiles, bits, subsets and histories of what was observed, with how they came about.
@@ -353,6 +393,7 @@ def posterior(
     method: str = "fnn",
     points: int = 131072,
     seed: int = 0,
+    solver: Solver = "auto",
 ) -> Posterior:
     """Find the parameters that fit observations.
 
@@ -369,6 +410,9 @@ def posterior(
     points : int
         Points of the reference, a power of two.
     seed : int
+    solver : {"auto", "reference", "flow"}
+        Even points of the box, or points that a normalising flow proposes, weighed by the surrogate; "auto" takes the
+        flow where too few of the even points fit.
 
     Returns
     -------
@@ -392,11 +436,17 @@ def posterior(
     """
     read = read_observations(observations, chosen)
     bound = Observations(tuple(entry.of(surrogate.space) for entry in read), read.caveats)
-    return solve(Prediction(surrogate, method), bound, points, seed)
+    return solve(Prediction(surrogate, method), bound, points, seed, solver)
 
 
-def solve(forward: Forward, observations: Observations, points: int, seed: int) -> Posterior:
-    """Evaluate, refuse what cannot be met, and weigh."""
+def solve(forward: Forward, observations: Observations, points: int, seed: int, solver: Solver = "auto") -> Posterior:
+    """Evaluate, refuse what cannot be met, and weigh; see :func:`posterior`."""
+    if solver not in ("auto", "reference", "flow"):
+        raise InferenceError(f"solver {solver!r}: expected auto, reference or flow")
     reference = Reference.evaluate(forward, observations, points, seed)
     reference.refuse_unreachable(observations)
-    return Posterior(forward, observations, reference, seed)
+    plain = Posterior(forward, observations, reference, seed)
+    if solver == "reference" or not len(observations) or (solver == "auto" and plain.effective >= ENOUGH):
+        return plain
+    found = propose(forward, observations, reference, min(points, PROPOSED), seed)
+    return Posterior(forward, observations, found.points, seed, found, plain)

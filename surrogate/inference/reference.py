@@ -111,12 +111,15 @@ class Reference:
         Predictions of the observations, and the surrogate's standard errors.
     distance : array, shape (scrambling, point)
         To the training runs over its threshold.
+    log_proposal : array, shape (scrambling, point)
+        Logarithm of the density with which the points were drawn; 0 of even points of the box.
     """
 
     unit: np.ndarray
     values: np.ndarray
     widths: np.ndarray
     distance: np.ndarray
+    log_proposal: np.ndarray | float = 0.0
 
     @classmethod
     def evaluate(cls, forward: Forward, observations: Observations, points: int, seed: int) -> Reference:
@@ -193,6 +196,7 @@ def moments(log_likelihood: np.ndarray) -> tuple[float, float, np.ndarray, float
     Parameters
     ----------
     log_likelihood : array, shape (scrambling, point)
+        Less the logarithm of the density of the points, where they are not even.
 
     Returns
     -------
@@ -213,19 +217,26 @@ def moments(log_likelihood: np.ndarray) -> tuple[float, float, np.ndarray, float
     return most + float(np.log(means.mean())), error, likelihood / total, float(total**2 / (likelihood**2).sum())
 
 
-def information(log_likelihood: np.ndarray) -> tuple[float, float]:
+def information(log_likelihood: np.ndarray, log_proposal: np.ndarray | float = 0.0) -> tuple[float, float]:
     """Information that the data give on all parameters together, in bits, and its standard error.
 
     The divergence of posterior from prior is E[ln L] - ln Z over the posterior.
+
+    Parameters
+    ----------
+    log_likelihood : array, shape (scrambling, point)
+    log_proposal : array, shape (scrambling, point), optional
+        Logarithm of the density of the points.
     """
-    most = log_likelihood.max()
-    likelihood = np.exp(log_likelihood - most)
-    means = np.stack([likelihood.mean(axis=1), (likelihood * (log_likelihood - most)).mean(axis=1)])
+    log_weights = log_likelihood - log_proposal
+    most, offset = log_weights.max(), log_likelihood.max()
+    weights = np.exp(log_weights - most)
+    means = np.stack([weights.mean(axis=1), (weights * (log_likelihood - offset)).mean(axis=1)])
     z, weighted = means.mean(axis=1)
     # By the delta method on the pair of means of each scrambling.
     slope = np.array([-weighted / z**2 - 1 / z, 1 / z])
     error = float(np.sqrt(np.maximum(slope @ np.cov(means) @ slope, 0.0) / means.shape[1]))
-    return float((weighted / z - np.log(z)) / np.log(2)), error / float(np.log(2))
+    return float((weighted / z + offset - np.log(z) - most) / np.log(2)), error / float(np.log(2))
 
 
 def marginal_information(unit: np.ndarray, weights: np.ndarray, effective: float) -> tuple[np.ndarray, np.ndarray]:

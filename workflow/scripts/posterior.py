@@ -16,5 +16,6 @@ if __name__ == "__main__":
         method=settings.method,
         points=settings.points,
         seed=settings.seed,
+        solver=settings.solver,
     )
     answer.write(snakemake.output[0])
