@@ -74,7 +74,7 @@ def drawn_posterior() -> xr.Dataset:
             values = np.stack([0.01 + 0.02 * unit[:, 3], 2e5 + 4e5 * unit[:, 0], 1400 + 900 * unit[:, 4]])
             return values, 0.02 * values, np.zeros(len(unit))
 
-    answer: Posterior = solve(Planet(), seen, 2048, 1)
+    answer: Posterior = solve(Planet(), seen, 2048, 1, "reference")
     data, times = answer.dataset(), np.linspace(0.25, 4.5, 18)
     middle = {"total_surface_heat_flux": 0.02, "lithosphere_thickness": 4e5, "core_temperature": 2000.0}
     for name, value in middle.items():

@@ -65,7 +65,7 @@ class StandIn:
         """Fit to the evaluations of the reference: the lowest degree whose error is below half of the widths."""
         count = reference.unit.shape[-1]
         rows = np.random.default_rng(seed).permutation(reference.distance.size)
-        rows, held = rows[HELD_OUT:][:FITTED], rows[:HELD_OUT]
+        held, rows = np.split(rows[: FITTED + HELD_OUT], [min(HELD_OUT, len(rows) // 8)])
         unit, best = reference.unit.reshape(-1, count), None
         values = reference.values.reshape(len(observations), -1)
         given = zip(observations, values, reference.widths.reshape(values.shape), strict=True)

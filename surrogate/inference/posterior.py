@@ -430,7 +430,7 @@ def posterior(
     Examples
     --------
     >>> from surrogate import Surrogate
-    >>> answer = posterior(Surrogate.load("demo"), MARS.only("lithosphere_thickness"), points=1024)
+    >>> answer = posterior(Surrogate.load("demo"), MARS.only("lithosphere_thickness"), points=8192)
     >>> bool(answer.parameter_bits.bits["reference_viscosity"] > answer.parameter_bits.bits["crustal_enrichment"])
     True
     """
