@@ -431,7 +431,7 @@ def posterior(
     --------
     >>> from surrogate import Surrogate
     >>> answer = posterior(Surrogate.load("demo"), MARS.only("lithosphere_thickness"), points=8192)
-    >>> bool(answer.parameter_bits.bits["reference_viscosity"] > answer.parameter_bits.bits["crustal_enrichment"])
+    >>> bool(answer.parameter_bits.bits["crustal_enrichment"] > answer.parameter_bits.bits["activation_volume"])
     True
     """
     read = read_observations(observations, chosen)
