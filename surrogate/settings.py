@@ -73,6 +73,8 @@ class Physics(Section):
 class _ModelSettings(Section):
     """What both forward models have."""
 
+    conditions: ClassVar[tuple[tuple[str, str, Any], ...]] = (("batch_width", "engine", "jax"),)
+
     model: Literal["evolution", "convection"] = Field("evolution", description="Which one.")
     snapshots: Annotated[int, Field(ge=2)] = Field(
         60, description="Equally spaced snapshots, first at 0, last at the end."
@@ -90,12 +92,14 @@ class _ModelSettings(Section):
         1e-2, description="Relative tolerance of the Stokes solution in the energy norm."
     )
     maximum_steps: Count = Field(200_000, description="A run that needs more stops early and is kept as a shorter one.")
+    engine: Literal["numba", "jax"] = Field(
+        "numba", description="numba: each run on a core; jax: many runs at once, on a GPU or CPU (extra: jax)."
+    )
+    batch_width: Count = Field(64, description="Runs at once; memory grows with it, results do not change.")
 
 
 class EvolutionSettings(_ModelSettings):
     """The thermal evolution of a planet."""
-
-    conditions = (("batch_width", "engine", "jax"),)
 
     model: Literal["evolution"] = Field(
         "evolution", description="evolution (of a planet), or convection (Boussinesq, dimensionless)."
@@ -119,10 +123,11 @@ class EvolutionSettings(_ModelSettings):
         description="Viscosity is cut at this multiple of its current minimum; 1e6 and more leave the lid stagnant.",
     )
     maximum_time_step: Positive = Field(5.0, description="Myr.")
-    engine: Literal["numba", "jax"] = Field(
-        "numba", description="numba: each run on a core; jax: many runs at once, on a GPU or CPU (extra: jax)."
-    )
-    batch_width: Count = Field(64, description="Runs at once; memory grows with it, results do not change.")
+
+    @property
+    def periodic(self) -> bool:
+        """Whether the annulus is closed."""
+        return self.sector_degrees == 360.0
 
 
 class ConvectionSettings(_ModelSettings):
@@ -134,6 +139,7 @@ class ConvectionSettings(_ModelSettings):
         ("radius_ratio", "geometry", ("cylinder", "spherical_annulus")),
         ("sector_degrees", "geometry", ("cylinder", "spherical_annulus")),
         ("noise", "initial_waves", 0),
+        *_ModelSettings.conditions,
     )
 
     model: Literal["convection"] = Field(description="Boussinesq convection.")
@@ -159,7 +165,6 @@ class ConvectionSettings(_ModelSettings):
     )
     end_time: Positive = Field(0.2, description="Length of a run, diffusion times.")
     maximum_time_step: Positive = Field(1e-4, description="Diffusion times.")
-    engine: Literal["numba"] = Field("numba", description="Each run on a core; jax has the other model only.")
 
     @property
     def periodic(self) -> bool:

@@ -143,8 +143,8 @@ def test_a_run_says_its_geometry_and_has_no_units(
         assert {float(read.temperature[:, row].mean()) for row in (0, -1)} == {1.0, 0.0}
 
 
-def test_the_jax_engine_and_foreign_keys_are_refused_by_name() -> None:
-    for key, value in (("engine", "jax"), ("radial_cells", 16), ("radius_ratio", 0.4), ("noise", "per_run")):
+def test_foreign_keys_are_refused_by_name() -> None:
+    for key, value in (("batch_width", 8), ("radial_cells", 16), ("radius_ratio", 0.4), ("noise", "per_run")):
         section = {"model": "convection", "initial_waves": 2, key: value}
         with pytest.raises(ConfigError, match=f"simulator.{key}"):
             parse({"simulator": section})

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from surrogate.fields import open_netcdf
-from surrogate.parameters import Parameters
+from surrogate.parameters import CONVECTION_PARAMETERS, Parameters
 from surrogate.quantities import SERIES
-from surrogate.settings import EvolutionSettings, Physics
-from surrogate.simulator import SimulationError, run_key, run_path, run_shard, simulate
+from surrogate.settings import ConvectionSettings, EvolutionSettings, Physics
+from surrogate.simulator import BoussinesqConvection, SimulationError, run_key, run_path, run_shard, simulate
 from surrogate.simulator.evolution import Evolution
 from surrogate.simulator.numba_engine.stokes import apply_operator
 
@@ -124,13 +124,13 @@ def test_interrupted_batch_goes_on_with_the_same_result(
 
 
 def test_a_run_that_diverges_ends_alone(monkeypatch: pytest.MonkeyPatch, batch: Batch) -> None:
-    class Broken(Evolution):
-        def __init__(self, *arguments: Any, **keywords: Any) -> None:
-            super().__init__(*arguments, **keywords)
-            if self.number == 1:
-                self.layer.temperature[3, 4] = np.nan
+    def broken(*arguments: Any, **keywords: Any) -> Evolution:
+        run = Evolution(*arguments, **keywords)
+        if run.number == 1:
+            run.layer.temperature[3, 4] = np.nan
+        return run
 
-    monkeypatch.setattr(batch_module, "Evolution", Broken)
+    monkeypatch.setattr(batch_module, "make_simulation", broken)
     ended = dict(run_batch(RUNS[:2], SETTINGS))
     assert ended[1].status == "failed"
     with pytest.raises(SimulationError, match=r"solved|finite"):
@@ -194,6 +194,28 @@ def test_spherical_annulus_agrees_with_the_other_engine() -> None:
     np.testing.assert_allclose(theirs.snapshots[-1], ours.snapshots[-1], atol=1e-2)
     for name, value in ours.budget().items():
         assert theirs.budget()[name] == pytest.approx(value, abs=1e-5)
+
+
+@pytest.mark.slow  # compiles the program
+def test_convection_agrees_with_the_other_engine() -> None:
+    # Short and tight: beyond the onset, any difference grows.
+    common = {"engine": "jax", "batch_width": 2, "stokes_tolerance": 1e-9, "end_time": 0.015, "snapshots": 3}
+    grid = {"vertical_cells": 12, "lateral_cells": 24, "initial_waves": 3, "viscosity_contrast": 30.0}
+    box = ConvectionSettings.model_validate({"model": "convection", **common, **grid})
+    points = [Parameters(ra, heating, space=CONVECTION_PARAMETERS) for ra, heating in ((1e5, 3.0), (1e4, 0.0))]
+    for number, theirs in run_batch(list(enumerate(points)), box):
+        ours = BoussinesqConvection(points[number], box)
+        ours.run()
+        assert (theirs.steps, theirs.status) == (ours.steps, "done")
+        np.testing.assert_allclose(theirs.snapshots[-1], ours.snapshots[-1], atol=1e-5)
+        assert theirs.budget()["budget_relative_error"] < 1e-10
+        assert theirs.dataset().attrs["engine"] == "jax"
+
+
+def test_periodic_box_is_refused() -> None:
+    box = ConvectionSettings(model="convection", sides="periodic", engine="jax")
+    with pytest.raises(ValueError, match="sides: periodic"):
+        simulate(Parameters(1e5, 3.0, space=CONVECTION_PARAMETERS), box)
 
 
 def test_full_annulus_is_refused() -> None:

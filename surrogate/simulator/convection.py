@@ -66,6 +66,10 @@ class BoussinesqConvection(Simulation):
     def _heating(self) -> np.ndarray:
         return np.full(self.mesh.rows, self.parameters.internal_heating)
 
+    def heat_sources(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the heating rate and that it does not decay."""
+        return self._heating()[None], np.zeros(1)
+
     def _budget_terms(
         self, entered: float, left: float, sources: float, adiabatic: float, phases: float
     ) -> dict[str, float]:

@@ -15,6 +15,7 @@ from surrogate.simulator import properties
 from surrogate.simulator.numba_engine import materials
 from surrogate.simulator.numba_engine.step import Convection
 from surrogate.simulator.problem import initial_temperature, planet_mesh, run_key
+from surrogate.simulator.properties import Rheology
 from surrogate.simulator.simulation import Simulation
 from surrogate.units import GIGAYEAR
 
@@ -48,7 +49,7 @@ class Evolution(Simulation):
         self.planet = planet
         physics, mesh = settings.physics, planet_mesh(settings, planet)
         thermal = properties.planet_thermal(mesh, parameters, planet, physics)
-        self.rheology = properties.planet_rheology(mesh, parameters, planet, settings.viscosity_contrast)
+        self.rheology: Rheology = properties.planet_rheology(mesh, parameters, planet, settings.viscosity_contrast)
         layer = Convection(
             mesh,
             thermal,
@@ -91,6 +92,16 @@ class Evolution(Simulation):
 
     def _heating(self) -> np.ndarray:
         return self.heating_scale * float(self.planet.radiogenic_heating(self.time / self.time_unit))
+
+    def heat_sources(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the heating rate of each isotope at time zero and its rate of decay, per diffusion time."""
+        planet = self.planet
+        production = [
+            isotope.mass_fraction * isotope.heat_production * np.exp2(planet.age / isotope.half_life)
+            for isotope in planet.isotopes
+        ]
+        decay = np.array([np.log(2.0) / isotope.half_life for isotope in planet.isotopes]) / self.time_unit
+        return np.array(production)[:, None] * self.heating_scale, decay
 
     def budget(self) -> dict[str, float]:
         """Return the heat budget so far in K, and ``budget_phase_work``, the work within what the transitions give."""

@@ -34,8 +34,9 @@ def run_key(
     True
     """
     described = settings.model_dump(mode="json")
+    del described["batch_width"]
     if isinstance(settings, EvolutionSettings):
-        del described["model"], described["batch_width"]
+        del described["model"]
         # What came later counts only where it is switched on, so that older runs of the same physics stay valid.
         for name, old in (("engine", "numba"), ("geometry", "cylinder")):
             if described[name] == old:
@@ -60,8 +61,8 @@ def planet_mesh(settings: EvolutionSettings, planet: Planet = MARS) -> Mesh:
     inner = planet.core_radius if settings.geometry == "spherical_annulus" else planet.cylinder_inner_radius
     inner /= planet.mantle_thickness
     faces = graded_faces(settings.radial_cells, inner, inner + 1.0, settings.radial_grading)
-    full = settings.sector_degrees == 360.0
-    return make_mesh(faces, settings.angular_cells, np.radians(settings.sector_degrees), settings.geometry, full)
+    width = np.radians(settings.sector_degrees)
+    return make_mesh(faces, settings.angular_cells, width, settings.geometry, settings.periodic)
 
 
 def initial_noise(mesh: Mesh, settings: SimulatorSettings, scale: float, seed: int, number: int) -> np.ndarray:

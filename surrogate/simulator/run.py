@@ -12,14 +12,13 @@ from threadpoolctl import threadpool_limits
 
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
-from surrogate.settings import ConvectionSettings, EvolutionSettings, SimulatorSettings
+from surrogate.settings import EvolutionSettings, SimulatorSettings
 from surrogate.simulator.checkpoint import restore_state
-from surrogate.simulator.convection import BoussinesqConvection
-from surrogate.simulator.evolution import Evolution
+from surrogate.simulator.models import make_simulation
 from surrogate.simulator.simulation import Simulation
 
 
-def jax_batch() -> Callable[..., Iterator[tuple[int, Evolution]]]:
+def jax_batch() -> Callable[..., Iterator[tuple[int, Simulation]]]:
     """Return :func:`surrogate.simulator.run_batch`, which needs JAX.
 
     Raises
@@ -81,6 +80,7 @@ def simulate(
     >>> run.temperature.shape, run.attrs["status"], run.attrs["budget_relative_error"] < 1e-9
     ((2, 14, 16), 'done', True)
     >>> from surrogate.parameters import CONVECTION_PARAMETERS
+    >>> from surrogate.settings import ConvectionSettings
     >>> box = ConvectionSettings(model="convection", width=1, vertical_cells=12, lateral_cells=12, snapshots=2)
     >>> run = simulate(Parameters(1e4, 0.0, space=CONVECTION_PARAMETERS), box)
     >>> 4.2 < run.surface_heat_flux[-1].item() < 4.9
@@ -89,17 +89,13 @@ def simulate(
     for line in parameters.outside():
         warnings.warn(line, stacklevel=2)
     settings = settings or EvolutionSettings()
-    simulation: Simulation
     if settings.engine == "jax":
         where = None if checkpoint is None else lambda _: Path(checkpoint)
         [(_, simulation)] = jax_batch()([(number, parameters)], settings, planet, seed, where)
         if progress is not None:
             progress(simulation.time / simulation.time_unit)
     else:
-        if isinstance(settings, ConvectionSettings):
-            simulation = BoussinesqConvection(parameters, settings, seed, number)
-        else:
-            simulation = Evolution(parameters, settings, planet, seed, number)
+        simulation = make_simulation(parameters, settings, planet, seed, number)
         if checkpoint is not None:
             restore_state(simulation, checkpoint)
         # The matrix products of the Stokes solver are too small to share: threads would make them slower.

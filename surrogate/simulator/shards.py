@@ -17,7 +17,7 @@ import xarray as xr
 from surrogate.fields import FieldError, open_netcdf, write_netcdf
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
-from surrogate.settings import EvolutionSettings, SimulatorSettings
+from surrogate.settings import SimulatorSettings
 from surrogate.simulator.checkpoint import save_state
 from surrogate.simulator.problem import run_key
 from surrogate.simulator.run import jax_batch, simulate
@@ -130,7 +130,7 @@ def _work(
 
 def _work_together(
     waiting: Sequence[tuple[int, Parameters, SimulatorSettings, Planet, int, Path]],
-    settings: EvolutionSettings,
+    settings: SimulatorSettings,
     planet: Planet,
     seed: int,
     progress: Callable[[str], None],
@@ -139,13 +139,13 @@ def _work_together(
     paths = {number: path for number, *_, path in waiting}
     run_batch = jax_batch()
     runs = [(number, parameters) for number, parameters, *_ in waiting]
-    for number, evolution in run_batch(
+    for number, simulation in run_batch(
         runs, settings, planet, seed, lambda number: _checkpoint(paths[number]), progress
     ):
-        status = _keep(number, paths[number], evolution.dataset)
+        status = _keep(number, paths[number], simulation.dataset)
         _checkpoint(paths[number]).unlink(missing_ok=True)
-        if evolution.status == "failed":
-            save_state(evolution, _checkpoint(paths[number]).with_suffix(".failed.npz"))
+        if simulation.status == "failed":
+            save_state(simulation, _checkpoint(paths[number]).with_suffix(".failed.npz"))
         yield status
 
 

@@ -22,6 +22,7 @@ from surrogate.simulator.checkpoint import save_state
 from surrogate.simulator.numba_engine.step import Convection, SolverError
 from surrogate.simulator.numba_engine.stokes import root_mean_square_velocity
 from surrogate.simulator.problem import SOLVER_VERSION
+from surrogate.simulator.properties import Rheology
 
 BUDGET_TOLERANCE = 1e-3
 """Largest error of the energy budget of a run, relative to the heat that went through it."""
@@ -66,6 +67,10 @@ class Simulation(ABC):
     """Unit of the snapshots' times."""
     geometry: Geometry
     """The domain, in the units of the dataset."""
+    rheology: Rheology | None = None
+    """Arrhenius law; without it viscosity goes exponentially with temperature."""
+    solidus: np.ndarray | None = None
+    """Temperature above which melt leaves each row."""
 
     def __init__(
         self,
@@ -103,6 +108,10 @@ class Simulation(ABC):
     @abstractmethod
     def _heating(self) -> np.ndarray:
         """Return the heating rate of every row now, shape (radial cells,)."""
+
+    @abstractmethod
+    def heat_sources(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return heating rates at time zero, shape (sources, radial cells), and how fast each decays, (sources,)."""
 
     @abstractmethod
     def _attributes(self) -> dict[str, Any]:

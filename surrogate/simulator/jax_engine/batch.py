@@ -15,13 +15,13 @@ import numpy as np
 from surrogate.parameters import Parameters
 from surrogate.planet import MARS, Planet
 from surrogate.quantities import SERIES
-from surrogate.settings import EvolutionSettings
+from surrogate.settings import SimulatorSettings
 from surrogate.simulator.checkpoint import restore_state, save_state
-from surrogate.simulator.evolution import Evolution
 from surrogate.simulator.jax_engine import state as states
 from surrogate.simulator.jax_engine import step
 from surrogate.simulator.jax_engine.state import Layout, Run, State
-from surrogate.simulator.simulation import SHORTEST_STEP
+from surrogate.simulator.models import make_simulation
+from surrogate.simulator.simulation import SHORTEST_STEP, Simulation
 
 SOLUTIONS_BETWEEN_LOOKS = 20
 """Flow solutions between two looks at the batch: a run that has ended idles half of them on average."""
@@ -46,79 +46,71 @@ _LAYER_FIELDS = (
 _RUN_FIELDS = ("time", "interval", "steps", "melted")
 
 
-def _layout(evolution: Evolution) -> Layout:
+def _vigour(parameters: Parameters) -> float:
+    return parameters.rayleigh_number if "rayleigh_number" in parameters else 1.0 / parameters.reference_viscosity
+
+
+def _layout(simulation: Simulation) -> Layout:
     """Gather what all runs share from any one of them."""
-    settings, layer, planet = evolution.settings, evolution.layer, evolution.planet
+    settings, layer, rheology = simulation.settings, simulation.layer, simulation.rheology
     return Layout(
-        mesh=evolution.mesh,
+        mesh=simulation.mesh,
         stencil=layer.stencil,
         outer=layer.outer,
-        contrast=evolution.rheology.contrast,
+        contrast=np.log(settings.viscosity_contrast) if rheology is None else rheology.contrast,
         tolerance=layer.tolerance,
         iteration_limit=layer.iteration_limit,
         substeps=settings.advection_substeps,
         step_limit=settings.maximum_steps,
         courant=settings.courant_number,
-        longest=evolution.longest_step,
-        shortest=SHORTEST_STEP * settings.end_time * evolution.time_unit,
-        output_times=evolution.output_times * evolution.time_unit,
+        longest=simulation.longest_step,
+        shortest=SHORTEST_STEP * settings.end_time * simulation.time_unit,
+        output_times=simulation.output_times * simulation.time_unit,
         olivine_conductivity=layer.thermal.olivine_conductivity,
         olivine_expansivity=layer.thermal.olivine_expansivity,
         transitions=layer.transitions,
-        solidus=evolution.solidus,
-        decay=np.array([np.log(2.0) / isotope.half_life for isotope in planet.isotopes]) / evolution.time_unit,
-        series_scale=evolution.series_scale,
+        solidus=simulation.solidus,
+        decay=simulation.heat_sources()[1],
+        series_scale=simulation.series_scale,
     )
 
 
-def _run(evolution: Evolution) -> Run:
-    planet = evolution.planet
-    # planet.radiogenic_heating at time zero, isotope by isotope.
-    production = np.array(
-        [
-            isotope.mass_fraction * isotope.heat_production * np.exp2(planet.age / isotope.half_life)
-            for isotope in planet.isotopes
-        ]
-    )
-    run = Run(
-        evolution.layer.thermal,
-        evolution.rheology,
-        production[:, None] * evolution.heating_scale,
-        evolution.layer.dissipation,
-        evolution.core_factor,
-    )
+def _run(simulation: Simulation) -> Run:
+    layer = simulation.layer
+    heating, _ = simulation.heat_sources()
+    run = Run(layer.thermal, simulation.rheology, heating, layer.dissipation, simulation.core_factor)
     arrays: Run = jax.tree.map(jnp.asarray, run)
     return arrays
 
 
-def _to_state(evolution: Evolution, empty: State) -> State:
+def _to_state(simulation: Simulation, empty: State) -> State:
     """State of a run that was restored from its checkpoint; `empty` gives the shapes."""
-    recorded = len(evolution.snapshots)
+    recorded = len(simulation.snapshots)
     snapshots, series = np.array(empty.snapshots), np.array(empty.series)
-    snapshots[:recorded] = evolution.snapshots
-    series[:recorded] = np.stack([evolution.series[name] for name in SERIES], axis=1)
-    values = {name: getattr(evolution.layer, name) for name in _LAYER_FIELDS}
-    values.update({name: getattr(evolution, name) for name in _RUN_FIELDS})
+    snapshots[:recorded] = simulation.snapshots
+    series[:recorded] = np.stack([simulation.series[name] for name in SERIES], axis=1)
+    values = {name: getattr(simulation.layer, name) for name in _LAYER_FIELDS}
+    values.update({name: getattr(simulation, name) for name in _RUN_FIELDS})
     filled = State(**values, status=states.RUNNING, recorded=recorded, snapshots=snapshots, series=series)
     state: State = jax.tree.map(lambda value, like: jnp.asarray(value, dtype=like.dtype), filled, empty)
     return state
 
 
-def _to_evolution(state: State, evolution: Evolution) -> None:
+def _to_simulation(state: State, simulation: Simulation) -> None:
     """Bring a run to the state of its place in the batch."""
     values = jax.tree.map(np.asarray, state)
-    for holder, names in ((evolution.layer, _LAYER_FIELDS), (evolution, _RUN_FIELDS)):
+    for holder, names in ((simulation.layer, _LAYER_FIELDS), (simulation, _RUN_FIELDS)):
         for name in names:
             value = getattr(values, name)
             setattr(holder, name, value.copy() if value.ndim else value.item())
     recorded = int(values.recorded)
-    evolution.snapshots = list(values.snapshots[:recorded].copy())
-    evolution.series = {name: values.series[:recorded, k].tolist() for k, name in enumerate(SERIES)}
-    reached = evolution.reached
-    evolution.status, evolution.reason = {
+    simulation.snapshots = list(values.snapshots[:recorded].copy())
+    simulation.series = {name: values.series[:recorded, k].tolist() for k, name in enumerate(SERIES)}
+    reached = simulation.reached
+    simulation.status, simulation.reason = {
         states.RUNNING: ("running", ""),
         states.DONE: ("done", ""),
-        states.SHORT: ("short", f"{evolution.steps} steps reached only {reached}"),
+        states.SHORT: ("short", f"{simulation.steps} steps reached only {reached}"),
         states.DIVERGED: ("failed", f"diverged: the temperature is not finite (at {reached})"),
         states.UNSOLVED: ("failed", f"the Stokes equations could not be solved iteratively (at {reached})"),
         states.STALLED: ("failed", f"stalled: the time step fell below {SHORTEST_STEP:g} of the run (at {reached})"),
@@ -127,18 +119,18 @@ def _to_evolution(state: State, evolution: Evolution) -> None:
 
 def run_batch(
     runs: Sequence[tuple[int, Parameters]],
-    settings: EvolutionSettings,
+    settings: SimulatorSettings,
     planet: Planet = MARS,
     seed: int = 2108,
     checkpoint: Callable[[int], Path] | None = None,
     progress: Callable[[str], None] | None = None,
-) -> Iterator[tuple[int, Evolution]]:
+) -> Iterator[tuple[int, Simulation]]:
     """Compute runs side by side, each with its own time step; yields each as it ends.
 
     Parameters
     ----------
     runs : sequence of (number, Parameters)
-    settings : EvolutionSettings
+    settings : SimulatorSettings
         ``batch_width`` is the number of places; a place that a run has left is given to a waiting run.
     planet : Planet
     seed : int
@@ -151,21 +143,23 @@ def run_batch(
     Yields
     ------
     number : int
-    evolution : Evolution
-        As it would be after :meth:`Evolution.run`; one whose flow the iteration could not find is "failed", and may be
+    simulation : Evolution
+        As it would be after :meth:`Simulation.run`; one whose flow the iteration could not find is "failed", and may be
         made again by the other engine, which has a direct solver.
 
     Raises
     ------
     ValueError
-        For a full annulus, which only the other engine computes.
+        For a full annulus or a periodic box, which only the other engine computes.
     """
-    if settings.sector_degrees == 360.0:
-        raise ValueError("simulator.engine: jax computes closed sectors only; use numba for sector_degrees: 360")
+    if settings.periodic:
+        raise ValueError(
+            "simulator.engine: jax needs closed sides; use numba for sector_degrees: 360 and for sides: periodic"
+        )
     if not runs:
         return
-    # The most viscous runs are the shortest: they come last, so that no long run is left alone at the end.
-    waiting = sorted(runs, key=lambda entry: entry[1].reference_viscosity, reverse=True)
+    # The least vigorous runs are the shortest: they come last, so that no long run is left alone at the end.
+    waiting = sorted(runs, key=lambda entry: _vigour(entry[1]))
     width = min(settings.batch_width, len(runs))
     batch = _Batch(waiting, width, settings, planet, seed, checkpoint, progress)
     while batch.unfinished:
@@ -182,16 +176,16 @@ class _Batch:
         self,
         waiting: list[tuple[int, Parameters]],
         width: int,
-        settings: EvolutionSettings,
+        settings: SimulatorSettings,
         planet: Planet,
         seed: int,
         checkpoint: Callable[[int], Path] | None,
         progress: Callable[[str], None] | None,
     ) -> None:
         self.waiting, self.width = waiting, width
-        self.make = partial(Evolution, settings=settings, planet=planet, seed=seed)
+        self.make = partial(make_simulation, settings=settings, planet=planet, seed=seed)
         self.checkpoint, self.progress = checkpoint, progress or (lambda line: None)
-        self.places: list[tuple[int, Evolution] | None] = [None] * width
+        self.places: list[tuple[int, Simulation] | None] = [None] * width
         number, parameters = waiting[-1]
         layout = _layout(self.make(parameters, number=number))
         self.begin = jax.jit(partial(step.begin, layout=layout))
@@ -219,7 +213,7 @@ class _Batch:
         """Whether a run waits or is under way."""
         return bool(self.waiting) or any(self.places)
 
-    def proceed(self) -> list[tuple[int, Evolution]]:
+    def proceed(self) -> list[tuple[int, Simulation]]:
         """Fill the free places, go on for a chunk of steps, and return the runs that have ended."""
         for place, entry in enumerate(self.places):
             if entry is None and self.waiting:
@@ -250,22 +244,22 @@ class _Batch:
     def _admit(self, place: int) -> None:
         """Give a place to the next waiting run."""
         number, parameters = self.waiting.pop()
-        evolution = self.make(parameters, number=number)
-        run = _run(evolution)
-        one = self.begin(jnp.asarray(evolution.layer.temperature), jnp.asarray(evolution.layer.inner), run)
-        if self.checkpoint is not None and restore_state(evolution, self.checkpoint(number)):
-            one = _to_state(evolution, one)
+        simulation = self.make(parameters, number=number)
+        run = _run(simulation)
+        one = self.begin(jnp.asarray(simulation.layer.temperature), jnp.asarray(simulation.layer.inner), run)
+        if self.checkpoint is not None and restore_state(simulation, self.checkpoint(number)):
+            one = _to_state(simulation, one)
         if self.state is None:
             self.state, self.run = (
                 jax.tree.map(lambda value: jnp.repeat(value[None], self.width, axis=0), item) for item in (one, run)
             )
         self.state, self.run = self.put(self.state, place, one), self.put(self.run, place, run)
-        self.places[place] = number, evolution
+        self.places[place] = number, simulation
 
     def _fetch(self, place: int) -> None:
         entry = self.places[place]
         if entry is not None:
-            _to_evolution(jax.tree.map(lambda value: value[place], self.state), entry[1])
+            _to_simulation(jax.tree.map(lambda value: value[place], self.state), entry[1])
 
     def _save(self) -> None:
         for place, entry in enumerate(self.places):

@@ -23,9 +23,10 @@ class Layout(NamedTuple):
     mesh : Mesh
     stencil : Stencil
     outer : float
-        Surface temperature, K.
+        Surface temperature.
     contrast : float
-        Logarithm of the viscosity contrast at which viscosity is cut.
+        Logarithm of the viscosity contrast at which viscosity is cut; without a rheology, of that between temperatures
+        0 and 1.
     tolerance : float
         Of the Stokes solution.
     iteration_limit, substeps, step_limit : int
@@ -69,9 +70,9 @@ class Run(NamedTuple):
     ----------
     thermal : Thermal
         Its flags are not used: those of the layout choose the program.
-    rheology : Rheology
+    rheology : Rheology or None
     heating : array, shape (isotopes, radial cells)
-        Heating rate of each isotope at time zero, K per diffusion time.
+        Heating rate of each source at time zero, per diffusion time.
     dissipation : float
         Factor of the viscous heat.
     core_factor : float
@@ -79,14 +80,14 @@ class Run(NamedTuple):
     """
 
     thermal: Thermal
-    rheology: Rheology
+    rheology: Rheology | None
     heating: Array
     dissipation: Array
     core_factor: Array
 
 
 class State(NamedTuple):
-    """The state of one run; every name means what it means in ``Convection`` and ``Evolution``."""
+    """The state of one run; every name means what it means in ``Convection`` and ``Simulation``."""
 
     temperature: Array
     counted: Array

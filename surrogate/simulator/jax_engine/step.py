@@ -44,7 +44,10 @@ def _extract_melt(state: State, layout: Layout) -> State:
 
 
 def _weights(state: State, drag: Array, run: Run, layout: Layout, temperature: Array) -> stokes.Weights:
-    viscosity = log_viscosity(temperature, run.rheology.enthalpy, run.rheology.offset, layout.contrast)
+    if run.rheology is None:
+        viscosity = -layout.contrast * temperature
+    else:
+        viscosity = log_viscosity(temperature, run.rheology.enthalpy, run.rheology.offset, layout.contrast)
     return stokes.viscosity_weights(viscosity, drag, layout.stencil)
 
 
