@@ -375,6 +375,23 @@ class Geometry:
             )
         return ""
 
+    def window(self, field: Any, columns: int) -> Any:
+        """Move a field, shape (..., columns), by some columns; between mirrors what lies beyond a side comes in.
+
+        A window on mirrored sides keeps all that goes on inside, but a mirror then stands inside the domain: an image
+        of the right kind to learn from, not a solution.
+
+        Examples
+        --------
+        >>> Geometry.box(4, 4).window(np.array([1, 2, 3, 4]), 2).tolist()
+        [3, 4, 4, 3]
+        """
+        if self.periodic:
+            return self.shifted(field, -columns)
+        count = self.shape[1]
+        place = np.arange(columns, columns + count) % (2 * count)
+        return field[..., np.minimum(place, 2 * count - 1 - place)]
+
     def to_plane(self, vertical: Any, lateral: Any) -> tuple[Any, Any]:
         """Cartesian x and y of points given by radius and angle, or by height and x."""
         if self.curved:

@@ -221,22 +221,49 @@ def _training(description: str, epochs: int, batch_size: int, learning_rate: flo
     return Field(default_factory=lambda: TrainingSettings.model_validate(own), description=description)
 
 
-class PodAutoencoderSettings(Section):
-    """A POD with a learnt correction."""
+class _LinearPathSettings(Section):
+    """What autoencoders with a POD in them have in common."""
 
-    network: Literal["pod"] = Field("pod", description="Architecture: pod (a POD with a learnt correction), or paper.")
     latents: Count = Field(48, description="Latent variables per snapshot.")
-    modes: Count = Field(200, description="POD modes that the network sees and may add to.")
-    width: Count = Field(256, description="Units per layer.")
-    depth: Count = Field(3, description="Hidden layers of encoder and decoder each.")
-    dropout: Fraction = Field(0.1, description="Share of units dropped in training.")
     lateral_weight: NotNegative = Field(
         1.0, description="Weight of the lateral anomaly in the loss, beside the temperature itself."
     )
     wall_weight: Annotated[float, Field(ge=1.0)] = Field(
         10.0, description="Weight of the rows next to the walls, which carry the heat fluxes, against their volume."
     )
-    mirror: bool = Field(True, description="Train on mirror images too, in a periodic domain also on moved ones.")
+
+
+class ConvolutionalAutoencoderSettings(_LinearPathSettings):
+    """Convolutions along the columns of POD modes of the rows, beside a POD."""
+
+    network: Literal["convolutional"] = Field(
+        "convolutional", description="Architecture: convolutional, pod (a POD with a learnt correction), or paper."
+    )
+    row_modes: Count = Field(32, description="POD modes of the rows: channels that the convolutions see.")
+    channels: Annotated[list[Count], Field(min_length=1)] = Field(
+        [64, 96, 96], description="Channels at a half, a quarter, ... of the columns."
+    )
+    blocks: Annotated[int, Field(ge=0)] = Field(1, description="Residual blocks at each of these.")
+    moved: Fraction = Field(
+        0.7,
+        description="Share of the batches that are moved along the domain, over its sides where these are mirrors.",
+    )
+    refinement: Annotated[int, Field(ge=0)] = Field(
+        1, description="Steps by which the encoder betters its latents, looking at what they decode to."
+    )
+    memory: Positive = Field(2.0, description="Gigabytes of snapshots held in memory; a larger corpus is streamed.")
+    training: TrainingSettings = _training("Training.", epochs=30, batch_size=64, learning_rate=2e-3)
+
+
+class PodAutoencoderSettings(_LinearPathSettings):
+    """A POD with a learnt correction."""
+
+    network: Literal["pod"] = Field("pod", description="Architecture.")
+    modes: Count = Field(200, description="POD modes that the network sees and may add to.")
+    width: Count = Field(256, description="Units per layer.")
+    depth: Count = Field(3, description="Hidden layers of encoder and decoder each.")
+    dropout: Fraction = Field(0.1, description="Share of units dropped in training.")
+    mirror: bool = Field(True, description="Train on mirror images too.")
     refinement: Annotated[int, Field(ge=0)] = Field(
         2, description="Gauss-Newton steps by which the encoder betters its latents, looking at what they decode to."
     )
@@ -255,8 +282,10 @@ class PaperAutoencoderSettings(Section):
 
 
 AutoencoderSettings = Annotated[
-    Annotated[PodAutoencoderSettings, Tag("pod")] | Annotated[PaperAutoencoderSettings, Tag("paper")],
-    Discriminator(_kind_of("network", "pod")),
+    Annotated[ConvolutionalAutoencoderSettings, Tag("convolutional")]
+    | Annotated[PodAutoencoderSettings, Tag("pod")]
+    | Annotated[PaperAutoencoderSettings, Tag("paper")],
+    Discriminator(_kind_of("network", "convolutional")),
 ]
 
 

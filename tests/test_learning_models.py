@@ -21,6 +21,7 @@ from surrogate.learning.lstm import LstmPredictor
 from surrogate.learning.predictor import train_predictor
 from surrogate.methods import METHODS
 from surrogate.settings import (
+    ConvolutionalAutoencoderSettings,
     FlowSettings,
     PaperAutoencoderSettings,
     PaperFnnSettings,
@@ -431,6 +432,7 @@ def recorded(settings: Any, read: Any) -> Any:
     ("method", "plan"),
     [
         ("autoencoder", PodAutoencoderSettings(latents=5, modes=8, width=8, depth=1, training=training(epochs=1))),
+        ("autoencoder", ConvolutionalAutoencoderSettings(latents=5, channels=[4], training=training(epochs=1))),
         ("autoencoder", PaperAutoencoderSettings(network="paper", training=training(epochs=1))),
         ("fnn", ResidualFnnSettings(width=8, depth=3, members=2, training=training(epochs=1))),
         ("fnn", PaperFnnSettings(network="paper", training=training(epochs=1))),

@@ -26,13 +26,19 @@ from surrogate.fields import (
 from surrogate.files import atomic, fingerprint
 from surrogate.learning import folders
 from surrogate.learning.batches import ArrayBatches, SnapshotBatches
+from surrogate.learning.networks.convolutional import ConvolutionalNetworks, RowReduction
 from surrogate.learning.networks.paper import paper_autoencoder
 from surrogate.learning.networks.pod import ModeLoss, PodNetworks
 from surrogate.learning.pod import Reduction
 from surrogate.learning.predictor import made_of
 from surrogate.learning.scaling import FieldScaler
 from surrogate.learning.training import Progress, arithmetic, fit
-from surrogate.settings import AutoencoderSettings, PaperAutoencoderSettings, PodAutoencoderSettings
+from surrogate.settings import (
+    AutoencoderSettings,
+    ConvolutionalAutoencoderSettings,
+    PaperAutoencoderSettings,
+    PodAutoencoderSettings,
+)
 
 SAMPLE = 4096
 """Snapshots from which the POD is taken: its error falls with their number, its cost grows with the square."""
@@ -161,11 +167,11 @@ def train_autoencoder(
         }
     )
     options: dict[str, Any] = {"folder": Path(folder), "name": name, "label": "autoencoder", "progress": progress}
+    train_network: Any = {"convolutional": _train_convolutional, "pod": _train_pod, "paper": _train_paper}
     with arithmetic(settings.training):
-        if settings.network == "paper":
-            encoder, decoder, losses, summary = _train_paper(train, validation, scaler, settings, **options)
-        else:
-            encoder, decoder, losses, summary = _train_pod(train, validation, scaler, settings, **options)
+        encoder, decoder, losses, summary = train_network[settings.network](
+            train, validation, scaler, settings, **options
+        )
     manifest = {
         "settings": settings.model_dump(mode="json"),
         "scaling": scaler.as_dict(),
@@ -197,16 +203,44 @@ def _train_paper(
     return encoder, decoder, *fit(model, "mse", batches, unseen, training, **options)
 
 
+def _train_convolutional(
+    train: xr.Dataset,
+    validation: xr.Dataset,
+    scaler: FieldScaler,
+    settings: ConvolutionalAutoencoderSettings,
+    **options: Any,
+) -> Trained:
+    """Train on images, read from the store in groups of runs where they do not fit into memory."""
+    shape, training = _image_shape(train, scaler), settings.training
+    modes = min(settings.row_modes, shape[0])
+    _check_latents(settings.latents, scaler.scalars, shape[1] * modes)
+    row_weight = _row_weight(train, scaler, settings.wall_weight)
+    reduction = RowReduction.fit(
+        *_sample(train, scaler, SAMPLE), row_weight, settings.lateral_weight, modes, settings.latents - scaler.scalars
+    )
+    built = ConvolutionalNetworks(shape, scaler.scalars, settings, reduction, geometry_of(train).periodic)
+    held, size = settings.memory, training.batch_size
+    batches = SnapshotBatches(train, scaler, batch_size=size, seed=training.seed, memory=held, moved=settings.moved)
+    unseen = SnapshotBatches(validation, scaler, batch_size=4 * size, memory=held)
+    losses, summary = fit(built.between, built.loss, batches, unseen, training, **options)
+    _make_canonical(built.encoder, built.decoder, *_sample(train, scaler, 512), scaler, row_weight)
+    return built.encoder, built.decoder, losses, summary
+
+
+def _check_latents(latents: int, scalars: int, values: int) -> None:
+    """Refuse a number of latents that is no compression, or leaves none but the wall scalars."""
+    if not scalars < latents < scalars + values:
+        raise ValueError(
+            f"autoencoder.latents: expected from {scalars + 1} to {scalars + values - 1}, fewer than a snapshot has "
+            f"values, got {latents}"
+        )
+
+
 def _train_pod(
     train: xr.Dataset, validation: xr.Dataset, scaler: FieldScaler, settings: PodAutoencoderSettings, **options: Any
 ) -> Trained:
     """Train on POD coefficients: the corpus is read twice, once for the modes and once for the coefficients."""
-    least, values = scaler.scalars + 1, scaler.scalars + math.prod(_image_shape(train, scaler))
-    if not least <= settings.latents < values:
-        raise ValueError(
-            f"autoencoder.latents: expected from {least} to {values - 1}, fewer than a snapshot has values, "
-            f"got {settings.latents}"
-        )
+    _check_latents(settings.latents, scaler.scalars, math.prod(_image_shape(train, scaler)))
     training, row_weight = settings.training, _row_weight(train, scaler, settings.wall_weight)
     count = max(settings.modes, settings.latents - scaler.scalars)
     reduction = Reduction.fit(*_sample(train, scaler, SAMPLE), row_weight, settings.lateral_weight, count)

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from surrogate.corpus.store import run_reader
-from surrogate.fields import valid_snapshots
+from surrogate.fields import geometry_of, valid_snapshots
 from surrogate.learning.scaling import FieldScaler
 
 READERS = 2
@@ -108,12 +108,22 @@ class SnapshotBatches(Batches):
         Without one the order never changes.
     memory : float
         Gigabytes of scaled snapshots held at a time.
+    moved : float, optional
+        Mirror half of the batches, and move this share of them along the domain (:meth:`Geometry.window`).
     """
 
     def __init__(
-        self, corpus: xr.Dataset, scaler: FieldScaler, *, batch_size: int, seed: int | None = None, memory: float = 2.0
+        self,
+        corpus: xr.Dataset,
+        scaler: FieldScaler,
+        *,
+        batch_size: int,
+        seed: int | None = None,
+        memory: float = 2.0,
+        moved: float | None = None,
     ) -> None:
         super().__init__(batch_size, seed)
+        self.geometry, self.moved = geometry_of(corpus), moved
         self.corpus, self.scaler = corpus, scaler
         self.counts = valid_snapshots(corpus).sum(axis=1)
         size = 4 * int(np.prod(corpus["temperature"].shape[-2:])) * max(int(self.counts.max()), 1)
@@ -199,6 +209,13 @@ class SnapshotBatches(Batches):
                 raise
             chosen = self.order(len(group.images), number + 1)[first : first + self.batch_size]
             images = group.images[chosen]
+            if self.moved is not None:
+                chance = np.random.default_rng([self.seed or 0, self.epoch, index])
+                if chance.random() < self.moved:
+                    images = self.geometry.window(images, int(chance.integers(2 * images.shape[-1])))
+                if chance.random() < 0.5:
+                    images = self.geometry.mirrored(images)
+                images = np.ascontiguousarray(images)
             return (images, group.walls[chosen]), images
 
 

@@ -1,5 +1,5 @@
 """Architectures in pure Keras; importing them registers what their files name."""
 
-from surrogate.learning.networks import layers, paper, pod, rollout
+from surrogate.learning.networks import convolutional, layers, paper, pod, rollout
 
-__all__ = ["layers", "paper", "pod", "rollout"]
+__all__ = ["convolutional", "layers", "paper", "pod", "rollout"]

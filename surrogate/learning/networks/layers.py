@@ -14,37 +14,50 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 register = keras.saving.register_keras_serializable(package="surrogate")
 
 
 @register
-class WrapColumns(keras.layers.Layer):
-    """Continue images of a periodic domain on both sides.
+class ExtendColumns(keras.layers.Layer):
+    """Continue what lies on the columns beyond both sides: mirrored, or across the seam of a periodic domain.
 
     Input shape
-        (batch, rows, columns, channels)
+        (batch, ..., columns, channels)
     Output shape
-        (batch, rows, columns + 2 reach, channels)
+        (batch, ..., before + columns + after, channels)
     """
 
-    def __init__(self, reach: int, **keywords: Any) -> None:
+    def __init__(self, before: int, after: int, periodic: bool, **keywords: Any) -> None:
         super().__init__(**keywords)
-        self.reach = reach
+        self.before, self.after, self.periodic = before, after, periodic
 
     def call(self, inputs: Any) -> Any:
-        """Repeat the columns beyond the seam."""
-        columns = inputs.shape[2]
-        return ops.take(inputs, [place % columns for place in range(-self.reach, columns + self.reach)], axis=2)
+        """Repeat columns."""
+        first, last = inputs[..., : self.before, :], inputs[..., inputs.shape[-2] - self.after :, :]
+        if self.periodic:
+            first, last = inputs[..., inputs.shape[-2] - self.before :, :], inputs[..., : self.after, :]
+        else:
+            first, last = ops.flip(first, axis=-2), ops.flip(last, axis=-2)
+        return ops.concatenate([first, inputs, last], axis=-2)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """Shape of the output."""
-        return (*input_shape[:2], input_shape[2] + 2 * self.reach, input_shape[3])
+        return (*input_shape[:-2], self.before + input_shape[-2] + self.after, input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that rebuild the layer."""
-        return {**super().get_config(), "reach": self.reach}
+        return {**super().get_config(), "before": self.before, "after": self.after, "periodic": self.periodic}
+
+
+def frozen(name: str, kernel: np.ndarray, bias: np.ndarray | None = None) -> keras.layers.Dense:
+    """Return a dense layer that is not trained."""
+    layer = keras.layers.Dense(kernel.shape[1], use_bias=bias is not None, trainable=False, dtype="float32", name=name)
+    layer.build((None, len(kernel)))
+    layer.set_weights([kernel] if bias is None else [kernel, bias])
+    return layer
 
 
 @register

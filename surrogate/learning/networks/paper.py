@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers, ops
 
 from surrogate.learning.batches import Batches
-from surrogate.learning.networks.layers import Consensus, WrapColumns
+from surrogate.learning.networks.layers import Consensus, ExtendColumns
 from surrogate.settings import PaperLstmSettings
 
 PAPER_CHANNELS = (3, 6, 9, 12, 15)
@@ -56,7 +56,7 @@ def paper_autoencoder(
         """Apply a layer; in a periodic domain with `reach` columns more on either side, which are then cut off."""
         if not periodic:
             return layer(signal)
-        signal = layer(WrapColumns(reach)(signal))
+        signal = layer(ExtendColumns(min(reach, signal.shape[2]), min(reach, signal.shape[2]), True)(signal))
         cut = (signal.shape[2] - width) // 2
         return layers.Cropping2D(((0, 0), (cut, signal.shape[2] - width - cut)))(signal)
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from surrogate.learning.networks.layers import frozen
 from surrogate.learning.pod import Reduction
 from surrogate.settings import PodAutoencoderSettings
 
@@ -199,12 +200,6 @@ class PodNetworks:
         leading = ops.pad(latent[:, scalars:], [(0, 0), (0, modes - free)])
         expand = keras.Model(latent, layers.Add(dtype="float32")([leading, writer(latent)]), name="expand")
         self.between = keras.Model([coefficients, walls], expand(compress.outputs[0]), name="between")
-
-        def frozen(name: str, kernel: np.ndarray, bias: np.ndarray) -> layers.Dense:
-            layer = layers.Dense(kernel.shape[1], trainable=False, dtype="float32", name=name)
-            layer.build((None, len(kernel)))
-            layer.set_weights([kernel, bias])
-            return layer
 
         # What turns plain latents into those that are handed out, and back.
         def canonical() -> layers.Dense:
