@@ -372,7 +372,7 @@ class Config(Section):
     @model_validator(mode="before")
     @classmethod
     def _share_training(cls, content: Any) -> Any:
-        """Hand the keys of the block `training` to every training that does not override them."""
+        """Hand the keys of the block `training` to every training that does not override them, or by default does."""
         if not isinstance(content, Mapping):
             return content
         shared = content.get("training", {})
@@ -390,7 +390,9 @@ class Config(Section):
             for name in type(default).model_fields:
                 own, given = getattr(default, name), section.get(name, {})
                 if isinstance(own, TrainingSettings) and isinstance(given, Mapping):
-                    content[key][name] = {**own.model_dump(exclude=set(SharedTraining.model_fields)), **shared, **given}
+                    usual = SharedTraining().model_dump()
+                    special = {name: value for name, value in own.model_dump().items() if usual.get(name, ...) != value}
+                    content[key][name] = {**shared, **special, **given}
         return content
 
     def make_planet(self) -> Planet:

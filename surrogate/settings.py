@@ -215,9 +215,9 @@ class TrainingSettings(SharedTraining):
     learning_rate: Positive = Field(1e-3, description="Peak learning rate.")
 
 
-def _training(description: str, epochs: int, batch_size: int, learning_rate: float = 1e-3) -> Any:
+def _training(description: str, epochs: int, batch_size: int, learning_rate: float = 1e-3, **more: float) -> Any:
     """Field of a training with defaults of its own."""
-    own = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    own = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, **more}
     return Field(default_factory=lambda: TrainingSettings.model_validate(own), description=description)
 
 
@@ -252,7 +252,7 @@ class ConvolutionalAutoencoderSettings(_LinearPathSettings):
         1, description="Steps by which the encoder betters its latents, looking at what they decode to."
     )
     memory: Positive = Field(2.0, description="Gigabytes of snapshots held in memory; a larger corpus is streamed.")
-    training: TrainingSettings = _training("Training.", epochs=30, batch_size=64, learning_rate=2e-3)
+    training: TrainingSettings = _training("Training.", epochs=30, batch_size=64, learning_rate=2e-3, weight_decay=0.02)
 
 
 class PodAutoencoderSettings(_LinearPathSettings):
