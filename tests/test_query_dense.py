@@ -13,11 +13,12 @@ from keras import layers, ops
 from query_examples import POINT
 
 from surrogate.learning.fnn import residual_network
+from surrogate.learning.networks.convolutional import ConvolutionalNetworks, RowReduction
 from surrogate.learning.networks.pod import PodNetworks
 from surrogate.learning.pod import Reduction
 from surrogate.query import Surrogate
 from surrogate.query.dense import read_network
-from surrogate.settings import PodAutoencoderSettings, ResidualFnnSettings
+from surrogate.settings import ConvolutionalAutoencoderSettings, PodAutoencoderSettings, ResidualFnnSettings
 
 ROUNDING = 2e-6
 """Of float32 in a sum of some hundred terms, relative to the largest value."""
@@ -47,13 +48,32 @@ def test_the_default_fnn_is_computed_as_by_keras(tmp_path: Path, rows: int) -> N
 
 
 @pytest.mark.parametrize("scalars", [0, 1, 2])
-def test_the_default_decoder_is_computed_as_by_keras(tmp_path: Path, scalars: int) -> None:
+def test_the_decoder_pod_is_computed_as_by_keras(tmp_path: Path, scalars: int) -> None:
     settings = PodAutoencoderSettings(latents=7, modes=20, width=24, depth=12)
     decoder = PodNetworks((10, 12), scalars, settings, Reduction.zeros(120, scalars, 20)).decoder
     plain = read_network(saved(decoder, tmp_path))  # of twelve layers, whose names do not sort as numbers do
     assert plain is not None
     latents = np.random.default_rng(1).normal(size=(9, 7)).astype(np.float32)
     for ours, theirs in zip(plain(latents), decoder.predict_on_batch(latents), strict=True):
+        if theirs.size:
+            agree(ours, theirs)
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+@pytest.mark.parametrize("scalars", [0, 2])
+def test_the_convolutional_decoder_is_computed_as_by_keras(tmp_path: Path, scalars: int, periodic: bool) -> None:
+    generator, columns = np.random.default_rng(1), 11
+    images = generator.normal(size=(30, 8, columns)).astype(np.float32)
+    walls = generator.normal(size=(30, scalars)).astype(np.float32)
+    settings = ConvolutionalAutoencoderSettings(latents=4 + scalars, row_modes=6, channels=[5, 7], blocks=1)
+    reduction = RowReduction.fit(images, walls, np.full(8, 1 / 8), 1.0, 6, 4)
+    built = ConvolutionalNetworks(images.shape[1:], scalars, settings, reduction, periodic)
+    for weight in built.between.trainable_weights:
+        weight.assign(keras.ops.convert_to_numpy(weight) + 0.1 * generator.normal(size=weight.shape))
+    plain = read_network(saved(built.decoder, tmp_path))
+    assert plain is not None
+    latents = generator.normal(size=(9, settings.latents)).astype(np.float32)
+    for ours, theirs in zip(plain(latents), built.decoder.predict_on_batch(latents), strict=True):
         if theirs.size:
             agree(ours, theirs)
 

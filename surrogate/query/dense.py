@@ -1,4 +1,4 @@
-"""Small questions without Keras: networks of dense layers, as their ``.keras`` files describe them, in NumPy.
+"""Small questions without Keras: networks of plain layers, as their ``.keras`` files describe them, in NumPy.
 
 To import Keras, and to make a graph of its backend, takes many times as long as to answer a small question.
 The layers are those of the default FNN and decoder. Any other layer, option or type of number is left to Keras.
@@ -68,7 +68,7 @@ class _OnlyKeras(Exception):
 
 
 def read_network(path: Path) -> Function | None:
-    """Read a ``.keras`` file of a network of dense layers.
+    """Read a ``.keras`` file of a network of plain layers.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _model(config: dict[str, Any], group: Any) -> Function:
         if layer["class_name"] == "InputLayer":
             continue
         (call,) = layer["inbound_nodes"]  # a layer that is used twice fails here
-        _require(not any(call["kwargs"].values()))
+        _require(not any(any(value) if isinstance(value, list) else value for value in call["kwargs"].values()))
         tensors, *options = call["args"]
         tensors = tensors if isinstance(tensors, list) else [tensors]
         sources = [_output(tensor["config"]["keras_history"]) for tensor in tensors]
@@ -124,8 +124,7 @@ def _model(config: dict[str, Any], group: Any) -> Function:
 
 
 def _output(history: list[Any]) -> tuple[str, int]:
-    layer, node, number = history
-    _require(node == 0)
+    layer, _, number = history  # the call does not matter: each layer is called once
     return layer, number
 
 
@@ -150,6 +149,16 @@ def _function(layer: dict[str, Any], group: Any, options: list[Any]) -> Function
             kernel, bias = _weights(group)
             activation = _ACTIVATIONS[config["activation"]]
             return lambda inputs: activation((inputs.swapaxes(0, 1) @ kernel).swapaxes(0, 1) + bias)
+        case "Conv1D":
+            plain = {"strides": [1], "dilation_rate": [1], "groups": 1, "padding": "valid", "activation": "linear"}
+            _require(all(config[name] == value for name, value in plain.items()))
+            _require(config["data_format"] == "channels_last")
+            kernel, bias = _weights(group)
+            return _convolution(kernel, bias)
+        case "surrogate>ExtendColumns":
+            return _extension(config["before"], config["after"], config["periodic"])
+        case "surrogate>RowModes":
+            return _row_modes(*_weights(group, 3), config["back"])
         case "surrogate>Correction":
             hidden = [_weights(group["hidden"][name]) for name in sorted(group["hidden"], key=_number)]
             _require(len(hidden) == config["depth"])
@@ -195,11 +204,42 @@ def _correction(hidden: list[list[np.ndarray]], last: list[np.ndarray]) -> Funct
     return compute
 
 
-def _weights(group: Any) -> list[np.ndarray]:
-    """Kernel and bias of a layer; anything else is an error."""
-    kernel, bias = (group["vars"][str(number)][()] for number in range(len(group["vars"])))
-    _require(kernel.dtype == bias.dtype == np.float32)
-    return [kernel, bias]
+def _convolution(kernel: np.ndarray, bias: np.ndarray) -> Function:
+    width, channels = kernel.shape[0], kernel.shape[2]
+    flat = kernel.reshape(-1, channels)
+
+    def compute(inputs: np.ndarray) -> np.ndarray:
+        count = inputs.shape[1] - width + 1
+        seen = np.concatenate([inputs[:, first : first + count] for first in range(width)], axis=2)
+        return np.asarray(seen @ flat + bias)
+
+    return compute
+
+
+def _extension(before: int, after: int, periodic: bool) -> Function:
+    def compute(inputs: np.ndarray) -> np.ndarray:
+        room = [(0, 0)] * (inputs.ndim - 2) + [(before, after), (0, 0)]
+        return np.pad(inputs, room, mode="wrap" if periodic else "symmetric")
+
+    return compute
+
+
+def _row_modes(profile: np.ndarray, kernel: np.ndarray, stretch: np.ndarray, back: bool) -> Function:
+    _require(back)  # only the decoder is needed here
+
+    def compute(coefficients: np.ndarray, walls: np.ndarray) -> np.ndarray:
+        rows = (coefficients @ kernel).swapaxes(1, 2)
+        mean = rows.mean(axis=-1, keepdims=True)
+        return np.asarray((walls @ profile[:-1] + profile[-1])[:, :, None] + mean + stretch * (rows - mean))
+
+    return compute
+
+
+def _weights(group: Any, count: int = 2) -> list[np.ndarray]:
+    """Weights of a layer, kernel and bias of most; anything else is an error."""
+    found = [group["vars"][str(number)][()] for number in range(len(group["vars"]))]
+    _require(len(found) == count and all(part.dtype == np.float32 for part in found))
+    return found
 
 
 def _number(name: str) -> int:

@@ -111,7 +111,9 @@ class RowModes(layers.Layer):
     def call(self, inputs: Any) -> Any:
         """Transform [image or coefficients, wall scalars]."""
         signal, walls = inputs
-        profile = (ops.matmul(walls, self.profile[:-1]) + self.profile[-1])[:, :, None]
+        profile = self.profile[-1:, :, None]
+        if walls.shape[-1]:  # TensorFlow breaks off where a product has no terms
+            profile = profile + ops.matmul(walls, self.profile[:-1])[:, :, None]
         signal = ops.swapaxes(ops.matmul(signal, self.kernel), 1, 2) if self.back else signal - profile
         mean = ops.mean(signal, axis=-1, keepdims=True)
         signal = mean + self.stretch * (signal - mean)

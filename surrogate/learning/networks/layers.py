@@ -54,9 +54,9 @@ class ExtendColumns(keras.layers.Layer):
 
 def frozen(name: str, kernel: np.ndarray, bias: np.ndarray | None = None) -> keras.layers.Dense:
     """Return a dense layer that is not trained."""
-    layer = keras.layers.Dense(kernel.shape[1], use_bias=bias is not None, trainable=False, dtype="float32", name=name)
+    layer = keras.layers.Dense(kernel.shape[1], trainable=False, dtype="float32", name=name)
     layer.build((None, len(kernel)))
-    layer.set_weights([kernel] if bias is None else [kernel, bias])
+    layer.set_weights([kernel, np.zeros(kernel.shape[1]) if bias is None else bias])
     return layer
 
 
