@@ -48,7 +48,7 @@ def write(folder, runs):
 
 
 def network(shape, scalars):
-    """The default autoencoder: the network with the cheapest step per snapshot."""
+    """The autoencoder `pod`: the network with the cheapest step per snapshot."""
     settings = PodAutoencoderSettings(refinement=0)
     reduction = Reduction.zeros(shape[0] * shape[1], scalars, settings.modes)
     built = PodNetworks(shape, scalars, settings, reduction)

@@ -9,10 +9,9 @@ import pytest
 
 from surrogate.config import Config
 from surrogate.learning.fnn import residual_network
+from surrogate.learning.networks.convolutional import ConvolutionalNetworks
 from surrogate.learning.networks.layers import LatentLoss
-from surrogate.learning.networks.pod import ModeLoss, PodNetworks
 from surrogate.learning.networks.rollout import rollout_network
-from surrogate.learning.pod import Reduction
 
 CONFIG = Config()
 SHAPE = (CONFIG.simulator.radial_cells, CONFIG.simulator.angular_cells)
@@ -20,8 +19,7 @@ LATENTS = CONFIG.autoencoder.latents
 
 
 def autoencoder():
-    reduction = Reduction.zeros(SHAPE[0] * SHAPE[1], 1, CONFIG.autoencoder.modes)
-    return PodNetworks(SHAPE, 1, CONFIG.autoencoder, reduction)
+    return ConvolutionalNetworks.untrained(SHAPE, 1, CONFIG.autoencoder)
 
 
 @pytest.fixture
@@ -37,10 +35,9 @@ def train_step(benchmark, model, loss, inputs, targets):
 
 def test_autoencoder_step(benchmark, generator):
     size = CONFIG.autoencoder.training.batch_size
-    modes = CONFIG.autoencoder.modes
-    coefficients, walls = (generator.normal(size=(size, width)).astype("float32") for width in (modes, 1))
-    loss = ModeLoss([1.0] * modes)
-    train_step(benchmark, autoencoder().between, loss, [coefficients, walls], coefficients)
+    images = generator.normal(size=(size, *SHAPE)).astype("float32")
+    built = autoencoder()
+    train_step(benchmark, built.between, built.loss, [images, images[:, 0, :1]], images)
 
 
 def test_fnn_step(benchmark, generator):

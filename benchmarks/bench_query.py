@@ -145,17 +145,16 @@ def test_paper_sized(benchmark: Any, network: Any, way: Any) -> None:
     import keras
 
     from surrogate.learning.fnn import residual_network
+    from surrogate.learning.networks.convolutional import ConvolutionalNetworks
     from surrogate.learning.networks.paper import paper_autoencoder, paper_fnn
-    from surrogate.learning.networks.pod import PodNetworks
-    from surrogate.learning.pod import Reduction
-    from surrogate.settings import PodAutoencoderSettings, ResidualFnnSettings
+    from surrogate.settings import ConvolutionalAutoencoderSettings, ResidualFnnSettings
 
     keras.utils.set_random_seed(0)
     if network == "paper":
         _, decoder = paper_autoencoder((302, 394))
         predictor = paper_fnn(6, decoder.input_shape[-1])
     else:
-        decoder = PodNetworks((302, 394), 0, PodAutoencoderSettings(), Reduction.zeros(302 * 394, 0, 200)).decoder
+        decoder = ConvolutionalNetworks.untrained((302, 394), 0, ConvolutionalAutoencoderSettings()).decoder
         predictor = residual_network(6, decoder.input_shape[-1], ResidualFnnSettings())
     rows = np.random.default_rng(0).uniform(-1, 1, (45, 6)).astype(np.float32)
     answer = compile_graph(lambda batch: decoder(predictor(batch, training=False)[:, 0], training=False)[0], 6)

@@ -272,6 +272,12 @@ class ConvolutionalNetworks:
         walls = plain[:, :scalars]
         self.decoder = keras.Model(latent, [expand([plain[:, scalars:], walls]), walls], name="decoder")
 
+    @classmethod
+    def untrained(cls, shape: tuple[int, int], scalars: int, settings: ConvolutionalAutoencoderSettings) -> Self:
+        """Build networks without a corpus, for measuring how fast they are."""
+        modes, free = min(settings.row_modes, shape[0]), settings.latents - scalars
+        return cls(shape, scalars, settings, RowReduction.zeros(shape, scalars, modes, free), periodic=False)
+
     def _read(self, signal: Any, walls: Any) -> Any:
         """Features of the coefficients, shape (batch, columns, modes)."""
         levels = len(self.settings.channels)
