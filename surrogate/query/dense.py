@@ -158,7 +158,8 @@ def _function(layer: dict[str, Any], group: Any, options: list[Any]) -> Function
         case "surrogate>ExtendColumns":
             return _extension(config["before"], config["after"], config["periodic"])
         case "surrogate>RowModes":
-            return _row_modes(*_weights(group, 3), config["back"])
+            _require(config["back"])  # only the decoder is needed here
+            return _row_modes(*_weights(group, 3))
         case "surrogate>Correction":
             hidden = [_weights(group["hidden"][name]) for name in sorted(group["hidden"], key=_number)]
             _require(len(hidden) == config["depth"])
@@ -224,9 +225,7 @@ def _extension(before: int, after: int, periodic: bool) -> Function:
     return compute
 
 
-def _row_modes(profile: np.ndarray, kernel: np.ndarray, stretch: np.ndarray, back: bool) -> Function:
-    _require(back)  # only the decoder is needed here
-
+def _row_modes(profile: np.ndarray, kernel: np.ndarray, stretch: np.ndarray) -> Function:
     def compute(coefficients: np.ndarray, walls: np.ndarray) -> np.ndarray:
         rows = (coefficients @ kernel).swapaxes(1, 2)
         mean = rows.mean(axis=-1, keepdims=True)
