@@ -111,7 +111,7 @@ class Engine:
                 raise BundleError(
                     f"{folder}: not readable by this version of surrogate and keras: {(reason or [repr(error)])[0]}"
                 ) from error
-        if name in self.means:
+        if hasattr(loaded, "parameter_scaler"):
             self.scaler(name)  # which looks whether it fits
         return loaded
 
