@@ -190,3 +190,12 @@ def test_points_that_do_not_cover_the_annulus_are_refused() -> None:
     radius, angle = _mesh(geometry, 6, 6)
     with pytest.raises(ValueError, match="do not cover"):
         point_weights(radius, 0.5 * angle, geometry)
+
+
+def test_a_periodic_field_is_interpolated_across_its_seam() -> None:
+    coarse, fine = Geometry.annulus(4, 32, 1.0, 2.0), Geometry.annulus(4, 64, 1.0, 2.0)
+    field = np.sin(coarse.lateral + 0.3) * np.ones((6, 1))
+    error = np.abs(Regridder(coarse, fine)(field) - np.sin(fine.lateral + 0.3))
+    assert error.max() < 0.005  # of the order of the square of a cell, at the seam as elsewhere
+    moved = Regridder(coarse, fine)(coarse.shifted(field, 5))
+    np.testing.assert_allclose(moved, fine.shifted(Regridder(coarse, fine)(field), 10), atol=1e-12)

@@ -254,6 +254,19 @@ def test_paper_autoencoder_end_to_end(corpus: Any, tmp_path: Path) -> None:
     np.testing.assert_allclose(rolled[:, 0], latents.latent.values[1:3, 0], rtol=1e-4)
 
 
+def test_paper_autoencoder_knows_no_seam_in_a_periodic_domain() -> None:
+    from surrogate.learning.networks.paper import paper_autoencoder
+
+    encoder, decoder = paper_autoencoder((16, 128), compression=64, periodic=True)
+    image = np.random.default_rng(0).normal(size=(1, 16, 128)).astype(np.float32)
+    walls = np.zeros((1, 0), np.float32)
+    latent, moved = (np.asarray(encoder([field, walls])) for field in (image, np.roll(image, 64, axis=2)))
+    rows = latent.reshape(1, 1, 2, -1)  # six halvings leave two columns
+    np.testing.assert_allclose(moved.reshape(rows.shape), np.roll(rows, 1, axis=2), atol=1e-5)
+    back, turned = (np.asarray(decoder(entry)[0]) for entry in (latent, moved))
+    np.testing.assert_allclose(turned, np.roll(back, 64, axis=2), atol=1e-5)
+
+
 def test_paper_autoencoder_has_840_latents_on_its_own_grid() -> None:
     from surrogate.learning.networks.paper import paper_autoencoder
 

@@ -72,7 +72,13 @@ class Regridder:
         elif angle.size == 2:
             lateral = scipy.sparse.csr_array(np.ones((new_angle.size - 1, 1)))
         else:
-            lateral = linear_weights(0.5 * (angle[1:] + angle[:-1]), 0.5 * (new_angle[1:] + new_angle[:-1]))
+            centres, new_centres = (0.5 * (faces[1:] + faces[:-1]) for faces in (angle, new_angle))
+            if self.source.periodic:  # with the neighbours beyond the seam, which then count as the columns they are
+                centres = np.r_[centres[-1] - angle[-1], centres, centres[0] + angle[-1]]
+            lateral = linear_weights(centres, new_centres)
+            if self.source.periodic:
+                columns = np.arange(-1, self.source.shape[1] + 1) % self.source.shape[1]
+                lateral = lateral @ scipy.sparse.csr_array(np.eye(self.source.shape[1])[columns])
         object.__setattr__(self, "_radial", linear_weights(self.source.vertical, self.target.vertical))
         object.__setattr__(self, "_lateral", lateral)
 
