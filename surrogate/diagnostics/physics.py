@@ -272,7 +272,9 @@ def plumes(
     """
     snapshots = snapshots_of(run)
     _, geometry, _ = snapshots.known()
-    row = snapshots.temperature[:, int(np.argmin(np.abs(geometry.vertical - radius)))].values.astype(float)
+    # Of two rows as near, the upper one.
+    nearest = geometry.shape[0] - 1 - int(np.argmin(np.abs(geometry.vertical - radius)[::-1]))
+    row = snapshots.temperature[:, nearest].values.astype(float)
     anomaly = (row - row.mean(axis=-1, keepdims=True)) * (-1 if cold else 1)
     positions = []
     for values in anomaly:
