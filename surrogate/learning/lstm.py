@@ -17,10 +17,11 @@ from surrogate.learning.batches import ArrayBatches, Batches
 from surrogate.learning.ensemble import Sequences, calibrate, common_times, fold_weight, sequences
 from surrogate.learning.networks import rollout
 from surrogate.learning.networks.layers import Consensus, LatentLoss
-from surrogate.learning.networks.paper import WindowBatches, roll_windows, window_lstm
+from surrogate.learning.networks.paper import window_lstm
 from surrogate.learning.predictor import LatentPredictor, TrainingData
 from surrogate.learning.scaling import Calibration, interpolate
 from surrogate.learning.training import Progress, arithmetic, fit
+from surrogate.learning.windows import WindowBatches, roll_windows
 from surrogate.settings import LstmSettings, PaperLstmSettings, RolloutLstmSettings
 
 CHUNK = 256
