@@ -14,7 +14,7 @@ STAMP   := $(VENV)/.surrogate-installed
 # Quiet TensorFlow, and no duel of thread pools between processes that use all cores together.
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: run test test-slow test-slurm lint format schema benchmarks docs demo lock setup clean help
+.PHONY: run test test-slow test-slurm lint format schema benchmarks gpu-check docs demo lock setup clean help
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -81,6 +81,10 @@ schema: $(STAMP)
 ## make benchmarks   measure speed (ratios in one run); never part of the tests
 benchmarks: $(STAMP)
 	$(BIN)/python -m pytest benchmarks -m "" --benchmark-only
+
+## make gpu-check    what a GPU is worth here, in at most eight minutes (EXTRAS=jax; without a GPU it measures the CPU)
+gpu-check: $(STAMP)
+	KERAS_BACKEND=jax $(BIN)/python benchmarks/gpu_check.py
 
 ## make docs         the site of the documentation in docs/_build/html; a warning is an error (the tests run its examples)
 docs: $(STAMP)

@@ -47,9 +47,10 @@ def shape_of(grid: str) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
-def developed() -> Evolution:
-    """A run at 32 x 48 cells that convects."""
-    evolution = Evolution(POINT, EvolutionSettings(radial_cells=32, angular_cells=48, snapshots=2, end_time=DEVELOPED))
+def developed(point: Parameters = POINT, cells: int = 32) -> Evolution:
+    """A run on a coarse grid that convects."""
+    settings = EvolutionSettings(radial_cells=cells, angular_cells=3 * cells // 2, snapshots=2, end_time=DEVELOPED)
+    evolution = Evolution(point, settings)
     evolution.run()
     return evolution
 
@@ -58,7 +59,7 @@ def carried_over(start: Evolution, grid: str) -> Evolution:
     """Put a developed state on another grid, and let it find its time step there."""
     rows, columns = shape_of(grid)
     settings = EvolutionSettings(radial_cells=rows, angular_cells=columns, snapshots=2, maximum_steps=WARM_UP)
-    evolution = Evolution(POINT, settings)
+    evolution = Evolution(start.parameters, settings)
     coarse, fine = start.mesh, evolution.mesh
     walls = np.full((1, coarse.columns), start.layer.inner), np.full((1, coarse.columns), start.layer.outer)
     padded = np.pad(np.concatenate([walls[0], start.layer.temperature, walls[1]]), ((0, 0), (1, 1)), mode="edge")

@@ -72,7 +72,7 @@ class Correction(layers.Layer):
         signal: Any = inputs
         change: Any = None
         for layer in self.hidden:
-            before = layer(signal)
+            before = ops.cast(layer(signal), inputs.dtype)  # a layer in half precision gives it
             gate = ops.sigmoid(before)
             steep = (gate * (1 + before * (1 - gate)))[:, None, :]
             if change is None:
