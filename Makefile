@@ -80,7 +80,8 @@ schema: $(STAMP)
 
 ## make benchmarks   measure speed (ratios in one run); never part of the tests
 benchmarks: $(STAMP)
-	$(BIN)/python -m pytest benchmarks -m "" --benchmark-only
+	$(BIN)/python -m pytest benchmarks -o python_files="bench_*.py" -m "" --benchmark-only
+	$(BIN)/python benchmarks/bench_equal_error.py
 
 ## make gpu-check    what a GPU is worth here, in at most eight minutes (EXTRAS=jax; without a GPU it measures the CPU)
 gpu-check: $(STAMP)
