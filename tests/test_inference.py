@@ -26,6 +26,7 @@ from surrogate.inference import (
 from surrogate.inference.likelihood import log_interval, log_normal_cdf, log_value
 from surrogate.inference.posterior import solve as solve_by
 from surrogate.inference.reference import Reference
+from surrogate.quantities import DIMENSIONLESS
 from surrogate.query import QueryError, Surrogate
 
 SMALL = 2048
@@ -204,6 +205,16 @@ def test_observations_that_cannot_be_used_are_refused(entries: Any, message: str
     with pytest.raises(ObservationError, match=message) as raised:
         read_observations(path)
     assert str(raised.value).startswith(str(path)) or "twice" in message or "follows" in message
+
+
+def test_a_dimensionless_corpus_takes_numbers_without_units() -> None:
+    space = box(2, 1.0)
+    seen = Observation("surface_heat_flux", 0.1, low=3.0, high=4.0).of(space, DIMENSIONLESS)
+    assert (seen.name, seen.text) == ("surface_heat_flux at 0.1", "3 .. 4")
+    with pytest.raises(ObservationError, match="surface_heat_flux: low"):
+        Observation("surface_heat_flux", 0.1, low="3 mW/m2").of(space, DIMENSIONLESS)
+    with pytest.raises(ObservationError, match="surface_heat_flux: time"):
+        Observation("surface_heat_flux", "1 Gyr", low=3.0).of(space, DIMENSIONLESS)
 
 
 def test_mars_holds_no_datum_twice_and_every_one_has_a_source() -> None:

@@ -98,7 +98,8 @@ def posterior_predictive(posterior: xr.Dataset) -> Figure:
     for panel in panels[len(quantities) :]:
         panel.set_axis_off()
     for panel, name in zip(panels, quantities, strict=False):
-        factor, unit = READABLE.get(VARIABLES[name][0], (1.0, VARIABLES[name][0]))
+        stated = str(posterior[f"{name}_posterior"].attrs.get("units", VARIABLES[name][0]))
+        factor, unit = READABLE.get(stated, (1.0, stated))
         times = posterior["time"].values
         for kind, colour, label in (("prior", PRIOR, "prior"), ("posterior", FITTING, "fits the data")):
             low, median, high = factor * posterior[f"{name}_{kind}"].values
@@ -113,7 +114,8 @@ def posterior_predictive(posterior: xr.Dataset) -> Figure:
             panel.add_patch(Rectangle(corner, 2 * width, high - low, fill=False, edgecolor="black", label="observed"))
             bottom, top = min(bottom, low), max(top, high)
         panel.set_ylim(bottom, top + 0.02 * (top - bottom))
-        panel.set(xlabel="time [Gyr]", ylabel=_titled(name) + (f" [{unit}]" if unit else ""))
+        when = "time" if posterior["time"].attrs.get("units") == "1" else "time [Gyr]"
+        panel.set(xlabel=when, ylabel=_titled(name) + (f" [{unit}]" if unit else ""))
     if quantities:
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=3)
@@ -129,7 +131,8 @@ def information(posterior: xr.Dataset) -> Figure:
     data = [_titled(str(name)) for name in posterior["observed_quantity"].values]
     times = posterior["observed_time"].values
     if len(set(times)) > 1:
-        data = [f"{name}, {time:g} Gyr" for name, time in zip(data, times, strict=True)]
+        unit = "" if "time" in posterior and posterior["time"].attrs.get("units") == "1" else " Gyr"
+        data = [f"{name}, {time:g}{unit}" for name, time in zip(data, times, strict=True)]
     figure = new_figure(PAGE, 4.5 * len(table) + 70)
     left, right = figure.subplots(1, 2, width_ratios=[max(1, len(data)), len(names)], sharey=True)
     for row, part in enumerate(used):

@@ -14,13 +14,16 @@ import numpy as np
 import yaml
 
 from surrogate.parameters import ParameterSpace
-from surrogate.quantities import VARIABLES
+from surrogate.quantities import DIMENSIONAL, VARIABLES, Units
 from surrogate.units import to_magnitude
 
 FLUX_MISMATCH = 0.10
 """Structural error of heat fluxes: a cylinder has 7 % more volume per surface than the sphere, simulators a bias."""
 
 FLUXES = ("total_surface_heat_flux", "surface_heat_flux", "core_mantle_boundary_heat_flux", "urey_ratio")
+
+MEASURED = ("time", "value", "error", "low", "high", "surrogate_error")
+"""Attributes of an observation that may carry a unit."""
 
 SAME = (
     {"total_surface_heat_flux", "surface_heat_flux", "urey_ratio"},
@@ -61,6 +64,8 @@ class Observation:
     use : tuple of str
         Names of the sets in which it is used.
     source, note : str
+    units : Units
+        Of the corpus that it is compared with.
 
     Examples
     --------
@@ -80,8 +85,10 @@ class Observation:
     use: tuple[str, ...] = ("default",)
     source: str = ""
     note: str = ""
+    units: Units = field(default=DIMENSIONAL, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_given", {name: getattr(self, name) for name in MEASURED})
         given = {name for name in ("value", "error", "low", "high") if getattr(self, name) is not None}
         if given not in ({"value", "error"}, {"low"}, {"high"}, {"low", "high"}):
             got = ", ".join(sorted(given)) or "none"
@@ -92,13 +99,13 @@ class Observation:
             raise ObservationError(
                 f"{self.quantity}: structural_error: expected a share from 0, got {self.structural_error}"
             )
-        object.__setattr__(self, "time", self._read("time", "Gyr"))
+        object.__setattr__(self, "time", self._read("time", self.units.unit("time")))
         object.__setattr__(self, "use", (self.use,) if isinstance(self.use, str) else tuple(self.use))
         if self.quantity in VARIABLES:
-            self._convert(VARIABLES[self.quantity][0])
+            self._convert(self.units.unit(self.quantity))
 
     def _read(self, name: str, unit: str) -> float | None:
-        value = getattr(self, name)
+        value, unit = getattr(self, name), "dimensionless" if unit == "1" else unit
         if value is None:
             return None
         try:
@@ -107,7 +114,6 @@ class Observation:
             raise ObservationError(str(error)) from None
 
     def _convert(self, unit: str) -> None:
-        unit = "dimensionless" if unit == "1" else unit
         for name in ("value", "error", "low", "high", "surrogate_error"):
             object.__setattr__(self, name, self._read(name, unit))
         if self.error is not None and not self.error > 0:
@@ -115,13 +121,18 @@ class Observation:
         if self.low is not None and self.high is not None and not self.low < self.high:
             raise ObservationError(f"{self.quantity}: expected low < high, got {self.low:g} and {self.high:g}")
 
-    def of(self, space: ParameterSpace) -> Observation:
-        """Return the same with numbers in the units of the parameters, if it is of one of them."""
+    def of(self, space: ParameterSpace, units: Units = DIMENSIONAL) -> Observation:
+        """Return the same with numbers as a surrogate has them: a dimensionless one takes no units."""
         if self.quantity in VARIABLES or self.quantity not in space.names:
-            return self
+            return replace(self, **self._given, units=units) if units != self.units else self  # type: ignore[attr-defined]
         read = replace(self)
         read._convert(space[self.quantity].unit)
         return read
+
+    def record(self) -> dict[str, Any]:
+        """Return what JSON can hold: the attributes, with numbers in the units of the corpus."""
+        names = [name for name in self.__dataclass_fields__ if name != "units"]
+        return {name: getattr(self, name) for name in names}
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -133,12 +144,13 @@ class Observation:
     @property
     def name(self) -> str:
         """Quantity and time, as results call it."""
-        return f"{self.quantity} at {self.time:g} Gyr" if self.quantity in VARIABLES else self.quantity
+        when = f"{self.time:g} Gyr" if self.units.dimensional else f"{self.time:g}"
+        return f"{self.quantity} at {when}" if self.quantity in VARIABLES else self.quantity
 
     @property
     def text(self) -> str:
         """What is known, in words."""
-        unit = VARIABLES[self.quantity][0] if self.quantity in VARIABLES else ""
+        unit = self.units.unit(self.quantity) if self.quantity in VARIABLES else ""
         if self.value is not None:
             words = f"{self.value:.4g} +- {self.error:.2g}"
         elif self.low is None or self.high is None:
@@ -275,7 +287,7 @@ def _parse(text: str, source: str, chosen: str) -> Observations:
         raise ObservationError(f"{source}: unknown key {', '.join(unknown)}; expected observations and caveats")
     entries = []
     for number, entry in enumerate(content["observations"], 1):
-        known = set(Observation.__dataclass_fields__)
+        known = set(Observation.__dataclass_fields__) - {"units"}
         if not isinstance(entry, Mapping) or "quantity" not in entry or set(entry) - known:
             wrong = sorted(set(entry) - known) if isinstance(entry, Mapping) else entry
             raise ObservationError(f"{source}: observation {number}: expected some of {sorted(known)}, got {wrong}")

@@ -28,7 +28,7 @@ from surrogate.inference.reference import (
     moments,
     resampled,
 )
-from surrogate.quantities import VARIABLES
+from surrogate.quantities import DIMENSIONAL, VARIABLES
 from surrogate.query import Surrogate
 
 ENOUGH = 2000.0
@@ -248,13 +248,12 @@ class Posterior:
         """
         from surrogate.query import read_times
 
-        surrogate, times = self.surrogate, read_times(time, self.surrogate.default_times)
+        surrogate, times = self.surrogate, read_times(time, self.surrogate.default_times, self.surrogate.units)
         observables = surrogate.observables(self._method)
         observables.check(quantity)
         fitting = self.draws(draws).to_numpy()
         before = self.space.draw(draws, self.seed)
         bands: dict[str, Any] = {}
-        units, long_name = VARIABLES[quantity]
         for name, sets in (("posterior", fitting), ("prior", before)):
             values = observables.evaluate(sets, times, (quantity,))
             bands[name] = np.quantile(values[quantity], QUANTILES, axis=0)
@@ -262,10 +261,10 @@ class Posterior:
                 width = observables.half_widths(values, sets, times, LEVEL)[quantity]
                 noise = np.random.default_rng(self.seed).standard_normal(width.shape)
                 bands["posterior_with_error"] = np.quantile(values[quantity] + width * noise, QUANTILES, axis=0)
-        about = {"units": units, "long_name": long_name}
+        about = surrogate.units.described(quantity)
         return xr.Dataset(
             {name: (("quantile", "time"), band, about) for name, band in bands.items()},
-            {"quantile": list(QUANTILES), "time": ("time", times, {"units": "Gyr"})},
+            {"quantile": list(QUANTILES), "time": ("time", times, surrogate.units.described("time"))},
         )
 
     @property
@@ -287,7 +286,8 @@ class Posterior:
         bits, error : float
             Expected divergence of the posterior with the measurement from this one, and its standard error.
         """
-        wanted = Observation(quantity, time, value=0.0, error=error).of(self.space)
+        units = self.surrogate.units if isinstance(self.forward, Prediction) else DIMENSIONAL
+        wanted = Observation(quantity, time, value=0.0, error=error).of(self.space, units)
         unit = self.reference.unit.reshape(-1, len(self.space))[self._draw(PRECISION, None)]
         values, widths, _ = self.forward(unit, Observations((wanted,)))
         own = float(wanted.structural_error or 0.0)
@@ -348,13 +348,13 @@ class Posterior:
         data = data.assign(
             observed_low=("observation", interval[:, 0] - errors),
             observed_high=("observation", interval[:, 1] + errors),
-            observed_time=("observation", [float(entry.time) for entry in self.observations], {"units": "Gyr"}),
+            observed_time=("observation", [float(entry.time) for entry in self.observations]),
             observed_quantity=("observation", [entry.quantity for entry in self.observations]),
         )
         summary = self.summary()
         attributes = {
             **{name: summary[name] for name in summary if isinstance(summary[name], float)},
-            "observations": json.dumps([asdict(entry) for entry in self.observations]),
+            "observations": json.dumps([entry.record() for entry in self.observations]),
             "caveats": json.dumps(summary["caveats"]),
             "checks": json.dumps(summary["checks"]),
             "errors_of_observations": "taken to be independent",
@@ -435,7 +435,7 @@ def posterior(
     True
     """
     read = read_observations(observations, chosen)
-    bound = Observations(tuple(entry.of(surrogate.space) for entry in read), read.caveats)
+    bound = Observations(tuple(entry.of(surrogate.space, surrogate.units) for entry in read), read.caveats)
     return solve(Prediction(surrogate, method), bound, points, seed, solver)
 
 

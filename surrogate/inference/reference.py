@@ -69,7 +69,7 @@ class Prediction:
             observables.check(entry.quantity)
             first, last = self.surrogate.time_range
             if not first <= entry.time <= last * (1 + 1e-9):
-                raise QueryError(f"{entry.name}: outside the trained {first:g} .. {last:g} Gyr")
+                raise QueryError(f"{entry.name}: outside the trained {first:g} .. {last:g}")
             if entry.surrogate_error is None and entry.quantity not in observables.calibrated:
                 raise QueryError(
                     f"{entry.quantity}: {self.surrogate.bundle.source} does not know the error of what it predicts; "
