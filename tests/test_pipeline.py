@@ -99,14 +99,23 @@ def test_the_report_holds_figures_and_captions(finished: Any) -> None:
     assert "in five numbers" in report.read_text()
 
 
-def test_observations_add_a_posterior_and_its_figures_and_nothing_else(copy: Any, tmp_path: Path) -> None:
-    seen = tmp_path / "seen.yaml"
+def with_observations(folder: Path) -> Any:
+    """Write the tiny configuration with observations that every evolution meets."""
+    seen = folder / "seen.yaml"
     seen.write_text('{observations: [{quantity: core_temperature, time: "1 Gyr", low: 1000 K}], caveats: [Made up.]}')
-    configuration = changed(tmp_path, "inference", observations=str(seen), points=64)
+    return changed(folder, "inference", observations=str(seen), points=64, solver="reference")
+
+
+def test_observations_add_a_posterior_and_its_figures_and_nothing_else(finished: Any, tmp_path: Path) -> None:
     figures = {f"figure_{name}": 1 for name in ("posterior", "posterior_predictive", "information")}
     wanted = {"posterior": 1, "captions": 1, "all": 1, **figures}
-    assert jobs(copy, configuration=configuration) == {**wanted, "total": len(wanted)}
-    code, text = snakemake(copy, "results/tiny/figures/information.png", "captions", configuration=configuration)
+    assert jobs(finished, configuration=with_observations(tmp_path)) == {**wanted, "total": len(wanted)}
+
+
+@pytest.mark.slow
+def test_the_posterior_of_a_pipeline_is_drawn_and_told(copy: Any, tmp_path: Path) -> None:
+    wanted = "results/tiny/figures/information.png", "captions"
+    code, text = snakemake(copy, *wanted, configuration=with_observations(tmp_path))
     assert code == 0, text[-3000:]
     assert (copy / "results/tiny/figures/information.png").stat().st_size > 1000
     assert "Made up." in (copy / "results/tiny/captions/information.rst").read_text()
