@@ -164,7 +164,8 @@ def markdown_report(examination: Examination) -> str:
         parts += _markdown(FINDING_HEADER, finding_rows(examination.findings))
     else:
         parts.append("Nothing is wrong with them.")
-    parts += ["", "## Coverage of parameter space", "", *_markdown(COVERAGE_HEADER, _coverage_rows(examination))]
+    if examination.runs:
+        parts += ["", "## Coverage of parameter space", "", *_markdown(COVERAGE_HEADER, _coverage_rows(examination))]
     return "\n".join(parts) + "\n"
 
 
@@ -196,13 +197,15 @@ def html_report(examination: Examination) -> str:
     ]
     rows = finding_rows(examination.findings)
     parts.append(_html_table(FINDING_HEADER, rows, [row[0] for row in rows]) if rows else "<p>Nothing is wrong.</p>")
-    parts += [
-        "<h2>Coverage of parameter space</h2>",
-        _html_table(COVERAGE_HEADER, _coverage_rows(examination)),
-        "<p>Each point is a run; the frame is the range of the parameters. Red: severe finding, orange: warning.</p>",
-        _pair_plots(examination),
-        "</body></html>",
-    ]
+    if examination.runs:
+        parts += [
+            "<h2>Coverage of parameter space</h2>",
+            _html_table(COVERAGE_HEADER, _coverage_rows(examination)),
+            "<p>Each point is a run; the frame is the range of the parameters. Red: severe finding, orange: "
+            "warning.</p>",
+            _pair_plots(examination),
+        ]
+    parts.append("</body></html>")
     return "\n".join(parts) + "\n"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from surrogate.corpus.readers import ReaderError
-from surrogate.parameters import Stated, known_parameter
+from surrogate.parameters import RESERVED, Stated, known_parameter
 from surrogate.units import UnitError
 
 KEY = "run"
@@ -41,6 +41,16 @@ def identifier(text: str) -> str:
     ('Yield_stress', 'Ra_number')
     """
     return re.sub(r"\W+", "_", text.rsplit("/", 1)[-1]).strip("_")
+
+
+def parameter_name(text: str) -> str:
+    """As :func:`identifier`; a name that has another meaning here is told from it by an underscore.
+
+    >>> parameter_name("Random seed"), parameter_name("seed")
+    ('Random_seed', 'seed_')
+    """
+    name = identifier(text)
+    return f"{name}_" if name in RESERVED else name
 
 
 def read_text(path: Path) -> str:
@@ -89,7 +99,7 @@ def read_table_row(path: Path, run: Path) -> TableRow:
     except csv.Error as error:
         raise ReaderError(f"{path}: line {reader.line_num}: {error}") from None
     heads = [_HEAD.fullmatch(cell) for cell in lines[0][1]] if lines else []
-    names = [identifier(head["name"]) if head else "" for head in heads]
+    names = [parameter_name(head["name"]) if head else "" for head in heads]
     if KEY not in names or len({name for name in names if name}) < len([name for name in names if name]):
         raise ReaderError(f"{path}: expected the column {KEY!r} and columns of parameters, each once, got {names}")
     place = names.index(KEY)

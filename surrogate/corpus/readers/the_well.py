@@ -14,8 +14,8 @@ from surrogate.corpus.readers.containers import Container, hdf5_attributes, hdf5
 from surrogate.corpus.readers.gridded import read_mapped
 from surrogate.corpus.readers.layers import LayerOptions
 from surrogate.corpus.readers.lazy import given_parameters
-from surrogate.corpus.readers.tables import identifier
-from surrogate.parameters import RESERVED, Stated
+from surrogate.corpus.readers.tables import parameter_name
+from surrogate.parameters import Stated
 
 FREE_FALL = ("rayleigh_benard",)
 """Data sets of The Well whose time is counted in free falls, as their descriptions say."""
@@ -164,8 +164,7 @@ def _parameters(
         values = values[settings.member] if about[place].get("sample_varying", False) else values
         sources[place] = xr.Variable((), values.reshape(-1)[0], about[place]) if values.size == 1 else values
     for source, value in sources.items():
-        name = identifier(source)
-        name = f"{name}_" if name in RESERVED else name
+        name = parameter_name(source)
         try:
             found[name] = Stated.read(name, value, f"{container.path}: parameter {source!r}")
         except ValueError as error:
