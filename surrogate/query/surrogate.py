@@ -154,7 +154,8 @@ class Surrogate:
             One set (a mapping, a pandas Series, numbers in the order of :attr:`space`) or many (a list of sets, an
             array of shape (sets, n), a pandas or xarray table); see :func:`surrogate.query.read_sets`.
         time : float, str, quantity or sequence, optional
-            Increasing; bare numbers are Gyr. Default: the times of the training runs.
+            Increasing; bare numbers are Gyr, in a corpus without units diffusion times. Default: the times of the
+            training runs.
         method : str
             One of :attr:`methods`: "fnn", "lstm", "ensemble". The LSTM advances at the cadence of the training runs
             and its latents are interpolated linearly to the requested times. The ensemble decodes the mean of the
@@ -174,9 +175,10 @@ class Surrogate:
         Returns
         -------
         xarray.Dataset
-            ``temperature`` in K on ([simulation], time, radius, angle), a Dask array if it is larger than
-            :attr:`largest_answer`; ``in_range``, 1 where all ranges are kept and ``training_distance`` is at most 1
-            (:mod:`surrogate.query.extrapolation`); provenance in the attributes.
+            ``temperature``, in K or without unit, on ([simulation], time) and the dimensions of the corpus (radius and
+            angle, or height and x), a Dask array if it is larger than :attr:`largest_answer`; ``in_range``, 1 where
+            all ranges are kept and ``training_distance`` is at most 1 (:mod:`surrogate.query.extrapolation`);
+            provenance in the attributes.
 
         Raises
         ------
