@@ -1,6 +1,7 @@
 """Inference: posteriors, evidence and information with answers known on paper, and input that cannot be used."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def test_a_normal_posterior_is_that_of_the_closed_form(count: int, precise: floa
     spread = (weights[:, None] * (points - found)).T @ (points - found)
     np.testing.assert_allclose(spread, covariance, atol=2 * precise)
     # KL of the normal from a uniform box: its negative entropy and the logarithm of the volume.
-    expected = (count * np.log(9.0) - 0.5 * np.log(np.linalg.det(2 * np.pi * np.e * covariance))) / np.log(2)
+    expected = (count * np.log(9.0) - 0.5 * np.log(np.linalg.det(2 * np.pi * math.e * covariance))) / np.log(2)
     assert answer.bits == pytest.approx(expected, abs=4 * answer.bits_error)
 
 
