@@ -35,6 +35,9 @@ MOST_TERMS = 1500
 COVERED = 0.9
 """Share of the posterior that a flow must reach."""
 
+FINER = 4
+"""Factor on the steps in time of a continuous flow once it is trained."""
+
 FORWARD_STEPS = 300
 """Of maximum likelihood, for a flow that reached less."""
 
@@ -274,6 +277,8 @@ def correct(
     seed: int,
 ) -> Corrected:
     """Draw from a flow and, for a tenth, from the prior; evaluate the surrogate there."""
+    if isinstance(flow, ContinuousFlow):
+        flow = replace(flow, steps=FINER * flow.steps)  # weights are only as right as the density
     dimension, per_group = reference.unit.shape[-1], points // SCRAMBLINGS
     own = per_group - round(DEFENSIVE * per_group)
     drawn, log_q = draw_from(flow, weights, SCRAMBLINGS * own, seed + 1)
