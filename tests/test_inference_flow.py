@@ -231,10 +231,13 @@ def test_reference_and_flow_agree_on_the_shipped_bundle() -> None:
         Observation("surface_heat_flux", 4.5, low="9 mW/m2", high="10 mW/m2", structural_error=0.0),
         Observation("mean_temperature", 4.5, low=1700.0, high=1750.0),
     ]
-    even, flow = (posterior(surrogate, seen, seed=2, solver=solver) for solver in ("reference", "flow"))
-    error = np.hypot(even.log_evidence_error, flow.log_evidence_error)
-    # Eight scramblings know their error to a fourth only.
-    assert abs(even.log_evidence - flow.log_evidence) < 4 * error
+    differences, errors = [], []
+    for seed in (1, 2, 3):
+        even, flow = (posterior(surrogate, seen, seed=seed, solver=solver) for solver in ("reference", "flow"))
+        differences.append(even.log_evidence - flow.log_evidence)
+        errors.append(np.hypot(even.log_evidence_error, flow.log_evidence_error))
+    # One pair is not enough: eight scramblings know their error to a fourth only.
+    assert abs(np.mean(differences)) < 3 * np.linalg.norm(errors) / len(errors)
     assert flow.flow is not None
     assert flow.flow.pareto < 0.7
     assert flow.flow.efficiency > 0.5
