@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from dimensionless import write_runs
 
 ROOT = Path(__file__).parents[1]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
@@ -119,6 +120,34 @@ def test_the_posterior_of_a_pipeline_is_drawn_and_told(copy: Any, tmp_path: Path
     assert code == 0, text[-3000:]
     assert (copy / "results/tiny/figures/information.png").stat().st_size > 1000
     assert "Made up." in (copy / "results/tiny/captions/information.rst").read_text()
+
+
+@pytest.mark.slow
+def test_a_ring_with_three_parameters_goes_from_files_to_the_bundle(tmp_path: Path) -> None:
+    """The whole pipeline on somebody else's runs: a full annulus, without units and without a planet."""
+    from surrogate import Surrogate
+
+    (tmp_path / "runs").mkdir()
+    write_runs(tmp_path / "runs", 16)
+    content = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
+    del content["simulator"], content["parameters"], content["design"]
+    content |= {"name": "ring", "source": {"kind": "files", "files": "runs/*.nc"}}
+    configuration = tmp_path / "ring.yaml"
+    configuration.write_text(yaml.safe_dump(content))
+    code, text = snakemake(tmp_path, configuration=configuration)
+    assert code == 0, text[-5000:]
+    results = tmp_path / "results/ring"
+    metrics = json.loads((results / "metrics.json").read_text())
+    assert metrics["truth"]["units"] == "dimensionless"
+    assert metrics["methods"]["mean_profile"]["lateral_anomaly_error"]["mean"] == pytest.approx(1.0, abs=1e-4)
+    assert "accuracy (error over the range), %" in (results / "metrics.md").read_text()
+    for path in (results / "captions").glob("*.rst"):
+        words = re.sub(r"base64,[^\"']+", "", path.read_text())  # not what a picture spells by chance
+        assert not re.search("Mars|mantle|Gyr", words), path.name
+    surrogate = Surrogate.load(results / "surrogate")
+    assert surrogate.space.names == ("rayleigh_number", "internal_heating", "viscosity_contrast")
+    answer = surrogate.heat_flux(rayleigh_number=1e5, internal_heating=5, viscosity_contrast=30, time=0.05)
+    assert "Nusselt" in answer.surface_heat_flux.attrs["long_name"]
 
 
 def test_a_deleted_figure_is_made_again_alone(copy: Any) -> None:
