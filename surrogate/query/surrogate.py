@@ -275,8 +275,8 @@ class Surrogate:
         -------
         xarray.Dataset
             ``surface_heat_flux`` and ``core_mantle_boundary_heat_flux``, W/m2 (without a planet the Nusselt numbers of
-            the upper and the lower wall), positive outward, on
-            ([simulation], time), and ``in_range``.
+            the upper and the lower wall), positive outward, on ([simulation], time), and ``in_range``. NaN where
+            an answer with `extrapolate` has temperatures below zero, which conduct nothing.
         """
         question = self._answers.ask(parameters, time, method, values, extrapolate)
         latents, count = question.latents, question.distance.size
