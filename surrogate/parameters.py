@@ -273,7 +273,8 @@ class ParameterSpace(Sequence[Parameter]):
             # Table round trips may cost the last digit of an extreme value: allow for it.
             slack = 1e-9 * max(abs(entry.low), abs(entry.high))
             if value < entry.low - slack or value > entry.high + slack:
-                lines.append(f"{entry.name} = {value:g} {entry.unit} is outside {entry.low:g} .. {entry.high:g}")
+                unit = "" if entry.unit == "dimensionless" else f" {entry.unit}"
+                lines.append(f"{entry.name} = {value:g}{unit} is outside {entry.low:g} .. {entry.high:g}")
         return lines
 
     def select(self, point: Parameters) -> np.ndarray:

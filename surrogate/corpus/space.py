@@ -169,7 +169,7 @@ def _described(name: str, points: Sequence[Parameters], settings: ParameterSetti
         unit = "dimensionless"
         notes["no unit is stated, taken as dimensionless"].append(name)
     elif not told and known is None:
-        notes["unit taken from the runs"].append(f"{name} in {unit}")
+        notes["unit taken from the runs"].append(f"{name}: {unit}")
     elif not told and not units:
         notes["no unit is stated, taken as in the simulator"].append(f"{name} in {unit}")
     first = known or stated[0]

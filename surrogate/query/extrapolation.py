@@ -252,7 +252,7 @@ def describe_extrapolation(
         absurd = [end for end in slips if 0 < LIKELY_SLIP * end < entry.low or end > LIKELY_SLIP * entry.high > 0]
         too_far = (np.abs(by) > FAR) | np.isin(column, absurd)
         shown = " .. ".join(f"{end:g}" for end in ends) + (f" ({wrong.size} values)" if wrong.size > 1 else "")
-        unit = "" if entry.unit == "dimensionless" and entry is time else f" {entry.unit}"
+        unit = "" if entry.unit == "dimensionless" else f" {entry.unit}"
         line = f"{entry.name} = {shown}{unit} is outside the trained {entry.low:g} .. {entry.high:g} "
         line += f"(by {np.abs(by).max():.2g} of that range)"
         line += f"; did you mean {' or '.join(slips.values())}?" if (slips and too_far.any()) or absurd else ""
